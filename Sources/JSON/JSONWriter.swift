@@ -1,0 +1,242 @@
+/// Writes compact JSON to the end of a byte array, and sets the commas.
+///
+/// The writer trusts its caller to nest properly (`object { … }` and `array { … }` do) and to write a key before each
+/// member's value. To append to a buffer that is reused: `JSONWriter.append(to: &buffer) { $0.object { … } }`.
+package struct JSONWriter: Sendable {
+    /// What has been written.
+    package private(set) var bytes: [UInt8]
+    private var needsComma = false
+
+    /// Begins a document after what `bytes` already holds.
+    package init(appendingTo bytes: [UInt8] = []) {
+        self.bytes = bytes
+    }
+
+    /// Appends one document to `buffer` in place: its storage is neither copied nor released.
+    package static func append<E: Error>(
+        to buffer: inout [UInt8], _ body: (inout JSONWriter) throws(E) -> Void
+    ) throws(E) {
+        var writer = JSONWriter()
+        swap(&writer.bytes, &buffer)
+        defer { swap(&writer.bytes, &buffer) }
+        try body(&writer)
+    }
+
+    /// Writes an object whose members `body` writes: `key`, then a value, or `member`.
+    package mutating func object<E: Error>(_ body: (inout JSONWriter) throws(E) -> Void) throws(E) {
+        beginObject()
+        try body(&self)
+        endObject()
+    }
+
+    /// Writes an array whose elements `body` writes.
+    package mutating func array<E: Error>(_ body: (inout JSONWriter) throws(E) -> Void) throws(E) {
+        beginArray()
+        try body(&self)
+        endArray()
+    }
+
+    package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    package mutating func endObject() { close(UInt8(ascii: "}")) }
+    package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    package mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    /// Writes a member's key that needs no escaping: a literal of the program.
+    package mutating func key(_ literal: StaticString) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    /// Writes a member's key.
+    package mutating func key(named text: String) {
+        string(text)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    /// Writes a string, escaped as RFC 8785 §3.2.2.2 says: the short escapes, `\u00xx` for the other controls.
+    package mutating func string(_ text: String) {
+        var text = text
+        text.withUTF8 { string(utf8: $0) }
+    }
+
+    /// Writes a string from bytes that are UTF-8 already.
+    package mutating func string(utf8 text: UnsafeBufferPointer<UInt8>) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        appendEscaped(text)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Writes a string from bytes that are UTF-8 already.
+    package mutating func string(utf8 text: [UInt8]) {
+        text.withUnsafeBufferPointer { string(utf8: $0) }
+    }
+
+    /// Writes a string from bytes that are UTF-8 already.
+    package mutating func string(utf8 text: ArraySlice<UInt8>) {
+        text.withUnsafeBufferPointer { string(utf8: $0) }
+    }
+
+    /// Writes an integer of any size.
+    package mutating func integer(_ number: some BinaryInteger) {
+        separate()
+        appendDecimal(number)
+    }
+
+    /// Writes a finite number with the fewest digits that read back as the same double.
+    package mutating func double(_ number: Double) {
+        precondition(number.isFinite, "JSON has no infinity and no NaN")
+        separate()
+        bytes.append(contentsOf: number.description.utf8)
+    }
+
+    package mutating func bool(_ value: Bool) {
+        separate()
+        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    }
+
+    package mutating func null() {
+        separate()
+        bytes.append(contentsOf: "null".utf8)
+    }
+
+    /// Splices a value that is JSON already, byte for byte: an event's `Detail`.
+    package mutating func raw(_ json: UnsafeBufferPointer<UInt8>) {
+        separate()
+        bytes.append(contentsOf: json)
+    }
+
+    /// Splices a value that is JSON already, byte for byte: an event's `Detail`.
+    package mutating func raw(_ json: [UInt8]) {
+        separate()
+        bytes.append(contentsOf: json)
+    }
+
+    /// Splices a value that is JSON already, byte for byte: an event's `Detail`.
+    package mutating func raw(_ json: ArraySlice<UInt8>) {
+        separate()
+        bytes.append(contentsOf: json)
+    }
+
+    /// Writes an owned value, members in their order.
+    package mutating func node(_ node: JSONNode) {
+        switch node {
+        case .object(let members):
+            beginObject()
+            for member in members {
+                key(named: member.key)
+                self.node(member.value)
+            }
+            endObject()
+        case .array(let elements):
+            beginArray()
+            for element in elements { self.node(element) }
+            endArray()
+        case .string(let text): string(text)
+        case .integer(let number): integer(number)
+        case .unsigned(let number): integer(number)
+        case .double(let number): double(number)
+        case .bool(let value): bool(value)
+        case .null: null()
+        }
+    }
+}
+
+extension JSONWriter {
+    package mutating func member(_ key: StaticString, _ text: String) {
+        self.key(key)
+        string(text)
+    }
+
+    package mutating func member(_ key: StaticString, _ number: some BinaryInteger) {
+        self.key(key)
+        integer(number)
+    }
+
+    package mutating func member(_ key: StaticString, _ number: Double) {
+        self.key(key)
+        double(number)
+    }
+
+    package mutating func member(_ key: StaticString, _ value: Bool) {
+        self.key(key)
+        bool(value)
+    }
+
+    package mutating func member(_ key: StaticString, _ node: JSONNode) {
+        self.key(key)
+        self.node(node)
+    }
+
+    /// Writes a member whose value is a string of bytes that are UTF-8 already.
+    package mutating func member(_ key: StaticString, utf8 text: UnsafeBufferPointer<UInt8>) {
+        self.key(key)
+        string(utf8: text)
+    }
+}
+
+extension JSONWriter {
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    private mutating func open(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>) {
+        var start = 0
+        for index in text.indices {
+            let byte = text[index]
+            if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") { continue }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
+            appendEscape(of: byte)
+            start = index + 1
+        }
+        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
+    }
+
+    private mutating func appendEscape(of byte: UInt8) {
+        bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case 0x08: bytes.append(UInt8(ascii: "b"))
+        case 0x09: bytes.append(UInt8(ascii: "t"))
+        case 0x0A: bytes.append(UInt8(ascii: "n"))
+        case 0x0C: bytes.append(UInt8(ascii: "f"))
+        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        case 0x00..<0x20:
+            bytes.append(contentsOf: "u00".utf8)
+            let digits: StaticString = "0123456789abcdef"
+            bytes.append(digits.utf8Start[Int(byte >> 4)])
+            bytes.append(digits.utf8Start[Int(byte & 15)])
+        default: bytes.append(byte)
+        }
+    }
+
+    private mutating func appendDecimal(_ number: some BinaryInteger) {
+        guard let magnitude = UInt64(exactly: number.magnitude) else {
+            bytes.append(contentsOf: String(number).utf8)
+            return
+        }
+        if number < 0 { bytes.append(UInt8(ascii: "-")) }
+        var divisor: UInt64 = 1
+        while magnitude / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(magnitude / divisor % 10))
+            divisor /= 10
+        }
+    }
+}
