@@ -1,0 +1,49 @@
+/// A run of raw bytes inside a larger buffer. Text from a peer stays bytes until something must print it.
+package typealias Bytes = ArraySlice<UInt8>
+
+extension Bytes {
+    /// Whether these bytes are exactly the ASCII `text`.
+    package func equals(_ text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        return withUnsafeBufferPointer { own in
+            for index in 0..<own.count where own[index] != text.utf8Start[index] { return false }
+            return true
+        }
+    }
+
+    /// Whether these bytes are exactly the UTF-8 of `text`.
+    package func equals(_ text: String) -> Bool {
+        elementsEqual(text.utf8)
+    }
+
+    /// The bytes as text, invalid UTF-8 repaired with U+FFFD. For messages and logs, never for comparisons.
+    package var text: String { String(decoding: self, as: UTF8.self) }
+}
+
+extension Array where Element == UInt8 {
+    /// Appends the ASCII `text`.
+    package mutating func append(_ text: StaticString) {
+        append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Appends `value` in decimal.
+    package mutating func append(decimal value: some BinaryInteger) {
+        var magnitude = value.magnitude
+        var digits: (count: Int, bytes: InlineArray<40, UInt8>) = (0, InlineArray(repeating: 0))
+        repeat {
+            digits.bytes[39 - digits.count] = UInt8(ascii: "0") + UInt8(magnitude % 10)
+            digits.count += 1
+            magnitude /= 10
+        } while magnitude != 0
+        if value < 0 { append(UInt8(ascii: "-")) }
+        for index in (40 - digits.count)..<40 { append(digits.bytes[index]) }
+    }
+
+    /// Appends the low `digits` hexadecimal digits of `value`, lower case.
+    package mutating func append(hexadecimal value: UInt64, digits: Int) {
+        for position in stride(from: (digits - 1) * 4, through: 0, by: -4) {
+            let nibble = UInt8(truncatingIfNeeded: value >> UInt64(position)) & 0xF
+            append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+        }
+    }
+}

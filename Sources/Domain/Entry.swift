@@ -1,0 +1,52 @@
+/// One entry of `PutEvents` as decoded: nothing about it has been decided.
+///
+/// The texts stand in one buffer in a fixed order, so that an entry is one allocation.
+/// Source: botocore `events/2015-10-07` shape `PutEventsRequestEntry`.
+package struct Entry: Sendable {
+    package let buffer: [UInt8]
+    private let sourceEnd: UInt32
+    private let detailTypeEnd: UInt32
+    private let detailEnd: UInt32
+    private let resourcesEnd: UInt32
+    /// The entry's `Time`, if it gave one.
+    package let time: Timestamp?
+    /// How many resources there are.
+    package let resourceCount: Int
+
+    /// `resources` holds each resource's UTF-8 behind its length as a little-endian UInt32.
+    package init(
+        source: UnsafeBufferPointer<UInt8>, detailType: UnsafeBufferPointer<UInt8>,
+        detail: UnsafeBufferPointer<UInt8>, resources: UnsafeBufferPointer<UInt8>, resourceCount: Int,
+        traceHeader: UnsafeBufferPointer<UInt8>, time: Timestamp?
+    ) {
+        let total = source.count + detailType.count + detail.count + resources.count + traceHeader.count
+        buffer = [UInt8](unsafeUninitializedCapacity: total) { space, count in
+            var base = space.baseAddress
+            for part in [source, detailType, detail, resources, traceHeader] where part.count > 0 {
+                base?.initialize(from: part.baseAddress.unsafelyUnwrapped, count: part.count)
+                base = base?.advanced(by: part.count)
+            }
+            count = total
+        }
+        sourceEnd = UInt32(source.count)
+        detailTypeEnd = sourceEnd + UInt32(detailType.count)
+        detailEnd = detailTypeEnd + UInt32(detail.count)
+        resourcesEnd = detailEnd + UInt32(resources.count)
+        self.resourceCount = resourceCount
+        self.time = time
+    }
+
+    package var source: Bytes { buffer[0..<Int(sourceEnd)] }
+    package var detailType: Bytes { buffer[Int(sourceEnd)..<Int(detailTypeEnd)] }
+    /// JSON text, byte for byte as the publisher sent it.
+    package var detail: Bytes { buffer[Int(detailTypeEnd)..<Int(detailEnd)] }
+    /// Each resource behind its length (little-endian UInt32).
+    package var resources: Bytes { buffer[Int(detailEnd)..<Int(resourcesEnd)] }
+    /// `TraceHeader`, empty when absent.
+    package var traceHeader: Bytes { buffer[Int(resourcesEnd)...] }
+
+    /// EventBridge's size of an entry: 14 if `Time` + the UTF-8 bytes of Source, DetailType, Detail and each Resource.
+    package var billedBytes: Int {
+        (time == nil ? 0 : 14) + Int(detailEnd) + (Int(resourcesEnd) - Int(detailEnd)) - 4 * resourceCount
+    }
+}
