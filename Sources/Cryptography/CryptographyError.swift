@@ -1,0 +1,43 @@
+/// Every way a call into this module can fail.
+///
+/// `malformed`, `unsupported`, `wrongLength` and `notAuthentic` are their bytes; `library` is the world (OpenSSL out of
+/// memory, its random generator unseeded, a provider missing) and is not worth a retry with the same input.
+package enum CryptographyError: Error, Hashable, Sendable {
+    /// The thing whose bytes were given.
+    package enum Item: String, Hashable, Sendable {
+        case certificate, revocationList = "certificate revocation list", signingRequest = "signing request"
+        case privateKey = "private key", publicKey = "public key", signature, digest, key, nonce, output, block
+        case subjectName = "subject name", alternativeName = "subject alternative name", validity, plaintext
+    }
+
+    /// The OpenSSL call that failed although its input was sound.
+    package enum Operation: String, Hashable, Sendable {
+        case allocate, random, encrypt, decrypt, derive, generateKey = "generate key", sign, encode
+        case buildStore = "build the certificate store"
+    }
+
+    /// The bytes are not a well-formed `Item`.
+    case malformed(Item)
+    /// Well formed, but of a kind this module refuses, such as an RSA key where only Ed25519 and P-256 are used.
+    case unsupported(Item)
+    /// A fixed-length `Item` of another length, or one beyond its limit. Both counts in bytes.
+    case wrongLength(Item, expected: Int, actual: Int)
+    /// A sealed box whose tag does not match: wrong key, wrong nonce, wrong additional data, or changed bytes.
+    case notAuthentic
+    /// OpenSSL refused; `code` is its packed error code (`openssl errstr`), 0 when it gave none.
+    case library(Operation, code: UInt)
+}
+
+extension CryptographyError: CustomStringConvertible {
+    /// One line for a log: lower case, no secret.
+    package var description: String {
+        switch self {
+        case .malformed(let item): "malformed \(item.rawValue)"
+        case .unsupported(let item): "unsupported \(item.rawValue)"
+        case .wrongLength(let item, let expected, let actual):
+            "\(item.rawValue) of \(actual) bytes, expected \(expected)"
+        case .notAuthentic: "ciphertext is not authentic: wrong key or changed bytes"
+        case .library(let operation, let code): "openssl could not \(operation.rawValue): code \(code)"
+        }
+    }
+}
