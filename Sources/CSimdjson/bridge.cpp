@@ -7,7 +7,9 @@ struct csimdjson_parser {
     simdjson::dom::parser parser;
     size_t maximum_depth;
 
-    csimdjson_parser(size_t maximum_bytes, size_t depth) : parser(maximum_bytes), maximum_depth(depth) {}
+    // simdjson rounds a small capacity up to 32 bytes and then refuses its own rounding; the caller's limit stays exact.
+    csimdjson_parser(size_t maximum_bytes, size_t depth)
+        : parser(maximum_bytes < 32 ? 32 : maximum_bytes), maximum_depth(depth) {}
 };
 
 static csimdjson_status status_of(simdjson::error_code error) {

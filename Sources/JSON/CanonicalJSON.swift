@@ -2,13 +2,11 @@
 ///
 /// - Source: RFC 8785, JSON Canonicalization Scheme
 package enum CanonicalJSON {
-    /// Doubles hold every integer up to here; beyond, the canonical form would change the value.
-    static let largestExactInteger: UInt64 = 1 << 53
-
     /// The canonical bytes: no white space, members sorted by UTF-16 code units, numbers as ECMAScript writes them.
     ///
-    /// - Throws: `.duplicateKey` for a tree built by hand with a key twice, `.integerNotExact` for an integer that a
-    ///   double cannot hold (RFC 8785 §3.2.2.3 and RFC 7493 §2.2: such numbers belong in strings).
+    /// - Throws: `.duplicateKey` for a tree built by hand with a key twice, `.integerNotExact` for an integer that
+    ///   would be written with other digits, as most above 2^53 would (RFC 8785 §3.2.2.3, RFC 7493 §2.2: such numbers
+    ///   belong in strings).
     package static func bytes(of node: JSONNode) throws(JSONError) -> [UInt8] {
         var bytes: [UInt8] = []
         try JSONWriter.append(to: &bytes) { writer throws(JSONError) in try write(node, at: "", to: &writer) }
@@ -36,12 +34,18 @@ package enum CanonicalJSON {
             }
             writer.endArray()
         case .integer(let number):
-            guard number.magnitude <= largestExactInteger else { throw .integerNotExact(path: path) }
+            guard isKept(number) else { throw .integerNotExact(path: path) }
             writer.integer(number)
-        case .unsigned: throw .integerNotExact(path: path)
+        case .unsigned(let number):
+            guard isKept(number) else { throw .integerNotExact(path: path) }
+            writer.integer(number)
         case .double(let number): writer.raw(Array(number.ecmaScriptDescription.utf8))
         case .string, .bool, .null: writer.node(node)
         }
+    }
+
+    private static func isKept(_ number: some BinaryInteger) -> Bool {
+        number.magnitude <= 1 << 53 || Double(number).ecmaScriptDescription == String(number)
     }
 }
 

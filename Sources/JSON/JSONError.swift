@@ -10,7 +10,7 @@ package enum JSONError: Error, Equatable, Sendable {
     case integerOutOfRange
     /// An object names one key twice; `path` is the JSON pointer (RFC 6901) of the second.
     case duplicateKey(path: String)
-    /// The canonical form (RFC 8785) holds I-JSON only: `path` names an integer that a double cannot hold exactly.
+    /// The canonical form (RFC 8785) writes numbers as doubles: `path` names an integer whose digits would change.
     case integerNotExact(path: String)
     /// This machine has no memory for the document; the same bytes may be sent again.
     case outOfMemory
@@ -36,7 +36,7 @@ extension JSONError: CustomStringConvertible {
         case .invalid(let reason): "the document is not JSON: \(reason.rawValue)"
         case .integerOutOfRange: "the JSON document holds an integer beyond 64 bits; send it as a string"
         case .duplicateKey(let path): "the key at `\(path)` appears twice in its object; keep one"
-        case .integerNotExact(let path): "the integer at `\(path)` is not exact in a double; send it as a string"
+        case .integerNotExact(let path): "the integer at `\(path)` does not fit a double; send it as a string"
         case .outOfMemory: "no memory for the JSON document; try again later"
         }
     }

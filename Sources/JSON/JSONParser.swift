@@ -9,7 +9,7 @@ import CSimdjson
 package final class JSONParser {
     /// The largest document this parser reads, in bytes.
     package let maximumBytes: Int
-    /// How deep arrays and objects may nest: 1 allows `[]` and refuses `[[]]`.
+    /// How deep arrays and objects may nest: 1 allows `[1]` and refuses `[[1]]`; an empty one inside is not counted.
     package let maximumDepth: Int
 
     private let parser: OpaquePointer
@@ -135,7 +135,8 @@ private func holdsLongInteger(_ bytes: UnsafeRawBufferPointer) -> Bool {
         } else if digits.contains(byte) {
             let start = index - 1
             while index < bytes.count, digits.contains(bytes[index]) { index += 1 }
-            let goesOn = index < bytes.count && [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(bytes[index])
+            let goesOn =
+                index < bytes.count && [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(bytes[index])
             if index - start >= 19, byte != UInt8(ascii: "0"), !goesOn { return true }
             while index < bytes.count, "+-.eE0123456789".utf8.contains(bytes[index]) { index += 1 }
         }
