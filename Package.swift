@@ -60,7 +60,7 @@ targets.append(
 // 1 · words
 floor("Domain")
 floor("JSON", ["CSimdjson"])
-floor("Telemetry")
+floor("Telemetry", ["Domain", "JSON"])
 
 // 2 · engines
 floor("Cryptography", ["COpenSSL"])
