@@ -81,6 +81,10 @@ static inline long isthmus_SSL_set_tlsext_host_name(SSL *ssl, const char *name) 
     return SSL_set_tlsext_host_name(ssl, (char *)name);
 }
 
+static inline int isthmus_ERR_is_no_start_line(unsigned long code) {
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
 static inline int isthmus_BIO_get_retry_read(const BIO *bio) { return BIO_should_read((BIO *)bio) != 0; }
 
 static inline void isthmus_BIO_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
@@ -109,24 +113,16 @@ static inline GENERAL_NAME *isthmus_sk_GENERAL_NAME_value(const GENERAL_NAMES *n
     return sk_GENERAL_NAME_value(names, index);
 }
 
+static inline int isthmus_sk_GENERAL_NAME_push(GENERAL_NAMES *names, GENERAL_NAME *name) {
+    return sk_GENERAL_NAME_push(names, name);
+}
+
 static inline int isthmus_EXTENDED_KEY_USAGE_num(const EXTENDED_KEY_USAGE *usages) {
     return sk_ASN1_OBJECT_num(usages);
 }
 
 static inline int isthmus_EXTENDED_KEY_USAGE_nid(const EXTENDED_KEY_USAGE *usages, int index) {
     return OBJ_obj2nid(sk_ASN1_OBJECT_value(usages, index));
-}
-
-static inline int isthmus_X509_REQ_extension_nid(const STACK_OF(X509_EXTENSION) *extensions, int index) {
-    return OBJ_obj2nid(X509_EXTENSION_get_object(sk_X509_EXTENSION_value(extensions, index)));
-}
-
-static inline int isthmus_sk_X509_EXTENSION_num(const STACK_OF(X509_EXTENSION) *extensions) {
-    return extensions == NULL ? 0 : sk_X509_EXTENSION_num(extensions);
-}
-
-static inline X509_EXTENSION *isthmus_sk_X509_EXTENSION_value(const STACK_OF(X509_EXTENSION) *extensions, int index) {
-    return sk_X509_EXTENSION_value(extensions, index);
 }
 
 static inline STACK_OF(X509_EXTENSION) *isthmus_sk_X509_EXTENSION_new(void) { return sk_X509_EXTENSION_new_null(); }
@@ -159,6 +155,29 @@ static inline const unsigned char *isthmus_GENERAL_NAME_address(const GENERAL_NA
 
 /* --- Variadic, callback or out-of-range constants ------------------------------------------------------------------ */
 
+/* Adds an extension written in the language of openssl.cnf; `value` is always a literal of this project. */
+static inline int isthmus_X509_add_extension(X509 *certificate, X509 *issuer, int nid, const char *value) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
+    X509_EXTENSION *extension = X509V3_EXT_nconf_nid(NULL, &context, nid, value);
+    if (extension == NULL) return 0;
+    int added = X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    return added;
+}
+
+static inline int isthmus_X509_CRL_add_authority_key(X509_CRL *list, X509 *issuer) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, NULL, NULL, list, 0);
+    X509_EXTENSION *extension = X509V3_EXT_nconf_nid(NULL, &context, NID_authority_key_identifier, "keyid:always");
+    if (extension == NULL) return 0;
+    int added = X509_CRL_add_ext(list, extension, -1);
+    X509_EXTENSION_free(extension);
+    return added;
+}
+
 /* Flags above 2^31 are imported with differing signedness; one typed name each. */
 static inline unsigned long isthmus_X509_name_flags(void) {
     return (XN_FLAG_RFC2253 | ASN1_STRFLGS_ESC_CTRL | ASN1_STRFLGS_ESC_MSB | ASN1_STRFLGS_ESC_QUOTE) &
@@ -186,5 +205,11 @@ static inline int isthmus_ASN1_TIME_set(ASN1_TIME *time, int64_t seconds) {
 static inline int64_t isthmus_clock_seconds(void) { return (int64_t)time(NULL); }
 
 static inline void isthmus_OPENSSL_free(void *storage) { OPENSSL_free(storage); }
+
+/* A password callback that always refuses: without one, OpenSSL asks on the terminal. */
+static inline int isthmus_no_password(char *buffer, int size, int writing, void *argument) {
+    (void)buffer, (void)size, (void)writing, (void)argument;
+    return -1;
+}
 
 #endif

@@ -1,0 +1,80 @@
+import COpenSSL
+
+/// What a certificate says its key is for, and how strong its key and signature are.
+package struct CertificateUsage: Hashable, Sendable {
+    /// Bits of the key usage extension (RFC 5280 § 4.2.1.3).
+    package struct KeyUsage: OptionSet, Hashable, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        package static let digitalSignature = KeyUsage(rawValue: UInt32(KU_DIGITAL_SIGNATURE))
+        package static let keyEncipherment = KeyUsage(rawValue: UInt32(KU_KEY_ENCIPHERMENT))
+        package static let keyCertSign = KeyUsage(rawValue: UInt32(KU_KEY_CERT_SIGN))
+        package static let cRLSign = KeyUsage(rawValue: UInt32(KU_CRL_SIGN))
+    }
+
+    /// Purposes in the extended key usage extension (RFC 5280 § 4.2.1.12); others are not kept.
+    package struct ExtendedKeyUsage: OptionSet, Hashable, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        package static let serverAuthentication = ExtendedKeyUsage(rawValue: UInt32(XKU_SSL_SERVER))
+        package static let clientAuthentication = ExtendedKeyUsage(rawValue: UInt32(XKU_SSL_CLIENT))
+        package static let any = ExtendedKeyUsage(rawValue: UInt32(XKU_ANYEKU))
+    }
+
+    /// Whether basic constraints say `CA:TRUE`.
+    package let isAuthority: Bool
+    /// Whether the basic constraints extension is there at all.
+    package let hasBasicConstraints: Bool
+    /// The most intermediate authorities allowed below, nil when not limited.
+    package let pathLength: Int?
+    /// nil when the extension is absent.
+    package let keyUsage: KeyUsage?
+    /// nil when the extension is absent.
+    package let extendedKeyUsage: ExtendedKeyUsage?
+    /// Whether subject and issuer names are equal.
+    package let isSelfIssued: Bool
+    /// Whether a critical extension is there that OpenSSL does not know.
+    package let hasUnknownCriticalExtension: Bool
+    /// Whether an extension is malformed or appears twice.
+    package let hasInvalidExtension: Bool
+    /// The key's kind.
+    package let keyKind: KeyKind
+    /// The key's strength, bits (128 for P-256, 112 for RSA-2048), 0 when OpenSSL cannot use it.
+    package let keySecurityBits: Int
+    /// The strength of the digest that the issuer signed, bits (128 for SHA-256); 0 when unknown.
+    package let signatureSecurityBits: Int
+    /// The signature algorithm's short name, such as `ecdsa-with-SHA256`.
+    package let signatureAlgorithm: String
+
+    /// Reads `certificate`, an X509.
+    init(certificate: OpaquePointer) {
+        let flags = X509_get_extension_flags(certificate)
+        func has(_ flag: Int32) -> Bool { flags & UInt32(flag) != 0 }
+        isAuthority = has(EXFLAG_CA)
+        hasBasicConstraints = has(EXFLAG_BCONS)
+        let length = X509_get_pathlen(certificate)
+        pathLength = length < 0 ? nil : Int(length)
+        keyUsage = has(EXFLAG_KUSAGE) ? KeyUsage(rawValue: X509_get_key_usage(certificate)) : nil
+        extendedKeyUsage =
+            has(EXFLAG_XKUSAGE) ? ExtendedKeyUsage(rawValue: X509_get_extended_key_usage(certificate)) : nil
+        isSelfIssued = has(EXFLAG_SI)
+        hasUnknownCriticalExtension = has(EXFLAG_CRITICAL)
+        hasInvalidExtension = has(EXFLAG_INVALID)
+        if let key = X509_get0_pubkey(certificate) {
+            keyKind = KeyKind(key)
+            keySecurityBits = Int(EVP_PKEY_get_security_bits(key))
+        } else {
+            keyKind = .other("unreadable")
+            keySecurityBits = 0
+        }
+        var digest: Int32 = 0
+        var algorithm: Int32 = 0
+        var bits: Int32 = 0
+        let isKnown = X509_get_signature_info(certificate, &digest, &algorithm, &bits, nil) == 1
+        signatureSecurityBits = isKnown ? Int(bits) : 0
+        let name = OBJ_nid2sn(X509_get_signature_nid(certificate))
+        signatureAlgorithm = name.map { String(cString: $0) } ?? "unknown"
+    }
+}
