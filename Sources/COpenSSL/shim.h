@@ -135,6 +135,20 @@ static inline void isthmus_sk_X509_EXTENSION_free(STACK_OF(X509_EXTENSION) *exte
     sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 }
 
+static inline int isthmus_X509_CRL_entries(X509_CRL *list) {
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(list);
+    return entries == NULL ? 0 : sk_X509_REVOKED_num(entries);
+}
+
+/* A lookup sorts the entries under a lock; done once, later lookups only read. */
+static inline void isthmus_X509_CRL_sort(X509_CRL *list) {
+    X509_REVOKED *entry = NULL;
+    ASN1_INTEGER *serial = ASN1_INTEGER_new();
+    if (serial == NULL) return;
+    (void)X509_CRL_get0_by_serial(list, &entry, serial);
+    ASN1_INTEGER_free(serial);
+}
+
 /* --- Unions: a member is chosen by a tag that only C can check ----------------------------------------------------- */
 
 /* The bytes of an IA5String name (URI, DNS, email), borrowed from `name`; NULL for the other kinds. */

@@ -1,0 +1,150 @@
+import COpenSSL
+
+/// Proof that a chain was verified against one trust domain's store. Only `CertificateStore` makes one.
+package struct VerifiedChain: Sendable {
+    /// The leaf first, the self-signed root last; at least two.
+    package let certificates: [Certificate]
+    /// Whether an authority's revocation list was past its next update, inside the grace: raise an alarm.
+    package let usedStaleRevocationList: Bool
+
+    init(certificates: [Certificate], usedStaleRevocationList: Bool) {
+        precondition(certificates.count >= 2, "a verified chain has a leaf and an authority")
+        self.certificates = certificates
+        self.usedStaleRevocationList = usedStaleRevocationList
+    }
+
+    /// The peer's own certificate.
+    package var leaf: Certificate { certificates[0] }
+
+    /// The authority that signed the leaf.
+    package var issuer: Certificate { certificates[1] }
+}
+
+/// The authorities and revocation lists of one trust domain, immutable: a reload builds another. Stores are never merged.
+///
+/// A list is checked against its authority's key once, here, instead of in every handshake. An authority without a
+/// usable list is refused (fail closed), and only that one.
+///
+/// Sendable because every property is a `let` set by `init`, and OpenSSL locks an X509_STORE's lookups itself.
+package final class CertificateStore: @unchecked Sendable {
+    /// The most intermediates between leaf and root.
+    package static let depthLimit: Int32 = 4
+    /// Keys and digests under 112 bits are refused (docs.openssl.org SSL_CTX_set_security_level(3), level 2).
+    package static let securityLevel: Int32 = 2
+    /// How long a list stays usable after its next update unless configured otherwise: 1 h, with an alarm.
+    package static let revocationGraceDefault: Int64 = 3600
+
+    /// Which end of a connection the leaves belong to.
+    package enum Purpose: Sendable {
+        case client
+        case server
+    }
+
+    /// How strict a trust domain is.
+    package struct Configuration: Sendable {
+        /// Whose certificates are verified.
+        package var purpose: Purpose = .client
+        /// SHA-256 of the SubjectPublicKeyInfo of the authorities that may sign leaves; empty means any authority given.
+        package var issuerPins: Set<Digest> = []
+        /// Whether every authority in a chain needs a usable revocation list.
+        package var requiresRevocationLists = true
+        /// Seconds after a list's next update during which it is still used.
+        package var revocationGrace = CertificateStore.revocationGraceDefault
+
+        /// The default: clients, any authority, revocation lists required, one hour of grace.
+        package init() {}
+    }
+
+    /// Why a revocation list was left out of the store; the operator must hear of it.
+    package enum IgnoredList: Hashable, Sendable {
+        /// No authority of the store signed it, or the signature is wrong.
+        case notSignedByAuthority(issuer: String)
+        /// A delta or partial list, or one with an unknown critical extension.
+        case incomplete(issuer: String)
+        /// A newer list of the same authority was given too.
+        case superseded(issuer: String)
+    }
+
+    let store: OpaquePointer
+    let authorities: [OpaquePointer: Certificate]
+    let revocationLists: [OpaquePointer: CertificateRevocationList]
+    /// How strict this store is.
+    package let configuration: Configuration
+    /// The lists that were given but are not used.
+    package let ignoredLists: [IgnoredList]
+
+    /// Builds a store.
+    ///
+    /// - Parameters:
+    ///   - authorities: roots and intermediates, in any order; every authority that signs leaves must be among them when
+    ///     revocation lists are required.
+    ///   - revocationLists: in any order; the newest of each authority is used.
+    /// - Throws: `.library(.buildStore, …)`; `.unsupported(.certificate)` when one is not an authority.
+    package init(
+        authorities: [Certificate], revocationLists: [CertificateRevocationList],
+        configuration: Configuration = Configuration()
+    ) throws(CryptographyError) {
+        for authority in authorities where !authority.usage.isAuthority { throw .unsupported(.certificate) }
+        let assigned = Self.assign(revocationLists, to: authorities)
+        self.authorities = Dictionary(authorities.map { ($0.pointer, $0) }) { first, _ in first }
+        self.revocationLists = assigned.used
+        self.configuration = configuration
+        ignoredLists = assigned.ignored
+        store = try Self.build(authorities, purpose: configuration.purpose)
+    }
+
+    deinit { X509_STORE_free(store) }
+
+    /// The certificates this store trusts, for a report.
+    package var authorityCertificates: [Certificate] { Array(authorities.values) }
+
+    /// The first moment at which an authority's list stops being usable (next update plus grace), nil without lists.
+    package var usableUntil: Int64? {
+        revocationLists.values.map { ($0.nextUpdate ?? $0.thisUpdate) + configuration.revocationGrace }.min()
+    }
+
+    private static func build(
+        _ authorities: [Certificate], purpose: Purpose
+    ) throws(CryptographyError) -> OpaquePointer {
+        OpenSSLErrorQueue.clear()
+        guard let store = X509_STORE_new(), let parameters = X509_STORE_get0_param(store) else {
+            throw OpenSSLErrorQueue.failure(.buildStore)
+        }
+        var isBuilt = X509_STORE_set_purpose(store, purpose == .client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER) == 1
+        let flags = UInt(X509_V_FLAG_X509_STRICT | X509_V_FLAG_TRUSTED_FIRST)
+        isBuilt = isBuilt && X509_VERIFY_PARAM_set_flags(parameters, flags) == 1
+        X509_VERIFY_PARAM_set_depth(parameters, depthLimit)
+        X509_VERIFY_PARAM_set_auth_level(parameters, securityLevel)
+        X509_STORE_set_check_revocation(store, Verification.checkRevocation)
+        for authority in authorities where isBuilt {
+            isBuilt = X509_STORE_add_cert(store, authority.pointer) == 1
+        }
+        if isBuilt { return store }
+        X509_STORE_free(store)
+        throw OpenSSLErrorQueue.failure(.buildStore)
+    }
+
+    private static func assign(
+        _ lists: [CertificateRevocationList], to authorities: [Certificate]
+    ) -> (used: [OpaquePointer: CertificateRevocationList], ignored: [IgnoredList]) {
+        var used: [OpaquePointer: CertificateRevocationList] = [:]
+        var ignored: [IgnoredList] = []
+        for list in lists {
+            guard list.isComplete else {
+                ignored.append(.incomplete(issuer: list.issuer))
+                continue
+            }
+            let signers = authorities.filter { list.isSigned(by: $0) }
+            if signers.isEmpty { ignored.append(.notSignedByAuthority(issuer: list.issuer)) }
+            for signer in signers {
+                if let present = used[signer.pointer], !list.isNewer(than: present) {
+                    ignored.append(.superseded(issuer: list.issuer))
+                } else {
+                    if used[signer.pointer] != nil { ignored.append(.superseded(issuer: list.issuer)) }
+                    used[signer.pointer] = list
+                }
+            }
+        }
+        return (used, ignored)
+    }
+}
