@@ -1,0 +1,120 @@
+package import Cryptography
+package import Domain
+
+/// How a retry of a request is recognised.
+package enum RepeatGuard: Hashable, Sendable {
+    /// A retry is another request.
+    case none
+    /// The caller gave an `Isthmus-Idempotency-Key`: kept for 24 h in the transaction that stores the events.
+    ///
+    /// `key` covers principal and key; `principal` covers the principal alone, for its share of the table.
+    case explicit(key: Digest, principal: Digest, body: Digest)
+    /// The caller's SDK gave an `amz-sdk-invocation-id`: kept for 5 minutes in memory. `request` covers principal,
+    /// invocation and body.
+    case implicit(request: Digest)
+
+    /// The guard of an explicit key. The three texts are the bytes as authenticated; the key's length is checked before.
+    package static func explicit(principal: String, key: Bytes, body: Digest) -> RepeatGuard {
+        var owner = SHA256()
+        owner.update("isthmus principal\0")
+        owner.update(Array(principal.utf8))
+        let ownerDigest = owner.finalize()
+        var whole = SHA256()
+        whole.update("isthmus idempotency key\0")
+        whole.update(ownerDigest)
+        whole.update(key)
+        return .explicit(key: whole.finalize(), principal: ownerDigest, body: body)
+    }
+
+    /// The guard of an SDK's own retry.
+    package static func implicit(principal: String, invocation: Bytes, body: Digest) -> RepeatGuard {
+        var hasher = SHA256()
+        hasher.update("isthmus invocation\0")
+        hasher.update(body)
+        hasher.update(SHA256.hash(Array(principal.utf8)))
+        hasher.update(invocation)
+        return .implicit(request: hasher.finalize())
+    }
+}
+
+/// The events of one request that were admitted: stored together or not at all.
+package struct AppendRequest: Sendable {
+    /// Chosen by the loop; comes back with the outcome.
+    package let token: UInt64
+    /// Which of the batch's events belong to the request.
+    package let events: Range<Int>
+    package let repeatGuard: RepeatGuard
+    /// Which entries of the request the events are, as bits; kept with the key and given back with `.repeated`.
+    package let entryMask: UInt32
+}
+
+/// What one loop gathered in one read cycle: many requests, framed, handed to the log at once.
+///
+/// Build it with `begin`, the frames, `end` for each request; hand it to `EventLog.submit` and start a new one.
+package struct AppendBatch: Sendable {
+    /// One framed event inside `bytes`.
+    package struct Event: Sendable {
+        package let bus: BusNumber
+        /// Which of `buses` it is for.
+        package let busIndex: Int
+        package let start: Int
+        package let end: Int
+    }
+
+    /// A bus that events of this batch are for.
+    package struct Destination: Sendable {
+        package let number: BusNumber
+        package let id: EventBusID
+    }
+
+    /// Every frame of the batch, one after the other.
+    package var bytes: [UInt8] = []
+    package private(set) var events: [Event] = []
+    package private(set) var requests: [AppendRequest] = []
+    package private(set) var buses: [Destination] = []
+    /// The newest policy revision under which an event of the batch was admitted.
+    package var policyRevision: UInt64
+    /// Where the outcomes go.
+    package let completions: CompletionQueue
+    private var openRequest = 0
+
+    package init(completions: CompletionQueue, policyRevision: UInt64, reservingBytes: Int = 0) {
+        self.completions = completions
+        self.policyRevision = policyRevision
+        bytes.reserveCapacity(reservingBytes)
+    }
+
+    package var isEmpty: Bool { requests.isEmpty }
+
+    /// Starts a request; the frames appended until `endRequest` are its events.
+    package mutating func beginRequest() { openRequest = events.count }
+
+    /// Notes that the bytes from `start` to the end of `bytes` are one frame for `bus`. Only `AdmittedEvent` calls it: that an
+    /// event was admitted is proven there.
+    package mutating func endFrame(unchecked start: Int, bus number: BusNumber, id: EventBusID) {
+        precondition(start < bytes.count)
+        var index = buses.count - 1
+        while index >= 0, buses[index].number != number { index -= 1 }
+        if index < 0 {
+            index = buses.count
+            buses.append(Destination(number: number, id: id))
+        }
+        events.append(Event(bus: number, busIndex: index, start: start, end: bytes.count))
+    }
+
+    /// Ends the request begun last. One without events is a mistake of the caller: there is nothing to store.
+    package mutating func endRequest(token: UInt64, repeatGuard: RepeatGuard, entryMask: UInt32) {
+        precondition(events.count > openRequest)
+        requests.append(
+            AppendRequest(
+                token: token, events: openRequest..<events.count, repeatGuard: repeatGuard, entryMask: entryMask))
+        openRequest = events.count
+    }
+
+    /// Takes back the frames of the request begun last, as when a later entry of it makes the whole request fail.
+    package mutating func abandonRequest() {
+        guard openRequest < events.count else { return }
+        bytes.removeSubrange(events[openRequest].start...)
+        events.removeSubrange(openRequest...)
+    }
+}
