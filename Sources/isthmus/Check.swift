@@ -1,0 +1,37 @@
+import ArgumentParser
+import Domain
+
+/// `isthmus check`: everything the gateway would refuse at start, found without starting.
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Validate a configuration and print what is in effect.",
+        discussion: "Errors and warnings go to standard error, one a line: FILE:LINE: MESSAGE: WHAT TO WRITE INSTEAD.")
+
+    @OptionGroup var source: ConfigurationOption
+
+    func run() throws {
+        let loaded = try source.load()
+        Output.line(loaded.configuration.effective)
+    }
+}
+
+/// `--config FILE`, for the verbs that read the configuration.
+struct ConfigurationOption: ParsableArguments {
+    @Option(name: .customLong("config"), help: ArgumentHelp("The configuration file.", valueName: "file"))
+    var file: String
+
+    /// Reads the file and all it names; warnings are shown.
+    func load() throws(ProgramError) -> LoadedConfiguration {
+        do throws(ConfigurationErrors) {
+            let loaded = try ConfigurationLoader.load(
+                file, from: .system, now: WallClock.system.now(), workingDirectory: Path.workingDirectory())
+            for warning in loaded.warnings { Output.complaint(warning.description) }
+            return loaded
+        } catch {
+            for diagnostic in error.diagnostics { Output.complaint(diagnostic.description) }
+            let count = error.diagnostics.count
+            throw ProgramError(
+                "\(count) error\(count == 1 ? "" : "s") in the configuration: nothing was applied", status: .configuration)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Cryptography
+import Domain
+import JSON
+
+extension Configuration {
+    /// What is in effect, as YAML of the same schema: defaults filled in, paths resolved, secrets left out.
+    var effective: String {
+        var out = YAMLText()
+        out.line(0, "region", region)
+        out.line(0, "partition", partition)
+        out.line(0, "dataDirectory", dataDirectory)
+        out.open(0, "durability")
+        out.line(1, "synchronous", "full")
+        out.open(0, "limits")
+        for field in GatewayLimits.fields { out.line(1, field.name, limits[keyPath: field.place]) }
+        out.open(0, "listeners")
+        for listener in listeners { listener.write(to: &out) }
+        out.open(0, "admin")
+        out.line(1, "address", admin.address)
+        out.line(1, "port", Int(admin.port))
+        if !trustDomains.isEmpty { out.open(0, "trustDomains") }
+        for domain in trustDomains { domain.write(to: &out) }
+        writeAccounts(to: &out)
+        if !buses.isEmpty { out.open(0, "buses") }
+        for bus in buses { bus.write(to: &out) }
+        out.open(0, "log")
+        out.line(1, "level", logLevel.rawValue)
+        if let threads { out.line(0, "threads", threads) } else { out.note("threads: one a core") }
+        return out.text
+    }
+
+    private func writeAccounts(to out: inout YAMLText) {
+        for account in accounts {
+            out.note("account \(account.id)\(account.isLocal ? "" : " (foreign)"), from \(account.file)")
+            for principal in account.principals {
+                let origins = principal.policies.map(\.origin)
+                let policies = origins.isEmpty ? "no policy: nothing is allowed by identity" : origins.joined(separator: ", ")
+                out.note("  \(principal.principal.arn): \(policies)")
+            }
+        }
+    }
+}
+
+extension Configuration.Listener {
+    fileprivate func write(to out: inout YAMLText) {
+        out.item("id", id)
+        if let vpc { out.line(2, "vpc", vpc) }
+        out.line(2, "address", address)
+        out.line(2, "port", Int(port))
+        out.line(2, "clientCertificate", clientCertificate.rawValue)
+        out.line(2, "certificate", certificate.path)
+        out.line(2, "privateKey", privateKey.path, remark: "content not shown")
+        if let networks { out.line(2, "networks", networks.map(\.description)) }
+        if let policy { out.line(2, "policy", policy.origin) }
+    }
+}
+
+extension Configuration.TrustDomain {
+    fileprivate func write(to out: inout YAMLText) {
+        out.item("name", name)
+        out.line(2, "bundle", bundle.path)
+        out.line(2, "issuerPins", issuerPins.map(\.hexadecimal))
+        out.line(2, "revocationLists", revocationLists.map(\.path))
+        out.line(2, "accounts", accounts.map(\.description))
+        if let regions { out.line(2, "regions", regions) }
+    }
+}
+
+extension Configuration.BusSeed {
+    fileprivate func write(to out: inout YAMLText) {
+        out.item("account", id.account.description)
+        out.line(2, "name", id.name.description)
+        if let description { out.line(2, "description", description) }
+        if let policy { out.line(2, "policy", policy.origin) }
+        if !tags.isEmpty { out.open(2, "tags") }
+        for tag in tags { out.line(3, YAMLText.quoted(tag.key), tag.value) }
+    }
+}
+
+/// Writes the little YAML that the effective configuration needs: every text in JSON's quotes, which YAML takes.
+private struct YAMLText {
+    private(set) var text = ""
+
+    mutating func open(_ depth: Int, _ key: String) { add(depth, "\(key):") }
+    mutating func line(_ depth: Int, _ key: String, _ value: Int) { add(depth, "\(key): \(value)") }
+    mutating func item(_ key: String, _ value: String) { add(1, "- \(key): \(Self.quoted(value))") }
+    mutating func note(_ remark: String) { add(0, "# \(Printable.line(remark))") }
+
+    mutating func line(_ depth: Int, _ key: String, _ value: String, remark: String? = nil) {
+        add(depth, "\(key): \(Self.quoted(value))" + (remark.map { "   # \($0)" } ?? ""))
+    }
+
+    mutating func line(_ depth: Int, _ key: String, _ values: [String]) {
+        add(depth, "\(key): [\(values.map(Self.quoted).joined(separator: ", "))]")
+    }
+
+    static func quoted(_ text: String) -> String {
+        var writer = JSONWriter()
+        writer.string(text)
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    private mutating func add(_ depth: Int, _ line: String) {
+        if !text.isEmpty { text += "\n" }
+        text += String(repeating: "  ", count: depth) + line
+    }
+}

@@ -1,0 +1,84 @@
+import Cryptography
+import Domain
+
+extension ConfigurationLoader {
+    private static let daySeconds: Int64 = 86_400
+    /// A server certificate should not live longer. Source: THREATS 3.1.
+    private static let recommendedServerDays: Int64 = 90
+
+    /// A listener's certificate and key: both readable, of one pair, and in their time.
+    func checkPair(_ certificate: LoadedFile, _ privateKey: SecretFile, at mapping: YAMLMapping) {
+        let chain = certificates(certificate, at: mapping["certificate"])
+        let key = key(privateKey, at: mapping["privateKey"])
+        guard let leaf = chain.first else { return }
+        if let key, key.fingerprint != leaf.publicKeyFingerprint {
+            mapping["privateKey"]?.error(
+                "`\(privateKey.path)` is not the key of `\(certificate.path)`",
+                "name the key the certificate was issued for, and put the leaf first in the chain")
+        }
+        guard let place = mapping["certificate"] else { return }
+        if leaf.notAfter < now.seconds {
+            place.warning(
+                "`\(certificate.path)` expired at \(Timestamp(seconds: leaf.notAfter).iso8601)",
+                "issue a new one: `isthmus pki issue-server`")
+        } else if leaf.notBefore > now.seconds {
+            place.warning(
+                "`\(certificate.path)` is not valid before \(Timestamp(seconds: leaf.notBefore).iso8601)", "check the clock")
+        }
+        if leaf.notAfter - leaf.notBefore > Self.recommendedServerDays * Self.daySeconds {
+            place.warning(
+                "`\(certificate.path)` lives \((leaf.notAfter - leaf.notBefore) / Self.daySeconds) days",
+                "issue certificates of at most \(Self.recommendedServerDays) days")
+        }
+    }
+
+    private func key(_ file: SecretFile, at value: YAMLValue?) -> PublicKey? {
+        do throws(CryptographyError) {
+            return try PrivateKey(pem: file.bytes).publicKey()
+        } catch {
+            value?.error(
+                "`\(file.path)` is not a usable private key: \(error)", "name an unencrypted PEM key of PKCS #8, SEC 1 or PKCS #1")
+            return nil
+        }
+    }
+
+    private func certificates(_ file: LoadedFile, at value: YAMLValue?) -> [Certificate] {
+        do throws(CryptographyError) {
+            return try Certificate.certificates(pem: file.bytes)
+        } catch {
+            value?.error("`\(file.path)` holds no usable certificates: \(error)", "name a PEM file, `BEGIN CERTIFICATE`")
+            return []
+        }
+    }
+
+    /// A trust domain's CA certificates, pins and revocation lists, each against the others.
+    func checkChain(_ domain: Configuration.TrustDomain, at mapping: YAMLMapping) {
+        let authorities = certificates(domain.bundle, at: mapping["bundle"])
+        guard !authorities.isEmpty, let bundle = mapping["bundle"], let pins = mapping["issuerPins"] else { return }
+        for authority in authorities {
+            if !authority.usage.isAuthority {
+                bundle.error(
+                    "`\(domain.bundle.path)` holds `\(authority.subject)`, which is no CA", "put CA certificates only into a bundle")
+            }
+            if let length = authority.usage.pathLength, length > 1 {
+                bundle.warning(
+                    "`\(authority.subject)` may have \(length) authorities below it", "issue CAs with a path length of 0 or 1")
+            }
+            if authority.notAfter < now.seconds {
+                bundle.warning(
+                    "`\(authority.subject)` expired at \(Timestamp(seconds: authority.notAfter).iso8601)", "replace the bundle")
+            }
+        }
+        for (index, pin) in domain.issuerPins.enumerated() where !authorities.contains(where: { $0.publicKeyFingerprint == pin }) {
+            let known = authorities.map { "\($0.publicKeyFingerprint.hexadecimal) (`\($0.subject)`)" }
+            pins.error(
+                "`\(pins.path)[\(index)]` is the key of no CA in `\(domain.bundle.path)`",
+                "the bundle holds \(known.joined(separator: ", "))")
+        }
+        if domain.accounts.count > 1 {
+            mapping["accounts"]?.warning(
+                "one CA speaks for \(domain.accounts.count) accounts: whoever holds it can be any of them",
+                "give each account its own trust domain where they do not trust each other")
+        }
+    }
+}

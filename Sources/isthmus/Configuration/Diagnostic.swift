@@ -1,0 +1,74 @@
+/// One thing that is wrong in a configuration file, or (a warning) that its operator will come to regret.
+struct Diagnostic: Equatable, Sendable, CustomStringConvertible {
+    enum Severity: Equatable, Sendable {
+        case error
+        case warning
+    }
+
+    let severity: Severity
+    /// The file as it was named: on the command line, or in the file that leads to it.
+    let file: String
+    /// 1 is the first line.
+    let line: Int
+    /// What is wrong: lower case, no full stop, user input in backticks.
+    let message: String
+    /// What to write instead.
+    let advice: String
+
+    /// `FILE:LINE: MESSAGE: ADVICE`, and `warning: ` before the message of a warning. Always one line.
+    var description: String {
+        let mark = severity == .warning ? "warning: " : ""
+        return Printable.line("\(file):\(line): \(mark)\(message): \(advice)")
+    }
+}
+
+/// Everything that is wrong with a configuration, in the order of files and lines. Never empty.
+struct ConfigurationErrors: Error, Equatable, CustomStringConvertible {
+    let diagnostics: [Diagnostic]
+
+    /// One diagnostic a line.
+    var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+}
+
+/// Collects what the reading of one configuration finds, so that an operator sees all of it at once.
+final class Findings {
+    private(set) var diagnostics: [Diagnostic] = []
+
+    var errors: [Diagnostic] { diagnostics.filter { $0.severity == .error } }
+    var warnings: [Diagnostic] { diagnostics.filter { $0.severity == .warning } }
+
+    func error(_ file: String, _ line: Int, _ message: String, _ advice: String) {
+        add(Diagnostic(severity: .error, file: file, line: line, message: message, advice: advice))
+    }
+
+    func warning(_ file: String, _ line: Int, _ message: String, _ advice: String) {
+        add(Diagnostic(severity: .warning, file: file, line: line, message: message, advice: advice))
+    }
+
+    private func add(_ diagnostic: Diagnostic) {
+        if !diagnostics.contains(diagnostic) { diagnostics.append(diagnostic) }
+    }
+}
+
+/// Text that came from outside, made fit for one line of a terminal.
+enum Printable {
+    /// `text` with every control character (C0, DEL, C1, line and paragraph separators, bidirectional marks) as `\u{…}`.
+    static func line(_ text: String) -> String {
+        var output = ""
+        for scalar in text.unicodeScalars {
+            if isHarmless(scalar) {
+                output.unicodeScalars.append(scalar)
+            } else {
+                output += "\\u{\(String(scalar.value, radix: 16))}"
+            }
+        }
+        return output
+    }
+
+    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029, 0x202A...0x202E, 0x2066...0x2069, 0xFEFF: false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,47 @@
+/// The limits an operator may set. Each has a default that suits one small machine, and a range outside of which it is refused.
+struct GatewayLimits: Equatable, Sendable {
+    var connections = 10_000
+    var connectionsPerAddress = 50
+    var connectionsPerPrincipal = 100
+    var idleSeconds = 60
+    var maximumAgeSeconds = 3600
+    var signatureToleranceSeconds = 300
+    var drainSeconds = 30
+    var busesPerAccount = 100
+
+    /// One limit: its name in the file, its range, where it is kept, and what it limits.
+    struct Field: Sendable {
+        let name: String
+        let range: ClosedRange<Int>
+        let place: any WritableKeyPath<GatewayLimits, Int> & Sendable
+        let meaning: String
+    }
+
+    /// Every limit, in the order of the file. Source: THREATS 2.1 and 3.3 for the defaults.
+    static let fields: [Field] = [
+        Field(
+            name: "connections", range: 1...1_000_000, place: \.connections,
+            meaning: "open connections of all listeners together"),
+        Field(
+            name: "connectionsPerAddress", range: 1...100_000, place: \.connectionsPerAddress,
+            meaning: "connections from one address that are still in the handshake"),
+        Field(
+            name: "connectionsPerPrincipal", range: 1...100_000, place: \.connectionsPerPrincipal,
+            meaning: "open connections of one principal"),
+        Field(
+            name: "idleSeconds", range: 1...3600, place: \.idleSeconds,
+            meaning: "a connection without a request"),
+        Field(
+            name: "maximumAgeSeconds", range: 60...86_400, place: \.maximumAgeSeconds,
+            meaning: "the age at which a connection is drained, give or take a tenth"),
+        Field(
+            name: "signatureToleranceSeconds", range: 1...300, place: \.signatureToleranceSeconds,
+            meaning: "how far a signer's clock may be off"),
+        Field(
+            name: "drainSeconds", range: 1...600, place: \.drainSeconds,
+            meaning: "what requests in flight get after SIGTERM"),
+        Field(
+            name: "busesPerAccount", range: 1...100_000, place: \.busesPerAccount,
+            meaning: "event buses of one account"),
+    ]
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Glibc
+
+/// The program: one verb, then its arguments. Secrets never stand among them, for every user of the machine sees those.
+@main
+struct Isthmus: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "isthmus",
+        abstract: "An event bus gateway between accounts: signed events in over mutual TLS, durable, by policy.",
+        discussion: "Exit status: 0 done, 1 could not be done, 3 the configuration is wrong, 4 no gateway answers, 64 wrong usage.",
+        subcommands: [Check.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as ProgramError {
+            Output.complaint("isthmus: \(error.description)")
+            Glibc.exit(error.status.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

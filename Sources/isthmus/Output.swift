@@ -1,0 +1,51 @@
+import Glibc
+
+/// The two streams of a command line program. Everything a verb says goes through here.
+enum Output {
+    /// Writes `text` and a line feed to standard output.
+    static func line(_ text: String) { write(Array((text + "\n").utf8), to: STDOUT_FILENO) }
+
+    /// Writes `bytes` and a line feed to standard output.
+    static func line(_ bytes: [UInt8]) { write(bytes + [0x0A], to: STDOUT_FILENO) }
+
+    /// Writes `text` and a line feed to standard error.
+    static func complaint(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
+
+    /// Writes all of `bytes`; a reader that went away ends the program as `SIGPIPE` would, without a word.
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                exit(ExitStatus.outputClosed.rawValue)
+            }
+        }
+    }
+}
+
+/// How the program ends.
+enum ExitStatus: Int32 {
+    case success = 0
+    /// What was asked for could not be done, or was answered with no; the reason is on standard error.
+    case failure = 1
+    /// The configuration is wrong; nothing was started or changed.
+    case configuration = 3
+    /// No gateway answers on the control socket.
+    case unreachable = 4
+    /// Standard output was closed.
+    case outputClosed = 13
+}
+
+/// Why a verb could not do its work.
+struct ProgramError: Error, Equatable, CustomStringConvertible {
+    let status: ExitStatus
+    /// What went wrong and what to do: lower case, no full stop, no secret.
+    let description: String
+
+    init(_ description: String, status: ExitStatus = .failure) {
+        self.status = status
+        self.description = description
+    }
+}
