@@ -24,6 +24,15 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         package var hour: Int
         package var minute: Int
         package var second: Int
+
+        package init(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int) {
+            self.year = year
+            self.month = month
+            self.day = day
+            self.hour = hour
+            self.minute = minute
+            self.second = second
+        }
     }
 
     /// The civil date in UTC. Source: Howard Hinnant, "chrono-compatible low-level date algorithms".

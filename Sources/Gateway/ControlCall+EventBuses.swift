@@ -1,0 +1,106 @@
+import Domain
+import JSON
+import Registry
+
+/// Create, describe, update, delete and list event buses.
+extension ControlCall {
+    private static let descriptionCharacters = 512
+
+    func createEventBus() throws(Fault) -> Outcome {
+        let name = try parameters.busName("Name")
+        try parameters.refuse(["EventSourceName", "KmsKeyIdentifier", "DeadLetterConfig", "LogConfig"])
+        guard !name.description.hasPrefix("aws.") else {
+            throw Fault(.validation, "Parameter Name is not valid. Reason: names that begin with aws. belong to partner event sources.")
+        }
+        guard !name.description.contains("/") else { throw Parameters.pattern("Name", "\(name)", #"[\.\-_A-Za-z0-9]+"#) }
+        let description = try parameters.string("Description", maximum: Self.descriptionCharacters)
+        let tags = try parameters.tags("Tags")
+        let id = EventBusID(account: caller.account, name: name)
+        try authorize(id, requestTags: tags)
+        let transition = try carry { () throws(ControlFault) in
+            try snapshot.addingEventBus(
+                id, properties: .init(description: description, tags: tags, createdAt: now, modifiedAt: now))
+        }
+        let answer = Self.answer { writer in
+            writer.member("EventBusArn", id.arn(partition: snapshot.partition, region: snapshot.region))
+            if let description { writer.member("Description", description) }
+        }
+        return Outcome(transition: transition, answer: answer)
+    }
+
+    func describeEventBus() throws(Fault) -> Outcome {
+        let id = try busID("Name", default: .default)
+        try authorize(id)
+        guard let bus = snapshot.bus(id) else { throw missing(id) }
+        return Outcome(answer: Self.answer { Self.write(bus, to: &$0) })
+    }
+
+    func updateEventBus() throws(Fault) -> Outcome {
+        let id = try busID("Name", default: .default)
+        try parameters.refuse(["KmsKeyIdentifier", "DeadLetterConfig", "LogConfig"])
+        let description = try parameters.string("Description", maximum: Self.descriptionCharacters)
+        try authorize(id)
+        let transition = try carry { () throws(ControlFault) in
+            try snapshot.changingEventBus(id, at: now) { if let description { $0.description = description } }
+        }
+        let answer = Self.answer { writer in
+            writer.member("Arn", id.arn(partition: snapshot.partition, region: snapshot.region))
+            writer.member("Name", "\(id.name)")
+            if let description { writer.member("Description", description) }
+        }
+        return Outcome(transition: transition, answer: answer)
+    }
+
+    func deleteEventBus() throws(Fault) -> Outcome {
+        let id = try busID("Name")
+        try authorize(id)
+        let transition = try carry { () throws(ControlFault) in try snapshot.removingEventBus(id) }
+        return Outcome(transition: transition, answer: Self.empty)
+    }
+
+    func listEventBuses() throws(Fault) -> Outcome {
+        let prefix = try parameters.string("NamePrefix", maximum: EventBusName.maximumBytes)
+        let limit = try parameters.integer("Limit", in: 1...100) ?? 100
+        let token = try parameters.string("NextToken", maximum: 2048)
+        let wildcard = EventBusID(account: caller.account, name: .default)
+        try authorizeList(wildcard)
+        if let token, EventBusName(parsing: token) == nil {
+            throw Fault(.validation, "Parameter NextToken is not valid. Reason: it is not one that ListEventBuses gave.")
+        }
+        let buses = snapshot.buses(of: caller.account).filter { bus in
+            (prefix.map { bus.id.name.description.hasPrefix($0) } ?? true)
+                && (token.map { bus.id.name.description > $0 } ?? true)
+        }
+        let page = buses.prefix(limit)
+        let answer = Self.answer { writer in
+            writer.key("EventBuses")
+            writer.array { writer in
+                for bus in page { writer.object { Self.write(bus, to: &$0) } }
+            }
+            if page.count < buses.count, let last = page.last { writer.member("NextToken", "\(last.id.name)") }
+        }
+        return Outcome(answer: answer)
+    }
+
+    private func authorizeList(_ id: EventBusID) throws(Fault) {
+        let request = ControlAuthorization(
+            caller: caller, action: operation.action, bus: nil, resourceARN: "*", owner: id.account, requestTags: [],
+            now: now)
+        if let refusal = snapshot.refusal(of: request) {
+            throw Fault(.accessDenied, "\(refusal.message) (decision id: \(decisionID))")
+        }
+    }
+
+    func missing(_ id: EventBusID) -> Fault { Fault(.resourceNotFound, "Event bus \(id.name) does not exist.") }
+
+    private static func write(_ bus: EventBus, to writer: inout JSONWriter) {
+        writer.member("Name", "\(bus.id.name)")
+        writer.member("Arn", bus.arn)
+        if let description = bus.properties.description { writer.member("Description", description) }
+        if let policy = bus.properties.policy {
+            writer.member("Policy", String(decoding: policy.bytes(), as: UTF8.self))
+        }
+        writer.member("CreationTime", Double(bus.properties.createdAt.milliseconds) / 1000)
+        writer.member("LastModifiedTime", Double(bus.properties.modifiedAt.milliseconds) / 1000)
+    }
+}

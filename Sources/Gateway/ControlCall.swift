@@ -1,0 +1,90 @@
+import AccessPolicy
+import Domain
+import Identity
+import JSON
+import Registry
+
+/// One call of the control plane with all it depends on: who, when, and the snapshot it starts from.
+///
+/// An operation is a pure function of the call: it returns its answer and, when it changes something, the transition to
+/// commit before the answer is given.
+struct ControlCall {
+    struct Outcome {
+        var transition: Transition?
+        /// Writes the members of the answer's object.
+        var answer: [UInt8]
+    }
+
+    let operation: Operation
+    let parameters: Parameters
+    let caller: Caller
+    let snapshot: Snapshot
+    let now: Timestamp
+    let decisionID: UniqueID
+
+    func perform() throws(Fault) -> Outcome {
+        switch operation {
+        case .putEvents: throw Fault(.internalFailure, "PutEvents is not an operation of the control plane")
+        case .createEventBus: try createEventBus()
+        case .describeEventBus: try describeEventBus()
+        case .updateEventBus: try updateEventBus()
+        case .deleteEventBus: try deleteEventBus()
+        case .listEventBuses: try listEventBuses()
+        case .putPermission: try putPermission()
+        case .removePermission: try removePermission()
+        case .tagResource: try tagResource()
+        case .untagResource: try untagResource()
+        case .listTagsForResource: try listTagsForResource()
+        }
+    }
+
+    /// An answer with members written by `body`.
+    static func answer(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+        var bytes: [UInt8] = []
+        JSONWriter.append(to: &bytes) { writer in writer.object { body(&$0) } }
+        return bytes
+    }
+
+    /// An answer that is an empty object, as most operations that change something give.
+    static let empty: [UInt8] = Array("{}".utf8)
+
+    func carry<Value>(_ plan: () throws(ControlFault) -> Value) throws(Fault) -> Value {
+        do throws(ControlFault) { return try plan() } catch { throw Fault(error) }
+    }
+
+    /// The bus a parameter names, by name in the caller's account or by ARN.
+    func busID(_ parameter: String, default name: EventBusName? = nil) throws(Fault) -> EventBusID {
+        if !parameters.has(parameter), let name { return EventBusID(account: caller.account, name: name) }
+        let text = try parameters.required(parameter, maximum: ARN.maximumBytes)
+        guard text.hasPrefix("arn:") else {
+            return EventBusID(account: caller.account, name: try parameters.busName(parameter))
+        }
+        return try busID(arn: text, parameter: parameter)
+    }
+
+    func busID(arn text: String, parameter: String) throws(Fault) -> EventBusID {
+        guard let arn = ARN(parsing: text), arn.service == "events", let account = AccountID(parsing: arn.account),
+            arn.resource.hasPrefix("event-bus/"),
+            let name = EventBusName(parsing: String(arn.resource.dropFirst("event-bus/".count)))
+        else {
+            throw Fault(.validation, "Parameter \(parameter) is not valid. Reason: Provided Arn is not in correct format.")
+        }
+        guard arn.partition == snapshot.partition, arn.region == snapshot.region else {
+            throw Fault(
+                .validation,
+                "Parameter \(parameter) is not valid. Reason: this gateway serves `\(snapshot.partition)` `\(snapshot.region)`, the Arn names `\(arn.partition)` `\(arn.region)`.")
+        }
+        return EventBusID(account: account, name: name)
+    }
+
+    /// Refuses the call unless the policies allow it on that bus (or on a bus that does not exist yet).
+    func authorize(_ id: EventBusID, requestTags: [Tag] = []) throws(Fault) {
+        let request = ControlAuthorization(
+            caller: caller, action: operation.action, bus: snapshot.bus(id),
+            resourceARN: id.arn(partition: snapshot.partition, region: snapshot.region), owner: id.account,
+            requestTags: requestTags, now: now)
+        if let refusal = snapshot.refusal(of: request) {
+            throw Fault(.accessDenied, "\(refusal.message) (decision id: \(decisionID))")
+        }
+    }
+}

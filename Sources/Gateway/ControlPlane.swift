@@ -1,0 +1,95 @@
+import Domain
+import Registry
+import Telemetry
+
+/// Carries out changes one after the other: plan on the snapshot in force, commit, put the next snapshot in force.
+///
+/// An answer leaves only after its change is durable. A commit whose outcome is unknown stops the process.
+package actor ControlPlane {
+    private let registry: Registry
+    private let store: any ControlStore
+    private let logger: Logger
+    private let metrics: Metrics
+    private let clock: WallClock
+    private let onFatal: @Sendable (String) -> Void
+
+    package init(
+        registry: Registry, store: any ControlStore, logger: Logger, metrics: Metrics, clock: WallClock,
+        onFatal: @escaping @Sendable (String) -> Void
+    ) {
+        self.registry = registry
+        self.store = store
+        self.logger = logger
+        self.metrics = metrics
+        self.clock = clock
+        self.onFatal = onFatal
+    }
+
+    /// Answers one API call.
+    func answer(_ request: ControlRequest) -> Response {
+        do throws(Fault) {
+            let call = ControlCall(
+                operation: request.operation, parameters: try Parameters(request.content), caller: request.caller,
+                snapshot: registry.snapshot, now: clock.now(), decisionID: request.requestID)
+            let outcome = try call.perform()
+            if let transition = outcome.transition {
+                try put(transition)
+                logger.log(
+                    .info, "control-operation",
+                    [
+                        ("operation", .text(request.operation.rawValue)),
+                        ("principal", .text(request.caller.principal.arn)),
+                        ("requestId", .text("\(request.requestID)")),
+                        ("revision", .integer(Int64(transition.snapshot.revision))),
+                    ])
+            }
+            metrics.add(to: .controlOperations)
+            return Response(
+                status: 200, contentType: .amzJSON, requestID: request.requestID, body: outcome.answer)
+        } catch {
+            metrics.add(to: .requestsRefused)
+            logger.log(
+                .info, "control-operation-refused",
+                [
+                    ("operation", .text(request.operation.rawValue)),
+                    ("principal", .text(request.caller.principal.arn)), ("code", .text(error.code.rawValue)),
+                    ("message", .text(error.message)), ("requestId", .text("\(request.requestID)")),
+                ])
+            return error.response(request.requestID)
+        }
+    }
+
+    /// Adopts a declaration: the whole of it or nothing.
+    package func adopt(_ declaration: Declaration) throws(ControlFault) {
+        let transition = try registry.snapshot.adopting(declaration, at: clock.now())
+        do throws(Fault) { try put(transition) } catch { throw ControlFault(error.code, error.message) }
+    }
+
+    /// Plans with `plan` on the snapshot in force and makes the result durable.
+    func change(_ plan: @Sendable (Snapshot) throws(ControlFault) -> Transition) throws(Fault) {
+        let transition: Transition
+        do throws(ControlFault) { transition = try plan(registry.snapshot) } catch { throw Fault(error) }
+        try put(transition)
+    }
+
+    private func put(_ transition: Transition) throws(Fault) {
+        if !transition.changes.isEmpty {
+            do throws(ControlStoreError) {
+                try store.commit(transition.changes)
+            } catch {
+                switch error {
+                case .full:
+                    throw Fault(
+                        .serviceUnavailable, "the disk is full: nothing was changed; free space and retry",
+                        retryAfterSeconds: 5)
+                case .unknownOutcome(let reason), .unreadable(let reason):
+                    onFatal(reason)
+                    throw Fault(.internalFailure, "whether the change was stored is unknown until the gateway has restarted")
+                }
+            }
+        }
+        registry.install(transition.snapshot)
+        metrics.set(.snapshotRevision, to: Int64(transition.snapshot.revision))
+        metrics.set(.buses, to: Int64(transition.snapshot.buses.count))
+    }
+}

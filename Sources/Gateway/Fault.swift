@@ -1,0 +1,35 @@
+import Domain
+import JSON
+import Registry
+
+/// An answer that refuses the whole request: a code of the catalogue and what to do.
+struct Fault: Error, Equatable {
+    let code: ErrorCode
+    let message: String
+    /// The status, where it differs from the code's own.
+    var status: UInt16?
+    var retryAfterSeconds: Int?
+
+    init(_ code: ErrorCode, _ message: String, status: UInt16? = nil, retryAfterSeconds: Int? = nil) {
+        self.code = code
+        self.message = message
+        self.status = status
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+
+    init(_ fault: ControlFault) { self.init(fault.code, fault.message) }
+
+    /// The answer in the JSON protocol. Source: awslabs smithy `awsJson1_1`, "Operation error serialization".
+    func response(_ requestID: UniqueID) -> Response {
+        var body: [UInt8] = []
+        JSONWriter.append(to: &body) { writer in
+            writer.object { writer in
+                writer.member("__type", code.rawValue)
+                writer.member("message", message)
+            }
+        }
+        return Response(
+            status: status ?? code.httpStatus, contentType: .amzJSON, requestID: requestID,
+            retryAfterSeconds: retryAfterSeconds, body: body)
+    }
+}

@@ -1,0 +1,76 @@
+package import AccessPolicy
+package import Domain
+package import Identity
+package import JSON
+
+/// What the configuration file declares, validated: it is replaced as a whole at a reload, never changed.
+package struct Declaration: Sendable {
+    /// An account the gateway knows.
+    package struct Account: Sendable {
+        package let id: AccountID
+        /// Whether its buses live here. A foreign account's principals may hold access keys.
+        package let isLocal: Bool
+        package let principals: [Member]
+
+        package init(id: AccountID, isLocal: Bool, principals: [Member]) {
+            self.id = id
+            self.isLocal = isLocal
+            self.principals = principals
+        }
+    }
+
+    /// A principal of an account with its identity policies.
+    package struct Member: Sendable {
+        package let principal: Principal
+        package let policies: [CompiledPolicy]
+
+        package init(principal: Principal, policies: [CompiledPolicy]) {
+            self.principal = principal
+            self.policies = policies
+        }
+    }
+
+    /// A bus to create when it does not exist yet; one that exists is left as it is.
+    package struct Seed: Sendable {
+        package let id: EventBusID
+        package let description: String?
+        package let policy: JSONNode?
+        package let tags: [Tag]
+
+        package init(id: EventBusID, description: String?, policy: JSONNode?, tags: [Tag]) {
+            self.id = id
+            self.description = description
+            self.policy = policy
+            self.tags = tags
+        }
+    }
+
+    /// Quotas an operator may change, each with EventBridge's own default.
+    package struct Quotas: Sendable {
+        /// Event buses an account may have. Source: docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+        package var busesPerAccount = 100
+        package var policyCharacters = Limits.policyCharacters
+        package var accessKeysPerPrincipal = 2
+
+        package init() {}
+    }
+
+    package let partition: String
+    package let region: String
+    package let accounts: [Account]
+    package let trustDomains: [TrustDomain]
+    package let seeds: [Seed]
+    package let quotas: Quotas
+
+    package init(
+        partition: String, region: String, accounts: [Account], trustDomains: [TrustDomain], seeds: [Seed],
+        quotas: Quotas
+    ) {
+        self.partition = partition
+        self.region = region
+        self.accounts = accounts
+        self.trustDomains = trustDomains
+        self.seeds = seeds
+        self.quotas = quotas
+    }
+}

@@ -1,0 +1,113 @@
+package import AccessPolicy
+package import Domain
+package import Identity
+
+/// Everything a request needs to know, compiled and immutable. A request finishes on the snapshot it began with.
+package final class Snapshot: Sendable {
+    package let revision: UInt64
+    package let declaration: Declaration
+    package let buses: [EventBusID: EventBus]
+    package let accessKeys: [String: AccessKey]
+    package let trustDomains: [String: TrustDomain]
+    /// Every known account; `true` when its buses live here.
+    package let accounts: [AccountID: Bool]
+    /// The identity policies of known principals, by ARN.
+    package let identityPolicies: [String: [CompiledPolicy]]
+    /// The highest bus number ever given.
+    let lastBusNumber: UInt32
+
+    package var partition: String { declaration.partition }
+    package var region: String { declaration.region }
+
+    init(
+        revision: UInt64, declaration: Declaration, buses: [EventBusID: EventBus], accessKeys: [String: AccessKey],
+        lastBusNumber: UInt32
+    ) {
+        self.revision = revision
+        self.declaration = declaration
+        self.buses = buses
+        self.accessKeys = accessKeys
+        self.lastBusNumber = lastBusNumber
+        trustDomains = Dictionary(declaration.trustDomains.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
+        identityPolicies = Dictionary(
+            declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0.policies) } },
+            uniquingKeysWith: { $0 + $1 })
+    }
+
+    package func isLocal(_ account: AccountID) -> Bool { accounts[account] == true }
+
+    package func bus(_ id: EventBusID) -> EventBus? { buses[id] }
+
+    /// The buses of one account, by name.
+    package func buses(of account: AccountID) -> [EventBus] {
+        buses.values.filter { $0.id.account == account }.sorted { $0.id.name < $1.id.name }
+    }
+}
+
+/// What an operation does: the next snapshot and the changes that make it durable, to be committed first.
+package struct Transition: Sendable {
+    package let snapshot: Snapshot
+    package let changes: [ControlChange]
+
+    init(snapshot: Snapshot, changes: [ControlChange]) {
+        self.snapshot = snapshot
+        self.changes = changes
+    }
+}
+
+extension Snapshot {
+    static let busCounter = "last-bus-number"
+
+    /// Reads what is stored. Buses of accounts that are no longer local stay stored and are not served.
+    package static func loading(
+        _ records: [ControlRecord], declaration: Declaration
+    ) throws(ControlStoreError) -> Snapshot {
+        var buses: [EventBusID: EventBus] = [:]
+        var keys: [String: AccessKey] = [:]
+        var last: UInt32 = 0
+        for record in records {
+            switch record.kind {
+            case .eventBus:
+                let bus = try EventBus(record: record, partition: declaration.partition, region: declaration.region)
+                buses[bus.id] = bus
+                last = max(last, bus.number.value)
+            case .accessKey: keys[record.key] = try AccessKey(record: record)
+            case .counter:
+                guard record.key == busCounter, let number = UInt32(String(decoding: record.value, as: UTF8.self))
+                else { throw .unreadable(reason: "counter `\(record.key)`") }
+                last = max(last, number)
+            }
+        }
+        return Snapshot(
+            revision: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last)
+    }
+
+    /// The same control plane under another declaration, with the seeds that do not exist yet.
+    package func adopting(_ declaration: Declaration, at now: Timestamp) throws(ControlFault) -> Transition {
+        var transition = Transition(
+            snapshot: Snapshot(
+                revision: revision + 1, declaration: declaration, buses: buses, accessKeys: accessKeys,
+                lastBusNumber: lastBusNumber), changes: [])
+        let defaults = declaration.accounts.filter(\.isLocal).map {
+            Declaration.Seed(
+                id: EventBusID(account: $0.id, name: .default), description: nil, policy: nil, tags: [])
+        }
+        for seed in declaration.seeds + defaults where transition.snapshot.buses[seed.id] == nil {
+            let next = try transition.snapshot.addingEventBus(
+                seed.id, properties: .init(
+                    description: seed.description, tags: seed.tags, policy: seed.policy, createdAt: now,
+                    modifiedAt: now))
+            transition = Transition(snapshot: next.snapshot, changes: transition.changes + next.changes)
+        }
+        return transition
+    }
+
+    func replacing(
+        buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil
+    ) -> Snapshot {
+        Snapshot(
+            revision: revision + 1, declaration: declaration, buses: buses ?? self.buses,
+            accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber)
+    }
+}
