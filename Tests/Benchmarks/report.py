@@ -59,7 +59,7 @@ def shapes_table(rows):
                 f"{memory:>7.1f}{row['server_share']:>6.0%}{row['other_share']:>8.1%}{noisy}"
             )
     print(f"ratio: to the cheapest proxy of the shape; ten entries: also at most {ENTRY_GOAL_MICROSECONDS:.0f} µs an entry")
-    print("core: part of its core the server used; others: what else ran there (! above 5 %: the figure is doubtful)")
+    print("core: part of its core the server used; others: what else ran there (! above 5 %: doubtful)")
 
 
 def handshakes_table(found):
