@@ -17,7 +17,8 @@ import gateway
 import measure
 import servers
 
-WARM_UP_SECONDS = 1
+WARM_UP_SECONDS = 1.0
+SHORT_WARM_UP_SECONDS = 0.3
 EDGE_SECONDS = 0.2
 IDLE_CONNECTIONS = 1000
 WARM_CONNECTIONS = 20
@@ -127,10 +128,11 @@ def run_shape(bench, server, shape, seconds, headers=None, count_entries=None):
     `count_entries` returns (entries accepted, entries refused) so far, where the server keeps events.
     """
     counted = count_entries() if count_entries else None
+    warm_up = WARM_UP_SECONDS if seconds > 1 else SHORT_WARM_UP_SECONDS
     log = bench.directory / "h2load.log"
     log.unlink(missing_ok=True)
     options = [f"-c{shape.connections}", f"-m{shape.streams}", f"-D{seconds}"]
-    options += [f"--warm-up-time={WARM_UP_SECONDS}", f"--log-file={log}"]
+    options += [f"--warm-up-time={round(warm_up * 1000)}ms", f"--log-file={log}"]
     command = bench.h2load(server, shape.entries, *options, headers=headers)
     environment = bench.with_certificate()
     with subprocess.Popen(
@@ -139,7 +141,7 @@ def run_shape(bench, server, shape, seconds, headers=None, count_entries=None):
         heard = []
         reader = threading.Thread(target=lambda: heard.append(load.stdout.read()))
         reader.start()
-        time.sleep(WARM_UP_SECONDS + EDGE_SECONDS)
+        time.sleep(warm_up + EDGE_SECONDS)
         first = measure.sample(server.pid, bench.cores.server)
         time.sleep(max(0.1, seconds - 2 * EDGE_SECONDS))
         last = measure.sample(server.pid, bench.cores.server)
@@ -228,7 +230,13 @@ class IdleConnections:
             bench.connections, "idle", server.port, count, *files_of(bench), bench.bodies[1]
         )
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline() != f"ready {count}\n":
+        try:
+            said = self.process.stdout.readline()
+        except BaseException:
+            self.process.kill()
+            self.close()
+            raise
+        if said != f"ready {count}\n":
             self.close()
             raise RuntimeError(f"{server.name} did not accept {count} connections")
 

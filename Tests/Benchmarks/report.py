@@ -58,7 +58,7 @@ def shapes_table(rows):
                 f"{cost / row['entries']:>10.2f}{row['requests_a_second']:>12,.0f}{half:>8.2f}{tail:>8.2f}"
                 f"{memory:>7.1f}{row['server_share']:>6.0%}{row['other_share']:>8.1%}{noisy}"
             )
-    print(f"ratio: to the cheapest proxy of the shape; ten entries: also at most {ENTRY_GOAL_MICROSECONDS:.0f} µs an entry")
+    print(f"ratio: to the shape's cheapest proxy; ten entries: also at most {ENTRY_GOAL_MICROSECONDS:.0f} µs an entry")
     print("core: part of its core the server used; others: what else ran there (! above 5 %: doubtful)")
 
 

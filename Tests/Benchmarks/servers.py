@@ -55,7 +55,11 @@ class Server:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
             )
         self.pid = self.process.pid
-        self._wait_until_listening()
+        try:
+            self._wait_until_listening()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait_until_listening(self):
         give_up = time.monotonic() + START_SECONDS
@@ -67,7 +71,6 @@ class Server:
                 return
             except OSError:
                 time.sleep(0.05)
-        self.stop()
         raise RuntimeError(f"{self.name} does not listen on {self.port}: {self.last_words()}")
 
     def last_words(self):
