@@ -1,0 +1,70 @@
+import Synchronization
+
+/// Counts what all listeners of a process share and says whether one more may come. Source: THREATS 2.1.
+package final class AcceptGate: Sendable {
+    /// Whether an accepted socket may go on.
+    enum OnAccept {
+        case admitted
+        case overBudget
+        case overHandshaking
+    }
+
+    private struct Counts {
+        var open = 0
+        var handshaking: [String: Int] = [:]
+        var principals: [String: Int] = [:]
+    }
+
+    private let budgets: ConnectionBudgets
+    private let counts = Mutex(Counts())
+
+    package init(budgets: ConnectionBudgets = ConnectionBudgets()) { self.budgets = budgets }
+
+    /// Connections open now, for the metrics.
+    package var openConnections: Int { counts.withLock { $0.open } }
+
+    /// Counts a new connection in, unfinished; every `.admitted` is matched by one `leave`.
+    func enter(address: String) -> OnAccept {
+        counts.withLock { counts in
+            guard counts.open < budgets.connections else { return .overBudget }
+            let handshaking = counts.handshaking[address, default: 0]
+            guard handshaking < budgets.handshakingPerAddress else { return .overHandshaking }
+            counts.open += 1
+            counts.handshaking[address] = handshaking + 1
+            return .admitted
+        }
+    }
+
+    /// The handshake is over, one way or the other.
+    func finishHandshake(address: String) {
+        counts.withLock { Self.decrement(&$0.handshaking, address) }
+    }
+
+    /// The connection is gone.
+    func leave(principal: String?) {
+        counts.withLock { counts in
+            counts.open -= 1
+            if let principal { Self.decrement(&counts.principals, principal) }
+        }
+    }
+
+    /// Counts a connection to its principal; `false` when the principal has its share already.
+    func occupy(principal: String) -> Bool {
+        counts.withLock { counts in
+            let held = counts.principals[principal, default: 0]
+            guard held < budgets.connectionsPerPrincipal else { return false }
+            counts.principals[principal] = held + 1
+            return true
+        }
+    }
+
+    /// Gives a principal's place back before the connection ends.
+    func vacate(principal: String) {
+        counts.withLock { Self.decrement(&$0.principals, principal) }
+    }
+
+    private static func decrement(_ counts: inout [String: Int], _ key: String) {
+        let left = (counts[key] ?? 0) - 1
+        counts[key] = left > 0 ? left : nil
+    }
+}

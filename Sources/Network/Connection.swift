@@ -1,0 +1,52 @@
+package import Domain
+
+/// What a connection's peer is, fixed once the handshake is done.
+package struct ConnectionFacts: Sendable {
+    package let listenerID: String
+    /// The peer's address without its port.
+    package let sourceAddress: String
+}
+
+/// One connection as the gateway sees it. Lives on its loop; outlives its socket, and is then deaf.
+package final class Connection {
+    package let facts: ConnectionFacts
+    /// The gateway's own place on the connection: the identity it found, once. Dropped after `LoopWorker.closed`.
+    package var attachment: AnyObject?
+    private var handler: ConnectionHandler?
+    private(set) var principal: String?
+    private let gate: AcceptGate
+
+    init(facts: ConnectionFacts, handler: ConnectionHandler, gate: AcceptGate) {
+        self.facts = facts
+        self.handler = handler
+        self.gate = gate
+    }
+
+    /// The socket is gone: the two let go of each other.
+    func detach() { handler = nil }
+
+    /// Whether an answer could still be sent.
+    package var isOpen: Bool { handler?.isOpen ?? false }
+
+    /// Answers a request. The bytes leave at the end of the round; an answer to a request that was reset, or on a closed
+    /// connection, is dropped.
+    package func respond(_ response: consuming Response, to token: StreamToken) {
+        handler?.respond(response, to: token)
+    }
+
+    /// Counts this connection to `principal`; `false` when the principal has its share of connections already.
+    /// A connection that changes its principal gives the first place back.
+    package func occupy(principal: String) -> Bool {
+        if self.principal == principal { return true }
+        guard gate.occupy(principal: principal) else { return false }
+        if let former = self.principal { gate.vacate(principal: former) }
+        self.principal = principal
+        return true
+    }
+
+    /// Lets the requests under way finish and takes no more.
+    package func drain() { handler?.beginDrain() }
+
+    /// Ends the connection now; requests under way are not answered.
+    package func close() { handler?.closeNow() }
+}

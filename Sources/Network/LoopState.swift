@@ -1,0 +1,130 @@
+import NIOCore
+import Synchronization
+
+/// What one event loop keeps for all its connections: the worker, the buffers, the list of who has something to write,
+/// and the one clock tick that finds passed deadlines.
+///
+/// `@unchecked Sendable`: made before the loop serves anything, then touched on its loop only; other threads call `wake`,
+/// which touches an atomic and the loop's own queue.
+final class LoopState: @unchecked Sendable {
+    /// How far a deadline can be overrun.
+    static let tick = TimeAmount.milliseconds(500)
+    /// Plaintext gathered for one TLS write: four full records. Source: RFC 8446 section 5.1, 16,384 bytes a record.
+    static let outputChunkBytes = 4 * 16_384
+
+    let eventLoop: any EventLoop
+    let now: @Sendable () -> UInt64
+    let receiveBuffer = ReceiveBuffer()
+    private(set) var worker: LoopWorker!
+    /// Plaintext on its way out, and bytes on their way to a socket.
+    var plaintext: [UInt8] = []
+    var output = ByteBuffer()
+
+    private(set) var connections: [ConnectionHandler] = []
+    private var dirty: [ConnectionHandler] = []
+    private var spareDirty: [ConnectionHandler] = []
+    private var withheld: [ConnectionHandler] = []
+    private var isRoundScheduled = false
+    private var isTicking = false
+    private let isWakeScheduled = Atomic(false)
+    private var roundTask: @Sendable () -> Void = {}
+    private var wakeTask: @Sendable () -> Void = {}
+
+    init(eventLoop: any EventLoop, now: @escaping @Sendable () -> UInt64) {
+        self.eventLoop = eventLoop
+        self.now = now
+        roundTask = { self.endRound() }
+        wakeTask = { self.wakeUp() }
+    }
+
+    /// Gives the loop its worker, once, before it serves anything.
+    func employ(_ worker: LoopWorker) {
+        precondition(self.worker == nil, "a loop has one worker")
+        self.worker = worker
+    }
+
+    // MARK: Rounds
+
+    /// Asks for `LoopWorker.onWake` on the loop, soon and once. From any thread; cheap when already asked.
+    func wake() {
+        if isWakeScheduled.exchange(true, ordering: .acquiringAndReleasing) { return }
+        eventLoop.execute(wakeTask)
+    }
+
+    private func wakeUp() {
+        isWakeScheduled.store(false, ordering: .releasing)
+        worker.onWake()
+        settle()
+    }
+
+    /// Asks for one `cycleEnd` after all sockets that are ready now have been read.
+    func scheduleRound() {
+        if isRoundScheduled { return }
+        isRoundScheduled = true
+        eventLoop.execute(roundTask)
+    }
+
+    private func endRound() {
+        isRoundScheduled = false
+        worker.cycleEnd()
+        settle()
+    }
+
+    /// Writes what there is to write, then reads again where reading was withheld for a reason that is gone.
+    private func settle() {
+        while !dirty.isEmpty {
+            swap(&dirty, &spareDirty)
+            for handler in spareDirty {
+                handler.isDirty = false
+                handler.flush()
+            }
+            spareDirty.removeAll(keepingCapacity: true)
+        }
+        guard !withheld.isEmpty, !worker.withholdsReading else { return }
+        let candidates = withheld
+        withheld.removeAll(keepingCapacity: true)
+        for handler in candidates { handler.resumeReading() }
+    }
+
+    /// `handler` has something to write at the end of the round.
+    func markDirty(_ handler: ConnectionHandler) {
+        if handler.isDirty { return }
+        handler.isDirty = true
+        dirty.append(handler)
+    }
+
+    /// `handler` has kept a read back and wants to be asked again.
+    func withhold(_ handler: ConnectionHandler) { withheld.append(handler) }
+
+    // MARK: Connections
+
+    func add(_ handler: ConnectionHandler) {
+        handler.place = connections.count
+        connections.append(handler)
+        if !isTicking { scheduleTick() }
+    }
+
+    func remove(_ handler: ConnectionHandler) {
+        guard let place = handler.place else { return }
+        handler.place = nil
+        let last = connections.removeLast()
+        if last !== handler {
+            connections[place] = last
+            last.place = place
+        }
+    }
+
+    private func scheduleTick() {
+        isTicking = true
+        eventLoop.scheduleTask(in: Self.tick) { [self] in passTick() }
+    }
+
+    /// One look at every connection: thousands cost less than one timer each.
+    private func passTick() {
+        let time = now()
+        for handler in connections { handler.tick(time) }
+        settle()
+        isTicking = false
+        if !connections.isEmpty { scheduleTick() }
+    }
+}

@@ -1,0 +1,46 @@
+package import Domain
+
+/// What the gateway does on one event loop: a record of functions, all called on that loop and never concurrently.
+///
+/// The loop calls `receive` for each complete request, `cycleEnd` once after all sockets that were ready have been
+/// read, and `onWake` once after any number of wake-ups asked for since the last.
+package final class LoopWorker {
+    /// One complete request. Runs to completion; the answer comes now or later through `Connection.respond`.
+    package let receive: (consuming Request, Connection, StreamToken) -> Void
+    /// Everything that was ready has been read: submit what was gathered as one batch.
+    package let cycleEnd: () -> Void
+    /// Someone called the wake-up function since the last time.
+    package let onWake: () -> Void
+    /// The peer gave a request up before its answer: cancel what can be cancelled. No answer will be sent.
+    package let reset: (Connection, StreamToken) -> Void
+    /// The connection is gone; its `attachment` is dropped afterwards.
+    package let closed: (Connection) -> Void
+    /// Something was refused below the gateway, for the audit log.
+    package let refused: (Refusal) -> Void
+    /// While `true` no socket of this loop is read: the log is behind. Set and reset on the loop, in any of the above.
+    package var withholdsReading = false
+
+    package init(
+        receive: @escaping (consuming Request, Connection, StreamToken) -> Void,
+        cycleEnd: @escaping () -> Void = {},
+        onWake: @escaping () -> Void = {},
+        reset: @escaping (Connection, StreamToken) -> Void = { _, _ in },
+        closed: @escaping (Connection) -> Void = { _ in },
+        refused: @escaping (Refusal) -> Void = { _ in }
+    ) {
+        self.receive = receive
+        self.cycleEnd = cycleEnd
+        self.onWake = onWake
+        self.reset = reset
+        self.closed = closed
+        self.refused = refused
+    }
+}
+
+/// Which request of a connection an answer belongs to.
+package struct StreamToken: Hashable, Sendable {
+    /// The HTTP/2 stream, or the running number of the request in HTTP/1.1.
+    package let stream: Int32
+
+    package init(stream: Int32) { self.stream = stream }
+}

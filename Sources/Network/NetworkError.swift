@@ -1,0 +1,30 @@
+/// Why a listener or a control client cannot do its work.
+package enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The address could not be bound. Retry helps when another process gives the port up.
+    case cannotListen(address: String, cause: String)
+    /// The control socket's path is longer than `sockaddr_un` holds (107 bytes).
+    case controlPathTooLong(path: String)
+    /// The control socket's path is taken by something that is not a stale socket of ours.
+    case controlPathInUse(path: String)
+    /// No gateway answers at the control socket.
+    case cannotReachControl(path: String, cause: String)
+    /// The other side closed the control connection before its answer was complete.
+    case controlClosed
+    /// A line on the control socket is longer than the limit.
+    case controlLineTooLong(limitBytes: Int)
+
+    package var description: String {
+        switch self {
+        case .cannotListen(let address, let cause):
+            "cannot listen on `\(address)`: \(cause); choose another address or port, or stop what uses it"
+        case .controlPathTooLong(let path):
+            "the control socket's path `\(path)` is over 107 bytes; choose a data directory with a shorter path"
+        case .controlPathInUse(let path):
+            "`\(path)` is in use; stop the gateway that serves it, or choose another data directory"
+        case .cannotReachControl(let path, let cause):
+            "no gateway answers at `\(path)`: \(cause); start it with `isthmus serve`, as the same user"
+        case .controlClosed: "the gateway closed the control connection before its answer was complete"
+        case .controlLineTooLong(let limit): "a line on the control socket is over \(limit) bytes"
+        }
+    }
+}
