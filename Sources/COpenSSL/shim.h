@@ -73,8 +73,8 @@ static inline long isthmus_SSL_CTX_add1_chain_cert(SSL_CTX *context, X509 *certi
     return SSL_CTX_add1_chain_cert(context, certificate);
 }
 
-static inline long isthmus_SSL_CTX_set_read_ahead(SSL_CTX *context, int on) {
-    return SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, on, NULL);
+static inline void isthmus_SSL_CTX_set_max_cert_list(SSL_CTX *context, long bytes) {
+    SSL_CTX_set_max_cert_list(context, bytes);
 }
 
 static inline long isthmus_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
@@ -85,7 +85,9 @@ static inline int isthmus_ERR_is_no_start_line(unsigned long code) {
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
-static inline int isthmus_BIO_get_retry_read(const BIO *bio) { return BIO_should_read((BIO *)bio) != 0; }
+static inline int isthmus_ERR_reason(unsigned long code) { return ERR_GET_REASON(code); }
+
+static inline int isthmus_ERR_is_ssl(unsigned long code) { return ERR_GET_LIB(code) == ERR_LIB_SSL; }
 
 static inline void isthmus_BIO_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 
@@ -169,6 +171,13 @@ static inline const unsigned char *isthmus_GENERAL_NAME_address(const GENERAL_NA
 
 /* --- Variadic, callback or out-of-range constants ------------------------------------------------------------------ */
 
+typedef void (*isthmus_message_callback)(int writing, int version, int content_type, const void *bytes, size_t count,
+                                         SSL *ssl, void *argument);
+
+static inline void isthmus_SSL_CTX_set_msg_callback(SSL_CTX *context, isthmus_message_callback callback) {
+    SSL_CTX_set_msg_callback(context, callback);
+}
+
 /* Adds an extension written in the language of openssl.cnf; `value` is always a literal of this project. */
 static inline int isthmus_X509_add_extension(X509 *certificate, X509 *issuer, int nid, const char *value) {
     X509V3_CTX context;
@@ -200,6 +209,7 @@ static inline unsigned long isthmus_X509_name_flags(void) {
 
 static inline uint64_t isthmus_SSL_OP_profile(void) {
     return SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
+           SSL_OP_PRIORITIZE_CHACHA |
            SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1;
 }
 
