@@ -1,0 +1,49 @@
+package import Domain
+
+/// Why a request has no caller. Each case has one code on the wire and says what to do.
+package enum AuthenticationRefusal: Error, Equatable, Sendable {
+    /// The listener wants a client certificate and none came.
+    case certificateRequired
+    /// The certificate speaks for nobody.
+    case certificate(CertificateRefusal)
+    /// Neither a certificate nor a signature came.
+    case signatureRequired
+    /// The signature is refused.
+    case signature(SigV4Refusal)
+    /// Certificate and signature name different accounts.
+    case accountMismatch(certificate: AccountID, signature: AccountID)
+
+    /// The error's name on the wire.
+    package var code: ErrorCode {
+        switch self {
+        case .certificateRequired, .signatureRequired: .missingAuthenticationToken
+        case .certificate, .accountMismatch: .accessDenied
+        case .signature(let refusal): refusal.code
+        }
+    }
+
+    /// One stable word for metrics, logs and audit records.
+    package var label: StaticString {
+        switch self {
+        case .certificateRequired: "certificate-required"
+        case .certificate(let refusal): refusal.label
+        case .signatureRequired: "signature-required"
+        case .signature(let refusal): refusal.label
+        case .accountMismatch: "account-mismatch"
+        }
+    }
+}
+
+extension AuthenticationRefusal: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .certificateRequired: "Missing Authentication Token: this listener wants a client certificate"
+        case .certificate(let refusal): refusal.description
+        case .signatureRequired:
+            "Missing Authentication Token: present a client certificate or sign with AWS Signature Version 4"
+        case .signature(let refusal): refusal.description
+        case .accountMismatch(let certificate, let signature):
+            "the certificate is of account `\(certificate)` and the signature of account `\(signature)`: use one account"
+        }
+    }
+}
