@@ -75,10 +75,45 @@ extension ConfigurationLoader {
                 "`\(pins.path)[\(index)]` is the key of no CA in `\(domain.bundle.path)`",
                 "the bundle holds \(known.joined(separator: ", "))")
         }
+        checkLists(domain, authorities, at: mapping["revocationLists"])
         if domain.accounts.count > 1 {
             mapping["accounts"]?.warning(
                 "one CA speaks for \(domain.accounts.count) accounts: whoever holds it can be any of them",
                 "give each account its own trust domain where they do not trust each other")
+        }
+    }
+
+    /// Every CA of the bundle needs a list it signed itself; a list past its time refuses all of that CA's certificates.
+    private func checkLists(_ domain: Configuration.TrustDomain, _ authorities: [Certificate], at value: YAMLValue?) {
+        guard let value else { return }
+        var lists: [CertificateRevocationList] = []
+        for file in domain.revocationLists {
+            do throws(CryptographyError) {
+                let read = try CertificateRevocationList.lists(file.bytes)
+                for list in read where !authorities.contains(where: { list.isSigned(by: $0) }) {
+                    value.error(
+                        "`\(file.path)` holds a list of `\(list.issuer)` that no CA of the bundle signed",
+                        "name the lists of the bundle's own CAs")
+                }
+                lists += read
+            } catch {
+                value.error("`\(file.path)` holds no usable revocation lists: \(error)", "run `isthmus pki crl`")
+                return
+            }
+        }
+        for authority in authorities {
+            guard let list = lists.filter({ $0.isSigned(by: authority) }).max(by: { $0.thisUpdate < $1.thisUpdate }) else {
+                value.error(
+                    "there is no revocation list of `\(authority.subject)`: its certificates would all be refused",
+                    "run `isthmus pki crl` and name the file")
+                continue
+            }
+            guard let due = list.nextUpdate, due >= now.seconds else {
+                value.warning(
+                    "the revocation list of `\(authority.subject)` was due to be replaced: its certificates are refused",
+                    "run `isthmus pki crl`")
+                continue
+            }
         }
     }
 }
