@@ -1,0 +1,6 @@
+#ifndef ISTHMUS_CNGHTTP2_SHIM_H
+#define ISTHMUS_CNGHTTP2_SHIM_H
+
+#include <nghttp2/nghttp2.h>
+
+#endif

@@ -1,0 +1,188 @@
+import CNghttp2
+package import Domain
+
+extension HTTP2ServerSession {
+    /// The next event, oldest first; `nil` when there is none.
+    ///
+    /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it.
+    package func nextEvent() -> HTTP2Event? {
+        guard inboxTaken < inbox.count else {
+            if inboxTaken > 0 {
+                inbox.removeAll(keepingCapacity: true)
+                inboxTaken = 0
+            }
+            return nil
+        }
+        // The inbox must not keep a second reference: the gateway may change the request in place.
+        let event = inbox[inboxTaken]
+        inbox[inboxTaken] = .reset(streamID: 0)
+        inboxTaken += 1
+        switch event {
+        case .request(let streamID, let request):
+            bufferedBodyBytes -= request.body.count
+            handOut(streamID)
+        case .refused(let streamID, _): handOut(streamID)
+        case .reset: break
+        }
+        return event
+    }
+
+    private func handOut(_ streamID: Int32) {
+        guard let place = place(of: streamID) else { preconditionFailure("an offered stream is open") }
+        unanswered += 1
+        streams[place].stage = .working
+    }
+
+    /// Answers a request that was handed out, and gives back its permit. The answer to a stream that was reset is dropped.
+    ///
+    /// A response over the limits on waiting content resets the stream instead: the peer reads too slowly, or the caller
+    /// should have paged.
+    ///
+    /// - Returns: whether the response will be sent, if the peer takes it.
+    @discardableResult
+    package func respond(to streamID: Int32, with response: Response, now: UInt64) -> Bool {
+        self.now = now
+        guard let place = place(of: streamID), streams[place].stage == .working else {
+            forget(streamID)
+            return false
+        }
+        unanswered -= 1
+        streams[place].stage = .answering
+        if case .closing = phase { return false }
+        let count = response.body.count
+        guard count <= configuration.responseBytesPerStream,
+            bufferedResponseBytes + count <= configuration.responseBytesPerConnection
+        else {
+            let code = count <= configuration.responseBytesPerStream ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_INTERNAL_ERROR
+            nghttp2_submit_rst_stream(library, 0, streamID, code.rawValue)
+            return false
+        }
+        let hasContent = count > 0 && !streams[place].isHead
+        guard submit(response, on: streamID, place: place, hasContent: hasContent) else {
+            nghttp2_submit_rst_stream(library, 0, streamID, NGHTTP2_INTERNAL_ERROR.rawValue)
+            return false
+        }
+        if hasContent {
+            streams[place].response = response.body
+            bufferedResponseBytes += count
+        }
+        streams[place].since = now
+        isDue(at: now + configuration.responseNanoseconds)
+        return true
+    }
+
+    private func forget(_ streamID: Int32) {
+        guard let index = orphans.firstIndex(of: streamID) else { return }
+        orphans.swapAt(index, orphans.count - 1)
+        orphans.removeLast()
+        unanswered -= 1
+        if streams.count == 0 { idleSince = now }
+    }
+
+    private func submit(_ response: Response, on streamID: Int32, place: Int, hasContent: Bool) -> Bool {
+        let text = ResponseText(response)
+        var source = nghttp2_data_provider()
+        source.source.fd = Int32(place)
+        source.read_callback = { _, _, _, limit, flags, source, data in
+            var taken = 0
+            _ = HTTP2ServerSession.with(data) {
+                taken = $0.onReadContent(limit: limit, flags: flags, place: Int(source.unsafelyUnwrapped.pointee.fd))
+                return 0
+            }
+            return taken
+        }
+        return text.withFields { fields in
+            guard hasContent else {
+                return nghttp2_submit_response(library, streamID, fields.baseAddress, fields.count, nil) == 0
+            }
+            return nghttp2_submit_response(library, streamID, fields.baseAddress, fields.count, &source) == 0
+        }
+    }
+
+    /// Appends frames for the peer to `buffer`, as many as fit about into `limit` bytes.
+    ///
+    /// The last frame is whole and may pass the limit, by at most 16 KiB. Nothing appended means nothing to send now: the
+    /// peer's windows are shut or all is said.
+    package func produce(into buffer: inout [UInt8], limit: Int, now: UInt64) {
+        self.now = now
+        if case .closing(let reason, let isSaid) = phase {
+            if !isSaid { sayGoodbye(reason, into: &buffer) }
+            return
+        }
+        if connectionCredit > 0 { credit() }
+        swap(&output, &buffer)
+        outputLimit = output.count + limit
+        drainLibrary()
+        swap(&output, &buffer)
+        if case .closing(let reason, false) = phase { sayGoodbye(reason, into: &buffer) }
+    }
+
+    private func drainLibrary() {
+        while output.count < outputLimit {
+            var bytes: UnsafePointer<UInt8>?
+            let count = nghttp2_session_mem_send(library, &bytes)
+            if count < 0 { close(.library(code: Int32(count))) }
+            if isGlitchBucketEmpty { close(.glitches) }
+            if let bytes, count > 0 { output.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count)) }
+            if case .closing = phase { return }
+            guard count <= 0 else { continue }
+            if earlyEnds.isEmpty && (isCalmAsked || !meter.isGlitchWarningDue(now: now)) { return }
+            for streamID in earlyEnds {
+                nghttp2_submit_rst_stream(library, 0, streamID, NGHTTP2_NO_ERROR.rawValue)
+            }
+            earlyEnds.removeAll(keepingCapacity: true)
+            askForCalm()
+        }
+    }
+
+    /// A GOAWAY of our own making: it must not wait behind the frames that an attacker made nghttp2 queue.
+    private func sayGoodbye(_ reason: HTTP2Error, into buffer: inout [UInt8]) {
+        phase = .closing(reason, isSaid: true)
+        let last = UInt32(bitPattern: nghttp2_session_get_last_proc_stream_id(library))
+        buffer.append(contentsOf: [0, 0, 8, 7, 0, 0, 0, 0, 0] as [UInt8])
+        for word in [last, reason.goawayCode] {
+            for shift in [24, 16, 8, 0] as [UInt32] { buffer.append(UInt8(truncatingIfNeeded: word >> shift)) }
+        }
+    }
+
+    func onReadContent(limit: Int, flags: UnsafeMutablePointer<UInt32>?, place: Int) -> Int {
+        let left = streams[place].response.count - streams[place].responseSent
+        let count = min(limit, left)
+        var answer = NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+        if count == left { answer |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+        flags?.pointee = answer
+        return count
+    }
+
+    func onSendContent(header: UnsafePointer<UInt8>, count: Int, place: Int) -> Int32 {
+        guard output.count < outputLimit else { return NGHTTP2_ERR_WOULDBLOCK.rawValue }
+        output.append(contentsOf: UnsafeBufferPointer(start: header, count: 9))
+        let start = streams[place].responseSent
+        streams[place].response.withUnsafeBufferPointer {
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: $0[start..<start + count]))
+        }
+        streams[place].responseSent = start + count
+        streams[place].since = now
+        bufferedResponseBytes -= count
+        return 0
+    }
+
+    func onFrameSent(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+        let header = Self.header(frame)
+        switch UInt32(header.type) {
+        case NGHTTP2_RST_STREAM.rawValue:
+            resetsSent += 1
+            if violationsToBeReset > 0 { violationsToBeReset -= 1 } else { countGlitch() }
+            return 0
+        case NGHTTP2_DATA.rawValue: meter.dataFrameSent()
+        case NGHTTP2_HEADERS.rawValue: break
+        default: return 0
+        }
+        if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+            nghttp2_session_get_stream_remote_close(library, header.stream_id) == 0
+        {
+            earlyEnds.append(header.stream_id)
+        }
+        return 0
+    }
+}

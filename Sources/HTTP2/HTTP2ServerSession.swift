@@ -1,0 +1,195 @@
+import CNghttp2
+import Domain
+
+/// One HTTP/2 connection as a server: bytes in, requests out; answers in, bytes out. No socket, no clock, no thread.
+///
+/// Confined to one event loop. Call in this order in a read cycle: `receive`, `nextEvent` until `nil`, `respond`, `produce`.
+/// After `receive` throws, `produce` gives the GOAWAY that says why; send it and close. Time is monotonic nanoseconds.
+///
+/// nghttp2 keeps the protocol; the frame meter in front of it and the counters behind it keep the limits. nghttp2's
+/// callbacks only write down what happened; nothing is received or sent inside one.
+///
+/// Source: RFC 9113; nghttp2.org/documentation/programmers-guide.html.
+package final class HTTP2ServerSession {
+    /// How the end of the connection is coming about.
+    enum Phase {
+        case open
+        /// The first GOAWAY (2^31-1) went out: new requests are still taken until `until`.
+        case noticed(until: UInt64)
+        /// The last GOAWAY went out: open streams may finish until `until`.
+        case draining(until: UInt64)
+        /// Nothing goes on; a last GOAWAY is to be sent unless it was.
+        case closing(HTTP2Error, isSaid: Bool)
+    }
+
+    let configuration: HTTP2Configuration
+    var library: OpaquePointer
+    var meter: FrameMeter
+    var phase = Phase.open
+    var streams = StreamTable()
+    var resets = TokenBucket()
+    let startedAt: UInt64
+    let drainsAt: UInt64
+    var now: UInt64
+    var idleSince: UInt64
+    /// No deadline is before this.
+    var earliestDeadline: UInt64
+
+    // What callbacks wrote down.
+    var inbox: [HTTP2Event] = []
+    var inboxTaken = 0
+    var resetsDue: [(streamID: Int32, code: UInt32)] = []
+    var streamCreditsDue: [Int32] = []
+    var connectionCredit = 0
+    /// Violations already counted whose RST_STREAM is still to be sent.
+    var violationsToBeReset = 0
+    /// Streams answered before their request had ended.
+    var earlyEnds: [Int32] = []
+    /// Content bytes the connection's window is to be told of.
+    var isGlitchBucketEmpty = false
+    var isCalmAsked = false
+
+    // The header block under way. There is never more than one on a connection.
+    var block = HeaderBlock()
+
+    /// Requests handed out and then reset, whose answers are still to come.
+    var orphans: [Int32] = []
+    /// Requests handed out and not answered, reset ones included: the permits in use.
+    package internal(set) var unanswered = 0
+    /// Content of requests kept here: neither taken by `nextEvent` nor dropped.
+    package internal(set) var bufferedBodyBytes = 0
+    /// Content of responses not yet produced.
+    package internal(set) var bufferedResponseBytes = 0
+    /// RST_STREAM frames sent.
+    package internal(set) var resetsSent: UInt64 = 0
+    /// While true the connection's window is not refilled: for a process that is short of memory.
+    package var withholdsCredit = false
+
+    var output: [UInt8] = []
+    var outputLimit = 0
+
+    /// - Parameters:
+    ///   - now: monotonic nanoseconds.
+    ///   - ageJitter: any 32 random bits; they spread the maximum age over ± 10 %.
+    package init(configuration: HTTP2Configuration, now: UInt64, ageJitter: UInt32) {
+        self.configuration = configuration
+        self.now = now
+        startedAt = now
+        idleSince = now
+        meter = FrameMeter(limits: configuration.frames)
+        let age = configuration.ageNanoseconds
+        drainsAt = now + age - age / 10 + (age / 5).multipliedFullWidth(by: UInt64(ageJitter) << 32).high
+        earliestDeadline = now + configuration.prefaceNanoseconds
+        library = Self.makeLibrary(configuration)
+        nghttp2_session_set_user_data(library, Unmanaged.passUnretained(self).toOpaque())
+        announce()
+    }
+
+    deinit {
+        nghttp2_session_del(library)
+    }
+
+    /// What the meter has seen so far.
+    package var frameMeter: FrameMeter { meter }
+    /// Streams that are neither closed nor refused at once.
+    package var openStreams: Int { streams.count }
+
+    /// Why the connection is ending, when it is ending for a reason other than a drain.
+    package var closeReason: HTTP2Error? {
+        if case .closing(let reason, _) = phase { return reason }
+        return nil
+    }
+
+    /// Whether there is nothing left to read or to send: close the socket.
+    package var wantsClose: Bool {
+        switch phase {
+        case .closing(_, let isSaid): isSaid
+        case .open, .noticed, .draining:
+            nghttp2_session_want_read(library) == 0 && nghttp2_session_want_write(library) == 0
+        }
+    }
+
+    /// Whether `produce` has something to give.
+    package var wantsProduce: Bool {
+        switch phase {
+        case .closing(_, let isSaid): !isSaid
+        case .open, .noticed, .draining: nghttp2_session_want_write(library) != 0
+        }
+    }
+
+    /// Takes bytes from the peer, cut anywhere.
+    ///
+    /// - Throws: when the connection must end; then `produce` what is left, send it and close. Bytes after that are ignored.
+    package func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
+        self.now = now
+        var fed = 0
+        while fed < bytes.count {
+            if case .closing = phase { return }
+            let (judged, signal) = meter.judge(bytes, from: fed, now: now)
+            if case .refused(let reason) = signal { throw close(reason) }
+            try feed(UnsafeRawBufferPointer(rebasing: bytes[fed..<judged]))
+            if case .reset(let streamID) = signal, isWorkStarted(on: streamID),
+                !resets.take(configuration.resets, now: now)
+            {
+                throw close(.rapidReset)
+            }
+            fed = judged
+        }
+        if meter.unfinishedFrameSince != nil { isDue(at: now + configuration.headerNanoseconds) }
+    }
+
+    private func feed(_ bytes: UnsafeRawBufferPointer) throws(HTTP2Error) {
+        guard let base = bytes.baseAddress, !bytes.isEmpty else { return }
+        let taken = nghttp2_session_mem_recv(library, base.assumingMemoryBound(to: UInt8.self), bytes.count)
+        guard taken >= 0 else { throw close(.library(code: Int32(taken))) }
+        try settle()
+    }
+
+    /// Does what the callbacks asked for.
+    private func settle() throws(HTTP2Error) {
+        for due in resetsDue {
+            nghttp2_submit_rst_stream(library, UInt8(NGHTTP2_FLAG_NONE.rawValue), due.streamID, due.code)
+        }
+        if !resetsDue.isEmpty { resetsDue.removeAll(keepingCapacity: true) }
+        credit()
+        if isGlitchBucketEmpty { throw close(.glitches) }
+        if nghttp2_session_get_outbound_queue_size(library) > configuration.outboundFrames {
+            throw close(.outboundFlood)
+        }
+        askForCalm()
+    }
+
+    /// Counts a violation; the next `settle` or `produce` acts on it.
+    func countGlitch() {
+        if !meter.glitch(now: now) { isGlitchBucketEmpty = true }
+    }
+
+    func askForCalm() {
+        guard !isCalmAsked, meter.glitchCount >= configuration.frames.glitchWarning,
+            meter.isGlitchWarningDue(now: now)
+        else { return }
+        isCalmAsked = true
+        sendLastGoaway(code: NGHTTP2_ENHANCE_YOUR_CALM.rawValue)
+    }
+
+    @discardableResult
+    func close(_ reason: HTTP2Error) -> HTTP2Error {
+        if case .closing(let first, _) = phase { return first }
+        phase = .closing(reason, isSaid: false)
+        return reason
+    }
+
+    private func isWorkStarted(on streamID: UInt32) -> Bool {
+        nghttp2_session_get_stream_user_data(library, Int32(bitPattern: streamID)) != nil
+    }
+
+    func isDue(at deadline: UInt64) {
+        if deadline < earliestDeadline { earliestDeadline = deadline }
+    }
+
+    /// The place of an open stream, or `nil`.
+    func place(of streamID: Int32) -> Int? {
+        guard let data = nghttp2_session_get_stream_user_data(library, streamID) else { return nil }
+        return Int(bitPattern: data) - 1
+    }
+}
