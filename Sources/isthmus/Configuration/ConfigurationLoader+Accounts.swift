@@ -69,6 +69,11 @@ extension ConfigurationLoader {
         let isLocal = mapping["local"]?.boolean() ?? true
         guard let id else { return nil }
         let principals = readPrincipals(mapping["principals"], account: id, partition: partition)
+        if !isLocal, principals.contains(where: { !$0.policies.isEmpty }) {
+            mapping["principals"]?.warning(
+                "the policies of account \(id) are not evaluated: it is foreign, its own side is decided elsewhere",
+                "remove them, or `local: false`")
+        }
         return Configuration.Account(
             id: id, name: name, isLocal: isLocal, principals: principals, file: document.file)
     }
