@@ -11,31 +11,34 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-var declared: [String] = []
-var targets: [Target] = []
+/// The targets, in the order they may depend on each other.
+struct House {
+    private(set) var targets: [Target] = []
 
-func refuseUpward(_ name: String, _ modules: [String]) {
-    for module in modules where !declared.contains(module) {
-        preconditionFailure("`\(name)` depends on `\(module)`, which is not declared on a lower floor")
+    mutating func add(_ name: String, _ modules: [String], _ target: Target) {
+        for module in modules where !targets.contains(where: { $0.name == module }) {
+            preconditionFailure("`\(name)` depends on `\(module)`, which is not declared on a lower floor")
+        }
+        targets.append(target)
     }
-    declared.append(name)
-}
 
-func system(_ name: String, pkgConfig: String) {
-    refuseUpward(name, [])
-    targets.append(.systemLibrary(name: name, pkgConfig: pkgConfig))
-}
+    mutating func system(_ name: String, pkgConfig: String) {
+        add(name, [], .systemLibrary(name: name, pkgConfig: pkgConfig))
+    }
 
-func floor(_ name: String, _ modules: [String] = [], products: [Target.Dependency] = []) {
-    refuseUpward(name, modules)
-    let dependencies = modules.map { Target.Dependency.target(name: $0) } + products
-    targets.append(.target(name: name, dependencies: dependencies, swiftSettings: strict))
-}
+    mutating func floor(_ name: String, _ modules: [String] = [], products: [Target.Dependency] = []) {
+        let dependencies = modules.map { Target.Dependency.target(name: $0) } + products
+        add(name, modules, .target(name: name, dependencies: dependencies, swiftSettings: strict))
+    }
 
-func tests(_ name: String, _ modules: [String], products: [Target.Dependency] = []) {
-    refuseUpward(name, modules)
-    let dependencies = modules.map { Target.Dependency.target(name: $0) } + products
-    targets.append(.testTarget(name: name, dependencies: dependencies, swiftSettings: strict))
+    mutating func tests(
+        _ name: String, _ modules: [String], products: [Target.Dependency] = [], exclude: [String] = []
+    ) {
+        let dependencies = modules.map { Target.Dependency.target(name: $0) } + products
+        add(
+            name, modules,
+            .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict))
+    }
 }
 
 let nio: [Target.Dependency] = [
@@ -48,40 +51,43 @@ let yams: [Target.Dependency] = [.product(name: "Yams", package: "Yams")]
 let arguments: [Target.Dependency] = [.product(name: "ArgumentParser", package: "swift-argument-parser")]
 let signals: [Target.Dependency] = [.product(name: "UnixSignals", package: "swift-service-lifecycle")]
 
+var house = House()
+
 // 0 · C libraries
-system("COpenSSL", pkgConfig: "openssl")
-system("CNghttp2", pkgConfig: "libnghttp2")
-refuseUpward("CSimdjson", [])
-targets.append(
+house.system("COpenSSL", pkgConfig: "openssl")
+house.system("CNghttp2", pkgConfig: "libnghttp2")
+house.add(
+    "CSimdjson", [],
     .target(
         name: "CSimdjson", cxxSettings: [.unsafeFlags(["-O3"])],
         linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]))
 
 // 1 · words
-floor("Domain")
-floor("JSON", ["CSimdjson"])
-floor("Telemetry", ["Domain", "JSON"])
+house.floor("Domain")
+house.floor("JSON", ["CSimdjson"])
+house.floor("Telemetry", ["Domain", "JSON"])
 
 // 2 · engines
-floor("Cryptography", ["COpenSSL"])
-floor("TLS", ["COpenSSL", "Cryptography"])
-floor("HTTP2", ["CNghttp2", "Domain"])
+house.floor("Cryptography", ["COpenSSL"])
+house.floor("TLS", ["COpenSSL", "Cryptography"])
+house.floor("HTTP2", ["CNghttp2", "Domain"])
 
 // 3 · rules
-floor("AccessPolicy", ["Domain", "JSON"])
-floor("Identity", ["Domain", "JSON", "Cryptography"])
-floor("Ledger", ["Domain", "Cryptography"])
+house.floor("AccessPolicy", ["Domain", "JSON"])
+house.floor("Identity", ["Domain", "JSON", "Cryptography"])
+house.floor("Ledger", ["Domain", "Cryptography"])
 
 // 4 · core
-floor("Registry", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity"])
-floor("Bus", ["Domain", "JSON", "Telemetry", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry"])
+house.floor("Registry", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity"])
+house.floor(
+    "Bus", ["Domain", "JSON", "Telemetry", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry"])
 
 // 5 · edges
-floor("Network", ["Domain", "Telemetry", "Cryptography", "TLS", "HTTP2"], products: nio)
-floor("Storage", ["Domain", "JSON", "Telemetry", "Cryptography", "Ledger", "Registry", "Bus"], products: grdb)
+house.floor("Network", ["Domain", "JSON", "Telemetry", "Cryptography", "TLS", "HTTP2"], products: nio)
+house.floor("Storage", ["Domain", "JSON", "Telemetry", "Cryptography", "Ledger", "Registry", "Bus"], products: grdb)
 
 // 6 · the order of steps
-floor(
+house.floor(
     "Gateway",
     [
         "Domain", "JSON", "Telemetry", "Cryptography", "TLS", "AccessPolicy", "Identity", "Ledger", "Registry", "Bus",
@@ -93,11 +99,10 @@ let program = [
     "Domain", "JSON", "Telemetry", "Cryptography", "TLS", "AccessPolicy", "Identity", "Registry", "Bus", "Network",
     "Storage", "Gateway",
 ]
-refuseUpward("isthmus", program)
-targets.append(
+house.add(
+    "isthmus", program,
     .executableTarget(
-        name: "isthmus",
-        dependencies: program.map { .target(name: $0) } + yams + arguments + signals,
+        name: "isthmus", dependencies: program.map { .target(name: $0) } + yams + arguments + signals,
         swiftSettings: strict))
 
 let package = Package(
@@ -110,6 +115,6 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: targets,
+    targets: house.targets,
     swiftLanguageModes: [.v6]
 )

@@ -49,7 +49,7 @@ struct PutEventsResults {
     }
 
     /// The answer's content. Source: botocore `events/2015-10-07` shape `PutEventsResponse`.
-    func answer(_ positions: Positions?, ids: EventIDs, into body: inout [UInt8]) {
+    func answer(_ positions: Positions?, ids: EventIDCodec, into body: inout [UInt8]) {
         body.append("{\"FailedEntryCount\":")
         body.append(decimal: entries.count - admittedCount)
         body.append(",\"Entries\":[")

@@ -20,7 +20,8 @@ package struct AccessKey: Sendable {
         self.sealedSecret = sealedSecret
     }
 
-    static func associatedData(_ id: String) -> [UInt8] { Array("access-key:\(id)".utf8) }
+    /// What the box of key `id` authenticates: a box copied to another key does not open.
+    package static func associatedData(_ id: String) -> [UInt8] { Array("access-key:\(id)".utf8) }
 
     var record: ControlRecord {
         let node = JSONNode.object([

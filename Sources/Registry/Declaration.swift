@@ -1,4 +1,5 @@
 package import AccessPolicy
+package import Cryptography
 package import Domain
 package import Identity
 package import JSON
@@ -45,6 +46,17 @@ package struct Declaration: Sendable {
         }
     }
 
+    /// A trust domain: the facts its certificates are held to, and the store that verifies their chains.
+    package struct TrustAnchor: Sendable {
+        package let facts: TrustDomain
+        package let store: CertificateStore
+
+        package init(facts: TrustDomain, store: CertificateStore) {
+            self.facts = facts
+            self.store = store
+        }
+    }
+
     /// Quotas an operator may change, each with EventBridge's own default.
     package struct Quotas: Sendable {
         /// Event buses an account may have. Source: docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -58,12 +70,12 @@ package struct Declaration: Sendable {
     package let partition: String
     package let region: String
     package let accounts: [Account]
-    package let trustDomains: [TrustDomain]
+    package let trustDomains: [TrustAnchor]
     package let seeds: [Seed]
     package let quotas: Quotas
 
     package init(
-        partition: String, region: String, accounts: [Account], trustDomains: [TrustDomain], seeds: [Seed],
+        partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
         quotas: Quotas
     ) {
         self.partition = partition

@@ -54,13 +54,13 @@ package final class EventBus: Sendable {
         arn = id.arn(partition: partition, region: region)
         policy = try properties.policy.map { node throws(ControlFault) in try Self.compile(node) }
         resource = ResourceFacts(
-            arn: arn, account: id.account.description,
-            tags: Dictionary(properties.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }))
+            arn: arn, account: id.account, tags: properties.tags.map { (key: $0.key, value: $0.value) })
     }
 
     private static func compile(_ node: JSONNode) throws(ControlFault) -> CompiledPolicy {
         do throws(PolicyError) {
-            return CompiledPolicy(try PolicyDocument(parsing: node))
+            let limits = PolicyLimits(characters: PolicyLimits.largestDocument)
+            return CompiledPolicy(try PolicyDocument(node, kind: .resource, limits: limits))
         } catch {
             throw ControlFault(.validation, "Policy is not valid: \(error)")
         }

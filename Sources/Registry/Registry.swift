@@ -1,3 +1,5 @@
+package import Cryptography
+import Identity
 import Synchronization
 
 /// Holds the snapshot in force. Readers look at `revision`, an atomic, and fetch the snapshot only when it moved.
@@ -20,5 +22,12 @@ package final class Registry: Sendable {
     package func install(_ snapshot: Snapshot) {
         current.withLock { $0 = snapshot }
         published.store(snapshot.revision, ordering: .releasing)
+    }
+
+    /// The store of the trust domain that an unverified certificate claims to be of; `nil` when it claims none that is
+    /// configured. Stores of different domains are never merged. Source: FEDERATION 1.
+    package func trustStore(claimedBy leaf: Certificate) -> CertificateStore? {
+        guard leaf.names.uris.count == 1, let name = SpiffeID.claimedTrustDomain(leaf.names.uris[0]) else { return nil }
+        return snapshot.trustDomains[name]?.store
     }
 }

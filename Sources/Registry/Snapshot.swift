@@ -1,6 +1,6 @@
 package import AccessPolicy
 package import Domain
-package import Identity
+import Identity
 
 /// Everything a request needs to know, compiled and immutable. A request finishes on the snapshot it began with.
 package final class Snapshot: Sendable {
@@ -8,7 +8,9 @@ package final class Snapshot: Sendable {
     package let declaration: Declaration
     package let buses: [EventBusID: EventBus]
     package let accessKeys: [String: AccessKey]
-    package let trustDomains: [String: TrustDomain]
+    package let trustDomains: [String: Declaration.TrustAnchor]
+    /// Grows with each declaration adopted: what was verified under an older one is verified again.
+    package let generation: UInt64
     /// Every known account; `true` when its buses live here.
     package let accounts: [AccountID: Bool]
     /// The identity policies of known principals, by ARN.
@@ -20,15 +22,17 @@ package final class Snapshot: Sendable {
     package var region: String { declaration.region }
 
     init(
-        revision: UInt64, declaration: Declaration, buses: [EventBusID: EventBus], accessKeys: [String: AccessKey],
+        revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus], accessKeys: [String: AccessKey],
         lastBusNumber: UInt32
     ) {
         self.revision = revision
+        self.generation = generation
         self.declaration = declaration
         self.buses = buses
         self.accessKeys = accessKeys
         self.lastBusNumber = lastBusNumber
-        trustDomains = Dictionary(declaration.trustDomains.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        trustDomains = Dictionary(
+            declaration.trustDomains.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         identityPolicies = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0.policies) } },
@@ -80,14 +84,15 @@ extension Snapshot {
             }
         }
         return Snapshot(
-            revision: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last)
+            revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last)
     }
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
     package func adopting(_ declaration: Declaration, at now: Timestamp) throws(ControlFault) -> Transition {
         var transition = Transition(
             snapshot: Snapshot(
-                revision: revision + 1, declaration: declaration, buses: buses, accessKeys: accessKeys,
+                revision: revision + 1, generation: generation + 1, declaration: declaration, buses: buses,
+                accessKeys: accessKeys,
                 lastBusNumber: lastBusNumber), changes: [])
         let defaults = declaration.accounts.filter(\.isLocal).map {
             Declaration.Seed(
@@ -107,7 +112,7 @@ extension Snapshot {
         buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil
     ) -> Snapshot {
         Snapshot(
-            revision: revision + 1, declaration: declaration, buses: buses ?? self.buses,
+            revision: revision + 1, generation: generation, declaration: declaration, buses: buses ?? self.buses,
             accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber)
     }
 }

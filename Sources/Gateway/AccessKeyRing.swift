@@ -1,0 +1,50 @@
+package import Cryptography
+import Domain
+package import Identity
+package import Registry
+import Synchronization
+
+/// Opens the secrets of access keys, once a key and snapshot, and makes new ones.
+///
+/// A secret lives in memory only while its key is in force: another snapshot drops what it no longer holds.
+package final class AccessKeyRing: Sendable {
+    private struct Opened {
+        var revision: UInt64 = 0
+        var records: [String: AccessKeyRecord] = [:]
+    }
+
+    private let box: AES256GCM
+    private let opened = Mutex(Opened())
+
+    /// `key`: the 32-byte key that seals secrets, derived from the gateway's master key.
+    package init(key: [UInt8]) throws(CryptographyError) { box = try AES256GCM(key: key) }
+
+    /// The record of a key that is in force, `nil` when it is unknown, disabled, or its box cannot be opened.
+    package func record(id: String, in snapshot: Snapshot) -> AccessKeyRecord? {
+        guard let key = snapshot.accessKeys[id], key.isEnabled else { return nil }
+        return opened.withLock { opened in
+            if opened.revision < snapshot.revision {
+                opened.records = opened.records.filter { snapshot.accessKeys[$0.key]?.isEnabled == true }
+                opened.revision = snapshot.revision
+            }
+            if let record = opened.records[id] { return record }
+            guard let secret = open(key) else { return nil }
+            let record = AccessKeyRecord(id: id, principal: key.principal, secret: SecretBytes(secret))
+            opened.records[id] = record
+            return record
+        }
+    }
+
+    private func open(_ key: AccessKey) -> [UInt8]? {
+        do throws(CryptographyError) {
+            return try box.open(box: key.sealedSecret, authenticating: AccessKey.associatedData(key.id))
+        } catch {
+            return nil
+        }
+    }
+
+    /// Seals the secret of a new key for `id`.
+    package func seal(_ secret: [UInt8], for id: String, random: RandomBytes) throws(CryptographyError) -> [UInt8] {
+        try box.seal(secret, authenticating: AccessKey.associatedData(id), random: random)
+    }
+}

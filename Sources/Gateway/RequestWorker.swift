@@ -1,0 +1,167 @@
+import Bus
+import Domain
+import Identity
+import Network
+import Registry
+import Telemetry
+
+/// The order of steps for a request, on one event loop: authenticate, decode, admit, hand to the log, answer.
+///
+/// Synchronous and run to completion; what waits for a commit or for the control plane waits in a table of slots.
+///
+/// ```
+/// receive ─ refuse ─────────────────────────────────────────────▶ respond
+///         ├ PutEvents ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
+///         └ other ──────────────────────────▶ control plane ─(onWake)─▶ respond
+/// ```
+package final class RequestWorker {
+    /// A request that waits for its outcome.
+    enum Waiting {
+        case putEvents(PendingPutEvents)
+        case control(Connection, StreamToken)
+    }
+
+    let services: Services
+    let completions: CompletionQueue
+    let answers: AnswerQueue
+    var snapshot: Snapshot
+    var authenticator: Authenticator
+    var decoder: PutEventsDecoder
+    var ids: RequestIDs
+    var batch: AppendBatch?
+    var waiting = SlotTable<Waiting>()
+    private var drained: [AppendCompletion] = []
+    /// Set by Network's record of functions; asks it not to read while the log is behind.
+    private var withholdReading: (Bool) -> Void = { _ in }
+    private var isWithholding = false
+
+    package init(services: Services, authenticator: Authenticator, wake: @escaping @Sendable () -> Void, seed: (
+        UInt64, UInt64, UInt64, UInt64
+    )) {
+        self.services = services
+        self.authenticator = authenticator
+        completions = CompletionQueue(wake: wake)
+        answers = AnswerQueue(wake: wake)
+        snapshot = services.registry.snapshot
+        decoder = PutEventsDecoder(entriesBytes: services.settings.entriesBytes)
+        ids = RequestIDs(seed: seed)
+    }
+
+    /// The record of functions that Network calls on this loop.
+    package func makeLoopWorker() -> LoopWorker {
+        let worker = LoopWorker(
+            receive: { [self] in receive($0, $1, $2) },
+            cycleEnd: { [self] in submit() },
+            onWake: { [self] in answerWaiting() },
+            refused: { [services] in services.record($0) })
+        withholdReading = { [unowned worker] in worker.withholdsReading = $0 }
+        return worker
+    }
+
+    private func receive(_ request: consuming Request, _ connection: Connection, _ stream: StreamToken) {
+        services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
+        if services.registry.revision != snapshot.revision { snapshot = services.registry.snapshot }
+        let requestID = ids.next()
+        do throws(Fault) {
+            try route(request, connection, stream, requestID)
+        } catch {
+            services.metrics.add(to: .requestsRefused)
+            connection.respond(error.response(requestID), to: stream)
+        }
+    }
+
+    /// Decides by path and method before anything else is looked at, then by caller, then by operation.
+    private func route(
+        _ request: borrowing Request, _ connection: Connection, _ stream: StreamToken, _ requestID: UniqueID
+    ) throws(Fault) {
+        guard request.target.equals("/") else {
+            throw Fault(.unknownOperation, "there is nothing at this path; send API calls to `/`", status: 404)
+        }
+        guard request.method.equals("POST") else {
+            throw Fault(.unknownOperation, "API calls are sent with POST", status: 405)
+        }
+        let now = services.clock.now()
+        if request.fields.value(of: "x-amz-target") == nil, isForm(request) {
+            return try answerTokenService(request, connection, stream, requestID, now)
+        }
+        let caller = try authenticate(request, connection, requestID, now)
+        guard let name = request.fields.value(of: "x-amz-target") else {
+            throw Fault(.unknownOperation, "the header X-Amz-Target is missing; it reads AWSEvents.OPERATION")
+        }
+        switch Operation.target(name) {
+        case .operation(.putEvents): try putEvents(request, caller, connection, stream, requestID, now)
+        case .operation(let operation): try control(operation, request, caller, connection, stream, requestID)
+        case .disabled(let name):
+            throw Fault(.operationDisabled, "\(name) is not available: global endpoints do not exist here")
+        case .unknown:
+            throw Fault(.unknownOperation, "X-Amz-Target names no operation of this gateway", status: 400)
+        }
+    }
+
+    private func isForm(_ request: borrowing Request) -> Bool {
+        request.fields.value(of: "content-type")?.starts(with: "application/x-www-form-urlencoded".utf8) == true
+    }
+
+    private func answerTokenService(
+        _ request: borrowing Request, _ connection: Connection, _ stream: StreamToken, _ requestID: UniqueID,
+        _ now: Timestamp
+    ) throws(Fault) {
+        let response: Response
+        do throws(Fault) {
+            let caller = try authenticate(request, connection, requestID, now)
+            switch try SecurityTokenService.action(request.body) {
+            case .getCallerIdentity: response = SecurityTokenService.callerIdentity(caller, requestID: requestID)
+            case .unknown(let name):
+                throw Fault(.validation, "Could not find operation \(name.prefix(64)) for version 2011-06-15")
+            }
+        } catch {
+            services.metrics.add(to: .requestsRefused)
+            response = SecurityTokenService.response(error, requestID: requestID)
+        }
+        connection.respond(response, to: stream)
+    }
+
+    private func control(
+        _ operation: Operation, _ request: borrowing Request, _ caller: Caller, _ connection: Connection,
+        _ stream: StreamToken, _ requestID: UniqueID
+    ) throws(Fault) {
+        let token = waiting.insert(.control(connection, stream))
+        let isTaken = services.controlLine.offer(
+            ControlRequest(
+                operation: operation, content: request.body, caller: caller, requestID: requestID, token: token,
+                answers: answers))
+        guard isTaken else {
+            _ = waiting.remove(token)
+            throw Fault(.throttling, "Rate exceeded", retryAfterSeconds: 1)
+        }
+    }
+
+    /// Hands what one read cycle gathered to the log.
+    private func submit() {
+        guard let full = batch.take() else { return }
+        services.log.submit(full)
+        holdBack()
+    }
+
+    private func answerWaiting() {
+        completions.drain(into: &drained)
+        for completion in drained {
+            guard case .putEvents(let pending)? = waiting.remove(completion.token) else { continue }
+            answer(pending, completion.outcome)
+        }
+        for answer in answers.drain() {
+            guard case .control(let connection, let stream)? = waiting.remove(answer.token) else { continue }
+            connection.respond(answer.response, to: stream)
+        }
+        holdBack()
+    }
+
+    /// Back-pressure: while the log is behind, sockets of this loop are not read.
+    private func holdBack() {
+        let bytes = services.log.waitingBytes
+        let limit = isWithholding ? services.settings.logLowWaterBytes : services.settings.logHighWaterBytes
+        guard (bytes > limit) != isWithholding else { return }
+        isWithholding.toggle()
+        withholdReading(isWithholding)
+    }
+}

@@ -1,0 +1,36 @@
+import Bus
+import Domain
+import Identity
+import Network
+import Telemetry
+
+/// Refusals as log lines: who, what, why, under which id. Never content, signatures or keys.
+extension Services {
+    /// Something below HTTP or in its framing.
+    func record(_ refusal: Refusal) {
+        switch refusal.reason {
+        case .connectionBudget, .handshakingBudget: metrics.add(to: .connectionsRefused)
+        case .handshake: metrics.add(to: .handshakesFailed)
+        case .deadline, .http1, .http2Request, .http2Connection, .session: metrics.add(to: .requestsRefused)
+        }
+        logger.log(
+            .info, "connection-refused",
+            [
+                ("listener", .text(refusal.listenerID)), ("sourceAddress", .text(refusal.sourceAddress)),
+                ("reason", .text("\(refusal.reason)")),
+            ])
+    }
+
+    /// An entry that was not admitted.
+    func record(_ denial: Denial, _ decisionID: UniqueID, _ requestID: UniqueID, _ caller: Caller) {
+        metrics.add(to: denial.side == .bus ? .entriesInvalid : .entriesDenied)
+        logger.log(
+            .info, "entry-denied",
+            [
+                ("decisionId", .text("\(decisionID)")), ("requestId", .text("\(requestID)")),
+                ("principal", .text(caller.principal.arn)), ("side", .text(denial.side.rawValue)),
+                ("code", .text(denial.code.rawValue)), ("message", .text(denial.message)),
+                ("detail", .text(denial.detail ?? "")), ("sourceAddress", .text(caller.sourceAddress)),
+            ])
+    }
+}

@@ -1,0 +1,52 @@
+package import Bus
+package import Cryptography
+package import Domain
+package import Identity
+package import Registry
+package import Telemetry
+
+/// What every event loop's worker shares: the registry, the log, meters and records.
+package struct Services: Sendable {
+    package let registry: Registry
+    package let log: any EventLog
+    package let eventIDs: EventIDCodec
+    package let controlLine: ControlLine
+    package let accessKeys: AccessKeyRing
+    package let metrics: Metrics
+    package let logger: Logger
+    package let clock: WallClock
+    /// Monotonic nanoseconds.
+    package let monotonic: @Sendable () -> UInt64
+    package let random: RandomBytes
+    package let settings: Settings
+
+    /// What the configuration file says about requests.
+    package struct Settings: Sendable {
+        /// The sum of the sizes of a request's entries must stay below this.
+        package var entriesBytes = Limits.entriesBytes
+        /// Bytes waiting for a commit above which sockets are not read.
+        package var logHighWaterBytes = 16 * 1024 * 1024
+        /// Bytes waiting for a commit below which they are again.
+        package var logLowWaterBytes = 4 * 1024 * 1024
+
+        package init() {}
+    }
+
+    package init(
+        registry: Registry, log: any EventLog, eventIDs: EventIDCodec, controlLine: ControlLine,
+        accessKeys: AccessKeyRing, metrics: Metrics, logger: Logger, clock: WallClock,
+        monotonic: @escaping @Sendable () -> UInt64, random: RandomBytes, settings: Settings
+    ) {
+        self.registry = registry
+        self.log = log
+        self.eventIDs = eventIDs
+        self.controlLine = controlLine
+        self.accessKeys = accessKeys
+        self.metrics = metrics
+        self.logger = logger
+        self.clock = clock
+        self.monotonic = monotonic
+        self.random = random
+        self.settings = settings
+    }
+}
