@@ -35,6 +35,8 @@ package enum CertificateRefusal: Error, Equatable, Sendable {
     case expired(notAfter: String)
     /// Taken back by its authority.
     case revoked
+    /// The chain no longer verifies under the trust in force.
+    case notVerified(reason: String)
     /// No such trust domain, or no longer.
     case unknownTrustDomain(name: String)
     /// The chain was verified for one trust domain and the certificate names another.
@@ -66,6 +68,7 @@ extension CertificateRefusal: CustomStringConvertible {
         case .notYetValid(let notBefore): "the certificate is valid from \(notBefore) on: check the clock"
         case .expired(let notAfter): "the certificate expired at \(notAfter): present a new one"
         case .revoked: "the certificate is revoked: present a new one"
+        case .notVerified(let reason): "the certificate's chain no longer verifies (\(reason)): present one that does"
         case .unknownTrustDomain(let name): "the trust domain `\(name)` is not configured on this gateway"
         case .foreignStore(let verified, let named):
             "the certificate names trust domain `\(named)` and was verified for `\(verified)`"
@@ -95,6 +98,7 @@ extension CertificateRefusal: CustomStringConvertible {
         case .notYetValid: "not-yet-valid"
         case .expired: "expired"
         case .revoked: "revoked"
+        case .notVerified: "not-verified"
         case .unknownTrustDomain: "unknown-trust-domain"
         case .foreignStore: "foreign-store"
         case .issuerNotPinned: "issuer-not-pinned"

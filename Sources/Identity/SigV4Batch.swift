@@ -6,7 +6,7 @@ import JSON
 ///
 /// A line is `{"id","request":{"method","target","headers":[["name","value"],…],"bodyBase64"},"credentials":
 /// {"accessKeyId","secretAccessKey","sessionToken"?},"region","service","now"}`; `now` is epoch seconds, ISO 8601 basic
-/// or extended. The answer is `{"id","verified","reason"?,"code"?,"canonicalRequest","stringToSign"}`.
+/// or extended; a value of several lines is one field for each line, as AWS's signing test suite reads folded lines. The answer is `{"id","verified","reason"?,"code"?,"canonicalRequest","stringToSign"}`.
 package struct SigV4Batch: Sendable {
     private let normalizesPath: Bool
     private let encodesPathAgain: Bool
@@ -116,7 +116,10 @@ private func readRequest(_ node: JSONNode) throws(Fault) -> Request {
         }
         let lower = String(decoding: name.utf8.map(lowercased), as: UTF8.self)
         if lower == "host" || lower == ":authority" { authority = value }
-        if !lower.hasPrefix(":") { fields.append((lower, value)) }
+        if lower.hasPrefix(":") { continue }
+        for line in value.split(separator: "\n", omittingEmptySubsequences: false) {
+            fields.append((lower, String(line)))
+        }
     }
     let body = node["bodyBase64"]?.string ?? ""
     guard let content = decodeBase64(body) else { throw Fault(reason: "`bodyBase64` is not base64 (RFC 4648 § 4)") }

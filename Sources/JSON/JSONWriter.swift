@@ -199,14 +199,35 @@ extension JSONWriter {
 
     private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>) {
         var start = 0
-        for index in text.indices {
-            let byte = text[index]
-            if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") { continue }
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
-            appendEscape(of: byte)
-            start = index + 1
+        var index = 0
+        while index < text.count {
+            if index + 8 <= text.count, !mayNeedEscape(text, at: index) {
+                index += 8
+                continue
+            }
+            for place in index..<min(index + 8, text.count) where needsEscape(text[place]) {
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<place]))
+                appendEscape(of: text[place])
+                start = place + 1
+            }
+            index += 8
         }
         bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
+    }
+
+    private func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    /// Whether one of eight bytes may need an escape: exact for "no".
+    /// Source: https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord
+    private func mayNeedEscape(_ text: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let word = UnsafeRawBufferPointer(text).loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+        let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+        let control = (word &- ones &* 0x20) & ~word
+        return (control | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash) & (ones &* 0x80) != 0
     }
 
     private mutating func appendEscape(of byte: UInt8) {

@@ -1,0 +1,229 @@
+import Cryptography
+import Domain
+import Identity
+import JSON
+import Testing
+
+/// Signatures that AWS publishes.
+@Suite struct SigV4VectorTests {
+    struct Vector: CustomTestStringConvertible, Sendable {
+        var name: String
+        var method = "GET"
+        var target = "/"
+        var host = "example.amazonaws.com"
+        var fields: [(String, String)] = []
+        var body = ""
+        var signedHeaders = "host;x-amz-date"
+        var signature: String
+        var normalizesPath = true
+        var token: String?
+
+        var testDescription: String { name }
+    }
+
+    /// Source: https://github.com/awslabs/aws-c-auth/tree/main/tests/aws-signing-test-suite/v4
+    static let suite: [Vector] = [
+        Vector(
+            name: "get-header-key-duplicate",
+            fields: [("My-Header1", "value2"), ("My-Header1", "value2"), ("My-Header1", "value1")],
+            signedHeaders: "host;my-header1;x-amz-date",
+            signature: "c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea"),
+        Vector(
+            name: "get-header-value-multiline", fields: [("My-Header1", "value1\n  value2\n     value3")],
+            signedHeaders: "host;my-header1;x-amz-date",
+            signature: "ba17b383a53190154eb5fa66a1b836cc297cc0a3d70a5d00705980573d8ff790"),
+        Vector(
+            name: "get-header-value-order",
+            fields: [
+                ("My-Header1", "value4"), ("My-Header1", "value1"), ("My-Header1", "value3"), ("My-Header1", "value2"),
+            ],
+            signedHeaders: "host;my-header1;x-amz-date",
+            signature: "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01"),
+        Vector(
+            name: "get-header-value-trim", fields: [("My-Header1", " value1"), ("My-Header2", " \"a   b   c\"")],
+            signedHeaders: "host;my-header1;my-header2;x-amz-date",
+            signature: "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736"),
+        Vector(
+            name: "get-relative-relative-unnormalized", target: "/example1/example2/../..",
+            signature: "dc33e0856fd4baca4d7aa2146c38958283844764f38c74252a333df5e613003b", normalizesPath: false),
+        Vector(
+            name: "get-slash-dot-slash-unnormalized", target: "/./",
+            signature: "68714168e6557f8f2de0ef956fc24dc2593a4bd2961f8df51898d8a134695145", normalizesPath: false),
+        Vector(
+            name: "get-slashes-unnormalized", target: "//example//",
+            signature: "87cca117541a147f6df867677d98a7d80dff226d2bfca9e4ffa899665623c7e5", normalizesPath: false),
+        Vector(
+            name: "get-space-normalized", target: "/example space/",
+            signature: "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741"),
+        Vector(
+            name: "get-space-unnormalized", target: "/example space/",
+            signature: "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741", normalizesPath: false),
+        Vector(
+            name: "get-unreserved", target: "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            signature: "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"),
+        Vector(
+            name: "get-utf8", target: "/ሴ",
+            signature: "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
+        Vector(
+            name: "get-vanilla-query-order-encoded", target: "/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1",
+            signature: "371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac"),
+        Vector(
+            name: "get-vanilla-utf8-query", target: "/?ሴ=bar",
+            signature: "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04"),
+        Vector(
+            name: "get-vanilla-with-session-token",
+            fields: [
+                (
+                    "X-Amz-Security-Token", "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"
+                )
+            ],
+            signedHeaders: "host;x-amz-date;x-amz-security-token",
+            signature: "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8",
+            token: "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"),
+        Vector(
+            name: "post-x-www-form-urlencoded-parameters", method: "POST",
+            fields: [
+                ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8"), ("Content-Length", "13"),
+                (
+                    "x-amz-content-sha256", "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e"
+                ),
+            ],
+            body: "Param1=value1",
+            signedHeaders: "content-length;content-type;host;x-amz-content-sha256;x-amz-date",
+            signature: "328d1b9eaadca9f5818ef05e8392801e091653bafec24fcab71e7344e7f51422"),
+    ]
+
+    @Test("AWS's signing test suite verifies through the batch format", arguments: suite)
+    func verifiesSuite(_ vector: Vector) throws {
+        let answer = SigV4Batch(normalizesPath: vector.normalizesPath).verify(
+            line: line(vector, date: "20150830T123600Z", region: "us-east-1", service: "service").bytes())
+        #expect(answer.isVerified, "\(String(decoding: answer.line, as: UTF8.self))")
+        let node = try JSONNode(parsing: answer.line)
+        #expect(node["id"]?.string == vector.name)
+        #expect(node["verified"]?.bool == true)
+        #expect(node["stringToSign"]?.string?.hasPrefix("AWS4-HMAC-SHA256\n20150830T123600Z\n") == true)
+    }
+
+    @Test("a vector with one digit of its signature changed does not verify", arguments: suite)
+    func refusesChanged(_ vector: Vector) {
+        var changed = vector
+        changed.signature = (vector.signature.hasPrefix("0") ? "1" : "0") + vector.signature.dropFirst()
+        let answer = SigV4Batch(normalizesPath: vector.normalizesPath).verify(
+            line: line(changed, date: "20150830T123600Z", region: "us-east-1", service: "service").bytes())
+        #expect(!answer.isVerified)
+    }
+
+    @Test("a session token that is sent and not signed is refused (post-sts-header-after)")
+    func refusesUnsignedToken() throws {
+        let vector = Vector(
+            name: "post-sts-header-after", method: "POST",
+            fields: [("X-Amz-Security-Token", "AQoDYXdzEPT")],
+            signature: "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b", token: "AQoDYXdzEPT")
+        let answer = SigV4Batch().verify(
+            line: line(vector, date: "20150830T123600Z", region: "us-east-1", service: "service").bytes())
+        #expect(
+            try JSONNode(parsing: answer.line)["reason"]?.string
+                == SigV4Refusal.unsigned(name: "x-amz-security-token").description)
+    }
+
+    /// Source: https://docs.aws.amazon.com/general/latest/gr/sigv4-create-canonical-request.html (ListUsers)
+    @Test("the ListUsers example has the canonical request and signature that AWS prints")
+    func listUsers() throws {
+        let vector = Vector(
+            name: "ListUsers", target: "/?Action=ListUsers&Version=2010-05-08", host: "iam.amazonaws.com",
+            fields: [("content-type", "application/x-www-form-urlencoded; charset=utf-8")],
+            signedHeaders: "content-type;host;x-amz-date",
+            signature: "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7")
+        let answer = SigV4Batch().verify(
+            line: line(vector, date: "20150830T123600Z", region: "us-east-1", service: "iam").bytes())
+        #expect(answer.isVerified)
+        let node = try JSONNode(parsing: answer.line)
+        #expect(
+            SHA256.hash(Array((node["canonicalRequest"]?.string ?? "").utf8)).hexadecimal
+                == "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59")
+        #expect(
+            node["stringToSign"]?.string == """
+                AWS4-HMAC-SHA256
+                20150830T123600Z
+                20150830/us-east-1/iam/aws4_request
+                f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59
+                """)
+    }
+
+    static let emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+    /// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+    static let storage: [Vector] = [
+        Vector(
+            name: "GET Object", target: "/test.txt", host: "examplebucket.s3.amazonaws.com",
+            fields: [("Range", "bytes=0-9"), ("x-amz-content-sha256", emptyHash)],
+            signedHeaders: "host;range;x-amz-content-sha256;x-amz-date",
+            signature: "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"),
+        Vector(
+            name: "PUT Object", method: "PUT", target: "/test%24file.text", host: "examplebucket.s3.amazonaws.com",
+            fields: [
+                ("Date", "Fri, 24 May 2013 00:00:00 GMT"),
+                (
+                    "x-amz-content-sha256", "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"
+                ),
+                ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+            ],
+            body: "Welcome to Amazon S3.",
+            signedHeaders: "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
+            signature: "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"),
+        Vector(
+            name: "GET Bucket Lifecycle", target: "/?lifecycle", host: "examplebucket.s3.amazonaws.com",
+            fields: [("x-amz-content-sha256", emptyHash)], signedHeaders: "host;x-amz-content-sha256;x-amz-date",
+            signature: "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"),
+        Vector(
+            name: "GET Bucket (List Objects)", target: "/?max-keys=2&prefix=J", host: "examplebucket.s3.amazonaws.com",
+            fields: [("x-amz-content-sha256", emptyHash)], signedHeaders: "host;x-amz-content-sha256;x-amz-date",
+            signature: "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
+    ]
+
+    @Test("S3's examples verify with S3's path rules", arguments: storage)
+    func verifiesStorage(_ vector: Vector) {
+        let batch = SigV4Batch(normalizesPath: false, encodesPathAgain: false)
+        let answer = batch.verify(
+            line: line(
+                vector, date: "20130524T000000Z", region: "us-east-1", service: "s3", id: "AKIAIOSFODNN7EXAMPLE",
+                secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+            ).bytes())
+        #expect(answer.isVerified, "\(String(decoding: answer.line, as: UTF8.self))")
+    }
+
+    func line(
+        _ vector: Vector, date: String, region: String, service: String, id: String = "AKIDEXAMPLE",
+        secret: String = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    ) -> JSONNode {
+        let authorization =
+            "AWS4-HMAC-SHA256 Credential=\(id)/\(date.prefix(8))/\(region)/\(service)/aws4_request, "
+            + "SignedHeaders=\(vector.signedHeaders), Signature=\(vector.signature)"
+        let fields = [("Host", vector.host)] + vector.fields + [("Authorization", authorization), ("X-Amz-Date", date)]
+        var credentials: [JSONNode.Member] = [
+            .init(key: "accessKeyId", value: .string(id)), .init(key: "secretAccessKey", value: .string(secret)),
+        ]
+        if let token = vector.token { credentials.append(.init(key: "sessionToken", value: .string(token))) }
+        return [
+            "id": .string(vector.name),
+            "request": [
+                "method": .string(vector.method), "target": .string(vector.target),
+                "headers": .array(fields.map { .array([.string($0.0), .string($0.1)]) }),
+                "bodyBase64": .string(base64(Array(vector.body.utf8))),
+            ],
+            "credentials": .object(credentials), "region": .string(region), "service": .string(service),
+            "now": .string(date),
+        ]
+    }
+}
+
+func base64(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    var text = ""
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+        let group = bytes[start..<min(start + 3, bytes.count)]
+        let word = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+        for digit in 0...3 { text.append(digit <= group.count ? alphabet[word >> (18 - 6 * digit) & 63] : "=") }
+    }
+    return text
+}
