@@ -4,8 +4,10 @@ package import Domain
 extension HTTP2ServerSession {
     /// The next event, oldest first; `nil` when there is none.
     ///
-    /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it.
+    /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it. When the connection is
+    /// ending for abuse nothing more is handed out.
     package func nextEvent() -> HTTP2Event? {
+        if case .closing = phase { return nil }
         guard inboxTaken < inbox.count else {
             if inboxTaken > 0 {
                 inbox.removeAll(keepingCapacity: true)
@@ -35,8 +37,8 @@ extension HTTP2ServerSession {
 
     /// Answers a request that was handed out, and gives back its permit. The answer to a stream that was reset is dropped.
     ///
-    /// A response over the limits on waiting content resets the stream instead: the peer reads too slowly, or the caller
-    /// should have paged.
+    /// A response over the limits on waiting content resets the stream instead (ENHANCE_YOUR_CALM when the peer reads too
+    /// slowly for the connection's budget, INTERNAL_ERROR when the response alone is too long): page long answers.
     ///
     /// - Returns: whether the response will be sent, if the peer takes it.
     @discardableResult

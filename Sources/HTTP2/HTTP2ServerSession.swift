@@ -22,51 +22,53 @@ package final class HTTP2ServerSession {
         case closing(HTTP2Error, isSaid: Bool)
     }
 
+    // INVARIANT: no access to a field below is open while nghttp2 runs, so its callbacks never overlap one; the session is
+    // confined to one loop. The run-time check of this would cost an eighth of a request.
     let configuration: HTTP2Configuration
-    var library: OpaquePointer
-    var meter: FrameMeter
-    var phase = Phase.open
-    var streams = StreamTable()
-    var resets = TokenBucket()
+    @exclusivity(unchecked) var library: OpaquePointer
+    @exclusivity(unchecked) var meter: FrameMeter
+    @exclusivity(unchecked) var phase = Phase.open
+    @exclusivity(unchecked) var streams = StreamTable()
+    @exclusivity(unchecked) var resets = TokenBucket()
     let startedAt: UInt64
     let drainsAt: UInt64
-    var now: UInt64
-    var idleSince: UInt64
+    @exclusivity(unchecked) var now: UInt64
+    @exclusivity(unchecked) var idleSince: UInt64
     /// No deadline is before this.
-    var earliestDeadline: UInt64
+    @exclusivity(unchecked) var earliestDeadline: UInt64
 
     // What callbacks wrote down.
-    var inbox: [HTTP2Event] = []
-    var inboxTaken = 0
-    var resetsDue: [(streamID: Int32, code: UInt32)] = []
-    var streamCreditsDue: [Int32] = []
-    var connectionCredit = 0
+    @exclusivity(unchecked) var inbox: [HTTP2Event] = []
+    @exclusivity(unchecked) var inboxTaken = 0
+    @exclusivity(unchecked) var resetsDue: [(streamID: Int32, code: UInt32)] = []
+    @exclusivity(unchecked) var streamCreditsDue: [Int32] = []
+    @exclusivity(unchecked) var connectionCredit = 0
     /// Violations already counted whose RST_STREAM is still to be sent.
-    var violationsToBeReset = 0
+    @exclusivity(unchecked) var violationsToBeReset = 0
     /// Streams answered before their request had ended.
-    var earlyEnds: [Int32] = []
+    @exclusivity(unchecked) var earlyEnds: [Int32] = []
     /// Content bytes the connection's window is to be told of.
-    var isGlitchBucketEmpty = false
-    var isCalmAsked = false
+    @exclusivity(unchecked) var isGlitchBucketEmpty = false
+    @exclusivity(unchecked) var isCalmAsked = false
 
     // The header block under way. There is never more than one on a connection.
-    var block = HeaderBlock()
+    @exclusivity(unchecked) var block = HeaderBlock()
 
     /// Requests handed out and then reset, whose answers are still to come.
-    var orphans: [Int32] = []
+    @exclusivity(unchecked) var orphans: [Int32] = []
     /// Requests handed out and not answered, reset ones included: the permits in use.
-    package internal(set) var unanswered = 0
+    @exclusivity(unchecked) package internal(set) var unanswered = 0
     /// Content of requests kept here: neither taken by `nextEvent` nor dropped.
-    package internal(set) var bufferedBodyBytes = 0
+    @exclusivity(unchecked) package internal(set) var bufferedBodyBytes = 0
     /// Content of responses not yet produced.
-    package internal(set) var bufferedResponseBytes = 0
+    @exclusivity(unchecked) package internal(set) var bufferedResponseBytes = 0
     /// RST_STREAM frames sent.
-    package internal(set) var resetsSent: UInt64 = 0
+    @exclusivity(unchecked) package internal(set) var resetsSent: UInt64 = 0
     /// While true the connection's window is not refilled: for a process that is short of memory.
-    package var withholdsCredit = false
+    @exclusivity(unchecked) package var withholdsCredit = false
 
-    var output: [UInt8] = []
-    var outputLimit = 0
+    @exclusivity(unchecked) var output: [UInt8] = []
+    @exclusivity(unchecked) var outputLimit = 0
 
     /// - Parameters:
     ///   - now: monotonic nanoseconds.

@@ -1,3 +1,4 @@
+import CNghttp2
 import Domain
 
 /// The header fields of the request whose block is being decoded. Bytes past the limits are counted, never kept.
@@ -11,6 +12,8 @@ struct HeaderBlock {
 
     /// Over the limit by this factor the stream is reset without an answer.
     private static let hopelessFactor = 4
+    private static let host: StaticString = "host"
+    private static let contentLength: StaticString = "content-length"
 
     /// The stream's place, -1 while the block is to be ignored.
     var place = -1
@@ -121,12 +124,13 @@ struct HeaderBlock {
     }
 
     private mutating func keepField(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-        if name.contains(UInt8(ascii: "_")) {
+        guard let start = name.baseAddress else { return }
+        if memchr(start, Int32(UInt8(ascii: "_")), name.count) != nil {
             refusal = .underscoreInFieldName
             return
         }
-        if name.count == 4, name.elementsEqual("host".utf8) { host = fields.count }
-        if name.count == 14, name.elementsEqual("content-length".utf8) { declaredBytes = Self.length(value) }
+        if name.count == 4, memcmp(start, Self.host.utf8Start, 4) == 0 { host = fields.count }
+        if name.count == 14, memcmp(start, Self.contentLength.utf8Start, 14) == 0 { declaredBytes = Self.length(value) }
         fields.append(name: name, value: value)
     }
 
