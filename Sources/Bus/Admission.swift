@@ -1,5 +1,6 @@
+import AccessPolicy
 package import Domain
-package import Identity
+import Identity
 package import Registry
 
 /// Why an entry was not admitted: what the sender reads, and what the owner of the bus finds in the record.
@@ -22,108 +23,132 @@ package struct Denial: Sendable {
 
 /// Decides whether an entry of a caller may stand on a bus: binding and region first, then the bus, then policies.
 ///
-/// Pure: the same snapshot, caller and entry give the same answer. One value serves the entries of one request.
-package struct Admission {
+/// The same snapshot, caller, time and entry give the same answer. One object serves an event loop.
+package final class Admission {
     package enum Verdict {
         case permit(Permit)
         case denial(Denial)
     }
 
-    private let snapshot: Snapshot
-    private let caller: Caller
-    private let now: Timestamp
+    private let authorization = Authorization()
+    private var request: Request?
     private var lastReference: [UInt8] = []
     private var lastBus: Result<EventBus, Refused>?
 
-    private struct Refused: Error {
-        let denial: Denial
+    /// The request under way.
+    private struct Request {
+        let facts: CallerFacts
+        let snapshot: Snapshot
+        var caller: Caller { facts.caller }
     }
 
-    package init(snapshot: Snapshot, caller: Caller, now: Timestamp) {
-        self.snapshot = snapshot
-        self.caller = caller
-        self.now = now
+    private struct Refused: Error {
+        let denial: Denial
+
+        init(denial: Denial) { self.denial = denial }
+
+        init(_ code: ErrorCode, _ message: String, _ side: Denial.Side) {
+            denial = Denial(code: code, message: message, side: side, detail: nil)
+        }
+
+        init(argument reason: String, _ side: Denial.Side) {
+            self.init(.invalidArgument, "Parameter EventBusName is not valid. Reason: \(reason)", side)
+        }
+    }
+
+    package init() {}
+
+    /// Begins one request of a caller; its entries are decided next.
+    package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp) {
+        authorization.begin(facts, action: "events:PutEvents", now: now)
+        request = Request(facts: facts, snapshot: snapshot)
+        lastBus = nil
     }
 
     /// Decides one entry. `busReference` is `EventBusName` as sent: a name in the caller's account, an ARN, or empty.
-    package mutating func decide(_ entry: Entry, busReference: [UInt8], decisionID: UniqueID) -> Verdict {
+    package func decide(_ entry: Entry, busReference: [UInt8], decisionID: UniqueID) -> Verdict {
+        guard let request else { preconditionFailure("an entry is decided within a request") }
         let bus: EventBus
-        switch resolve(busReference) {
+        switch resolve(busReference, entry, request) {
         case .success(let found): bus = found
         case .failure(let refused): return .denial(refused.denial)
         }
-        if let denial = bindingDenial(entry) { return .denial(denial) }
-        let request = PutEventsAuthorization(caller: caller, bus: bus, entry: entry, now: now)
-        if let refusal = snapshot.refusal(of: request) {
-            return .denial(
-                Denial(code: .accessDenied, message: refusal.message, side: .policy, detail: refusal.detail))
-        }
-        return .permit(Permit(afterDecision: decisionID, bus: bus, revision: snapshot.revision))
+        if let denial = bindingDenial(entry, request) { return .denial(denial) }
+        let decision = authorization.decide(entry, on: bus)
+        guard decision.isAllowed else { return .denial(denial(decision, bus.arn, request)) }
+        return .permit(Permit(afterDecision: decisionID, bus: bus, revision: request.snapshot.revision))
+    }
+
+    private func denial(
+        _ decision: Decision, _ arn: String, _ request: Request, detail: String? = nil
+    ) -> Denial {
+        let message = decision.message(
+            user: request.caller.principal.arn, action: "events:PutEvents", resource: arn)
+        return Denial(
+            code: .accessDenied, message: message, side: .policy,
+            detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : detail)
     }
 
     /// The bus a reference names; entries of one request mostly name the same, so the last answer is kept.
-    private mutating func resolve(_ reference: [UInt8]) -> Result<EventBus, Refused> {
+    private func resolve(
+        _ reference: [UInt8], _ entry: Entry, _ request: Request
+    ) -> Result<EventBus, Refused> {
         if let lastBus, reference == lastReference { return lastBus }
-        let found = find(reference)
+        let found = find(reference, entry, request)
         lastReference = reference
         lastBus = found
         return found
     }
 
-    private func find(_ reference: [UInt8]) -> Result<EventBus, Refused> {
-        func refuse(_ code: ErrorCode, _ message: String, _ side: Denial.Side, detail: String? = nil) -> Refused {
-            Refused(denial: Denial(code: code, message: message, side: side, detail: detail))
-        }
+    private func find(_ reference: [UInt8], _ entry: Entry, _ request: Request) -> Result<EventBus, Refused> {
+        let snapshot = request.snapshot
         let id: EventBusID
-        if reference.isEmpty {
-            id = EventBusID(account: caller.account, name: .default)
-        } else if reference.starts(with: "arn:".utf8) {
-            guard let arn = ARN(parsing: String(decoding: reference, as: UTF8.self)), arn.service == "events",
-                arn.resource.hasPrefix("event-bus/"), let account = AccountID(parsing: arn.account),
-                let name = EventBusName(parsing: String(arn.resource.dropFirst("event-bus/".count)))
-            else {
-                return .failure(
-                    refuse(
-                        .invalidArgument,
-                        "Parameter EventBusName is not valid. Reason: Provided Arn is not in correct format.", .bus))
-            }
-            guard arn.region == snapshot.region, arn.partition == snapshot.partition else {
-                return .failure(
-                    refuse(
-                        .invalidArgument,
-                        "Parameter EventBusName is not valid. Reason: the bus is in `\(arn.partition)` `\(arn.region)`, this gateway serves `\(snapshot.partition)` `\(snapshot.region)`; send it to a gateway there.",
-                        .region))
-            }
-            id = EventBusID(account: account, name: name)
-        } else {
-            guard let name = EventBusName(parsing: reference) else {
-                return .failure(
-                    refuse(
-                        .invalidArgument,
-                        "Parameter EventBusName is not valid. Reason: a name has 1 to 256 of the characters /.-_A-Za-z0-9.",
-                        .bus))
-            }
-            id = EventBusID(account: caller.account, name: name)
+        switch identify(reference, request) {
+        case .success(let named): id = named
+        case .failure(let refused): return .failure(refused)
         }
         if let bus = snapshot.bus(id), snapshot.isLocal(id.account) { return .success(bus) }
-        guard id.account == caller.account else {
+        guard id.account == request.caller.account else {
             // INVARIANT: the words of a missing bus of another account are those of one whose policy is silent.
-            return .failure(
-                refuse(
-                    .accessDenied, snapshot.silenceMessage(caller: caller, bus: id), .policy, detail: "the bus does not exist"))
+            let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
+            var decision = authorization.decide(entry, on: ResourceFacts(arn: arn, account: id.account))
+            if decision.isAllowed { decision = Decision(effect: .implicitDeny, layer: .resource) }
+            return .failure(Refused(denial: denial(decision, arn, request, detail: "the bus does not exist")))
         }
-        return .failure(refuse(.resourceNotFound, "Event bus \(id.name) does not exist.", .bus))
+        return .failure(Refused(.resourceNotFound, "Event bus \(id.name) does not exist.", .bus))
+    }
+
+    private func identify(_ reference: [UInt8], _ request: Request) -> Result<EventBusID, Refused> {
+        let snapshot = request.snapshot
+        if reference.isEmpty { return .success(EventBusID(account: request.caller.account, name: .default)) }
+        guard reference.starts(with: "arn:".utf8) else {
+            guard let name = EventBusName(parsing: reference) else {
+                return .failure(Refused(argument: "a name has 1 to 256 of the characters /.-_A-Za-z0-9.", .bus))
+            }
+            return .success(EventBusID(account: request.caller.account, name: name))
+        }
+        guard reference.count <= ARN.maximumBytes, let arn = ARN(parsing: String(decoding: reference, as: UTF8.self)),
+            arn.service == "events", arn.resource.hasPrefix("event-bus/"), let account = AccountID(parsing: arn.account),
+            let name = EventBusName(parsing: String(arn.resource.dropFirst("event-bus/".count)))
+        else { return .failure(Refused(argument: "Provided Arn is not in correct format.", .bus)) }
+        guard arn.region == snapshot.region, arn.partition == snapshot.partition else {
+            let reason =
+                "the bus is in `\(arn.partition)` `\(arn.region)`, this gateway serves `\(snapshot.partition)` "
+                + "`\(snapshot.region)`; send it to a gateway there."
+            return .failure(Refused(argument: reason, .region))
+        }
+        return .success(EventBusID(account: account, name: name))
     }
 
     /// Sources that begin with `aws.` belong to AWS services and to partner sources. Source: FEDERATION 3.
-    private func bindingDenial(_ entry: Entry) -> Denial? {
+    private func bindingDenial(_ entry: Entry, _ request: Request) -> Denial? {
         guard entry.source.starts(with: "aws.".utf8) else { return nil }
         let isPartner = entry.source.starts(with: "aws.partner/".utf8)
         return Denial(
             code: .notAuthorizedForSource,
             message: isPartner
-                ? "Not authorized for the source: partner sources are written with PutPartnerEvents by the account that created them."
+                ? "Not authorized for the source: partner sources are written with PutPartnerEvents by their creator."
                 : "Not authorized for the source: sources that begin with aws. are reserved for services.",
-            side: .binding, detail: "\(caller.principal.arn) claimed `\(entry.source.prefix(256).text)`")
+            side: .binding, detail: "\(request.caller.principal.arn) claimed `\(entry.source.prefix(256).text)`")
     }
 }

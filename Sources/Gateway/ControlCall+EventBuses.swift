@@ -62,8 +62,7 @@ extension ControlCall {
         let prefix = try parameters.string("NamePrefix", maximum: EventBusName.maximumBytes)
         let limit = try parameters.integer("Limit", in: 1...100) ?? 100
         let token = try parameters.string("NextToken", maximum: 2048)
-        let wildcard = EventBusID(account: caller.account, name: .default)
-        try authorizeList(wildcard)
+        try authorizeEverywhere()
         if let token, EventBusName(parsing: token) == nil {
             throw Fault(.validation, "Parameter NextToken is not valid. Reason: it is not one that ListEventBuses gave.")
         }
@@ -80,15 +79,6 @@ extension ControlCall {
             if page.count < buses.count, let last = page.last { writer.member("NextToken", "\(last.id.name)") }
         }
         return Outcome(answer: answer)
-    }
-
-    private func authorizeList(_ id: EventBusID) throws(Fault) {
-        let request = ControlAuthorization(
-            caller: caller, action: operation.action, bus: nil, resourceARN: "*", owner: id.account, requestTags: [],
-            now: now)
-        if let refusal = snapshot.refusal(of: request) {
-            throw Fault(.accessDenied, "\(refusal.message) (decision id: \(decisionID))")
-        }
     }
 
     func missing(_ id: EventBusID) -> Fault { Fault(.resourceNotFound, "Event bus \(id.name) does not exist.") }

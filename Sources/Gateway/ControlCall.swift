@@ -79,12 +79,25 @@ struct ControlCall {
 
     /// Refuses the call unless the policies allow it on that bus (or on a bus that does not exist yet).
     func authorize(_ id: EventBusID, requestTags: [Tag] = []) throws(Fault) {
-        let request = ControlAuthorization(
-            caller: caller, action: operation.action, bus: snapshot.bus(id),
-            resourceARN: id.arn(partition: snapshot.partition, region: snapshot.region), owner: id.account,
+        let bus = snapshot.bus(id)
+        let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
+        try authorize(
+            on: bus?.resource ?? ResourceFacts(arn: arn, account: id.account), policy: bus?.policy,
+            requestTags: requestTags)
+    }
+
+    /// Refuses the call unless the policies allow it where the action has no resource.
+    func authorizeEverywhere() throws(Fault) {
+        try authorize(on: ResourceFacts(arn: "*", account: caller.account), policy: nil, requestTags: [])
+    }
+
+    private func authorize(on resource: ResourceFacts, policy: CompiledPolicy?, requestTags: [Tag]) throws(Fault) {
+        let decision = Authorization().decide(
+            CallerFacts(caller, snapshot), action: operation.action, resource: resource, policy: policy,
             requestTags: requestTags, now: now)
-        if let refusal = snapshot.refusal(of: request) {
-            throw Fault(.accessDenied, "\(refusal.message) (decision id: \(decisionID))")
-        }
+        guard !decision.isAllowed else { return }
+        let message = decision.message(
+            user: caller.principal.arn, action: operation.action, resource: resource.arn)
+        throw Fault(.accessDenied, "\(message) (decision id: \(decisionID))")
     }
 }

@@ -23,9 +23,9 @@ package struct Declaration: Sendable {
     /// A principal of an account with its identity policies.
     package struct Member: Sendable {
         package let principal: Principal
-        package let policies: [CompiledPolicy]
+        package let policies: PrincipalPolicies
 
-        package init(principal: Principal, policies: [CompiledPolicy]) {
+        package init(principal: Principal, policies: PrincipalPolicies) {
             self.principal = principal
             self.policies = policies
         }
@@ -57,6 +57,18 @@ package struct Declaration: Sendable {
         }
     }
 
+    /// What policies know of a listener. Source: FEDERATION 7.
+    package struct Endpoint: Sendable {
+        /// `vpc-…`: `aws:SourceVpc`.
+        package let vpc: String?
+        package let policy: CompiledPolicy?
+
+        package init(vpc: String?, policy: CompiledPolicy?) {
+            self.vpc = vpc
+            self.policy = policy
+        }
+    }
+
     /// Quotas an operator may change, each with EventBridge's own default.
     package struct Quotas: Sendable {
         /// Event buses an account may have. Source: docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -72,17 +84,20 @@ package struct Declaration: Sendable {
     package let accounts: [Account]
     package let trustDomains: [TrustAnchor]
     package let seeds: [Seed]
+    /// By listener id.
+    package let endpoints: [String: Endpoint]
     package let quotas: Quotas
 
     package init(
         partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
-        quotas: Quotas
+        endpoints: [String: Endpoint], quotas: Quotas
     ) {
         self.partition = partition
         self.region = region
         self.accounts = accounts
         self.trustDomains = trustDomains
         self.seeds = seeds
+        self.endpoints = endpoints
         self.quotas = quotas
     }
 }

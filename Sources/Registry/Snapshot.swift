@@ -14,7 +14,7 @@ package final class Snapshot: Sendable {
     /// Every known account; `true` when its buses live here.
     package let accounts: [AccountID: Bool]
     /// The identity policies of known principals, by ARN.
-    package let identityPolicies: [String: [CompiledPolicy]]
+    package let identityPolicies: [String: PrincipalPolicies]
     /// The highest bus number ever given.
     let lastBusNumber: UInt32
 
@@ -36,7 +36,7 @@ package final class Snapshot: Sendable {
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         identityPolicies = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0.policies) } },
-            uniquingKeysWith: { $0 + $1 })
+            uniquingKeysWith: { first, _ in first })
     }
 
     package func isLocal(_ account: AccountID) -> Bool { accounts[account] == true }

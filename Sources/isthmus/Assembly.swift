@@ -18,7 +18,7 @@ struct Assembly {
             partition: configuration.partition, region: configuration.region,
             accounts: try Self.accounts(configuration.accounts),
             trustDomains: try Self.trustAnchors(configuration.trustDomains), seeds: try Self.seeds(configuration.buses),
-            quotas: quotas)
+            endpoints: try Self.endpoints(configuration.listeners), quotas: quotas)
     }
 
     private static func accounts(_ accounts: [Configuration.Account]) throws(ProgramError) -> [Declaration.Account] {
@@ -27,20 +27,33 @@ struct Assembly {
             var members: [Declaration.Member] = []
             for principal in account.principals {
                 var policies: [CompiledPolicy] = []
-                for text in principal.policies { policies.append(try compile(text)) }
-                members.append(.init(principal: principal.principal, policies: policies))
+                for text in principal.policies { policies.append(try compile(text, .identity)) }
+                members.append(
+                    .init(principal: principal.principal, policies: PrincipalPolicies(identity: policies)))
             }
             declared.append(.init(id: account.id, isLocal: account.isLocal, principals: members))
         }
         return declared
     }
 
-    private static func compile(_ text: PolicyText) throws(ProgramError) -> CompiledPolicy {
+    private static func compile(_ text: PolicyText, _ kind: PolicyKind) throws(ProgramError) -> CompiledPolicy {
         do throws(PolicyError) {
-            return CompiledPolicy(try PolicyDocument(parsing: text.json, kind: .identity), name: text.origin)
+            return CompiledPolicy(try PolicyDocument(parsing: text.json, kind: kind), name: text.origin)
         } catch {
             throw ProgramError("\(text.origin): \(error)", status: .configuration)
         }
+    }
+
+    private static func endpoints(
+        _ listeners: [Configuration.Listener]
+    ) throws(ProgramError) -> [String: Declaration.Endpoint] {
+        var endpoints: [String: Declaration.Endpoint] = [:]
+        for listener in listeners {
+            var policy: CompiledPolicy?
+            if let text = listener.policy { policy = try compile(text, .endpoint) }
+            endpoints[listener.id] = .init(vpc: listener.vpc, policy: policy)
+        }
+        return endpoints
     }
 
     private static func seeds(_ seeds: [Configuration.BusSeed]) throws(ProgramError) -> [Declaration.Seed] {

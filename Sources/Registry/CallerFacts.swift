@@ -1,0 +1,60 @@
+import AccessPolicy
+import Cryptography
+import Domain
+package import Identity
+
+/// What policies read of a caller and its connection, prepared once and used for many requests.
+///
+/// It stands as long as the snapshot's generation, the principal and the way it proved itself stay the same.
+package final class CallerFacts: Sendable {
+    package let caller: Caller
+    let principal: PrincipalFacts
+    let connection: ContextFacts
+    /// The principal's own side; `nil` when it is another gateway's to decide.
+    let policies: PrincipalPolicies?
+    /// The endpoint policy of the listener; empty when it has none.
+    let endpoint: [CompiledPolicy]
+    private let generation: UInt64
+
+    package init(_ caller: Caller, _ snapshot: Snapshot) {
+        self.caller = caller
+        generation = snapshot.generation
+        let organization = caller.organizationPath.map {
+            PrincipalFacts.OrganizationFact.member(id: String($0.organization), paths: [$0.description])
+        }
+        principal = PrincipalFacts(caller.principal, organization: organization ?? .none)
+        policies = snapshot.ownSide(of: caller.principal)
+        let listener = snapshot.declaration.endpoints[caller.endpoint]
+        endpoint = listener?.policy.map { [$0] } ?? []
+        var facts = ContextFacts()
+        facts.set(.sourceVpce, caller.endpoint)
+        if let vpc = listener?.vpc { facts.set(.sourceVpc, vpc) }
+        facts.set(.sourceIp, caller.sourceAddress)
+        facts.set(.vpcSourceIp, caller.sourceAddress)
+        facts.set(.secureTransport, "true")
+        facts.set(.requestedRegion, snapshot.region)
+        facts.set(.isthmusSignatureScheme, caller.signatureScheme.rawValue)
+        if let domain = caller.trustDomain { facts.set(.isthmusTrustDomain, domain) }
+        if let fingerprint = caller.certificateFingerprint {
+            facts.set(.isthmusCertificateFingerprint, fingerprint.hexadecimal)
+        }
+        connection = facts
+    }
+
+    /// Whether the facts are those of `caller` under `snapshot`, on the connection they were made for.
+    package func stand(for caller: Caller, _ snapshot: Snapshot) -> Bool {
+        generation == snapshot.generation && self.caller.signatureScheme == caller.signatureScheme
+            && self.caller.principal.arn == caller.principal.arn && self.caller.accessKeyID == caller.accessKeyID
+    }
+}
+
+extension Snapshot {
+    /// A principal's own policies. A local account's undeclared principal has none and so nothing is allowed by them; a
+    /// foreign account's side is evaluated here only for principals whose policies are declared here.
+    func ownSide(of principal: Principal) -> PrincipalPolicies? {
+        let declared = identityPolicies[principal.arn]
+        if isLocal(principal.account) { return declared ?? PrincipalPolicies.none }
+        guard let declared, !declared.identity.isEmpty else { return nil }
+        return declared
+    }
+}
