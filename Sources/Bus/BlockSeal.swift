@@ -63,19 +63,25 @@ package struct BlockSeal: Sendable {
     /// The events of a block read from disk, or `nil` unless every byte is as it was stored: the frames decode, there are
     /// as many as the header says, and their root is the header's.
     package func open(_ body: [UInt8], header: BlockHeader) -> [StoredEvent]? {
+        guard let events = Self.events(of: body, header: header) else { return nil }
         var leaves = leaves(bus: header.busNumber, first: header.first)
-        var events: [StoredEvent] = []
+        for event in events { event.frame.bytes.withUnsafeBytes { leaves.append(frame: $0) } }
+        return leaves.root() == header.merkleRoot ? events : nil
+    }
+
+    /// The events of a block that never left memory: frames decoded, root not computed.
+    package static func events(of body: [UInt8], header: BlockHeader) -> [StoredEvent]? {
         guard header.count <= body.count / EventFrame.fixedBytes else { return nil }
+        var events: [StoredEvent] = []
         events.reserveCapacity(header.count)
         var rest = body[...]
         while !rest.isEmpty {
             guard events.count < header.count, let frame = EventFrame(decodingPrefixOf: rest) else { return nil }
-            frame.bytes.withUnsafeBytes { leaves.append(frame: $0) }
             let sequence = Domain.Sequence(header.first.value + UInt64(events.count))
             events.append(StoredEvent(position: Position(bus: header.busNumber, sequence: sequence), frame: frame))
             rest = rest[frame.bytes.endIndex...]
         }
-        return events.count == header.count && leaves.root() == header.merkleRoot ? events : nil
+        return events.count == header.count ? events : nil
     }
 
     private func blockKey(bus: BusNumber, first: Domain.Sequence) -> HMACSHA256 {

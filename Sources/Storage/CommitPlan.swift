@@ -1,0 +1,184 @@
+import Bus
+import Cryptography
+import Domain
+
+/// The end of one bus's chain: where the next block goes.
+struct BusHead {
+    /// The sequence of the next event.
+    var next: UInt64 = 1
+    /// Digest of the last block's header; zero before the first.
+    var digest: Digest = .zero
+    /// Bytes of the blocks that are kept.
+    var bytes: Int64 = 0
+    /// Latest receipt in the oldest block kept, once a trim has looked.
+    var oldestTime: Int64?
+}
+
+/// What the writer knows without reading: confined to its thread once the log is open.
+final class LogMemory {
+    var heads: [BusNumber: BusHead] = [:]
+    var keys: KeyTable
+    var recent: RecentRequests
+
+    init(configuration: LogConfiguration) {
+        keys = KeyTable(limit: configuration.keysLimit, principalLimit: configuration.keysPerPrincipalLimit)
+        recent = RecentRequests(limit: configuration.recentRequestsLimit)
+    }
+}
+
+/// The block of one bus while a commit gathers its events.
+struct BlockDraft {
+    let destination: AppendBatch.Destination
+    let first: UInt64
+    let previous: Digest
+    var body: [UInt8] = []
+    var leaves: BlockSeal.Leaves
+    var count = 0
+    var firstTime = Int64.max
+    var lastTime = Int64.min
+
+    var next: UInt64 { first + UInt64(count) }
+
+    /// Adds one frame, which carries its time of receipt at byte 8.
+    mutating func append(_ frame: UnsafeRawBufferPointer) {
+        body.append(contentsOf: frame)
+        leaves.append(frame: frame)
+        let time = Int64(littleEndian: frame.loadUnaligned(fromByteOffset: 8, as: Int64.self))
+        firstTime = min(firstTime, time)
+        lastTime = max(lastTime, time)
+        count += 1
+    }
+
+    func header(region: String, policyRevision: UInt64) -> BlockHeader {
+        BlockHeader(
+            region: region, bus: destination.id, busNumber: destination.number, first: Domain.Sequence(first),
+            count: count, firstTime: Timestamp(milliseconds: firstTime), lastTime: Timestamp(milliseconds: lastTime),
+            merkleRoot: leaves.root(), previous: previous, policyRevision: policyRevision)
+    }
+}
+
+/// What one commit will store and what each of its requests will be told: pure but for the look-ups it is given.
+struct CommitPlan {
+    /// What a request is told, and whether that waits for the commit.
+    struct Answer {
+        let token: UInt64
+        let outcome: AppendOutcome
+        let needsCommit: Bool
+    }
+
+    /// What was planned for a guard within this commit.
+    private struct Planned {
+        let answer: FirstAnswer
+        let body: Digest?
+    }
+
+    /// Finds a repeat of an earlier commit: its first answer and, for an explicit key, the body it came with.
+    typealias Recall = (_ repeatGuard: RepeatGuard) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)?
+
+    private let memory: LogMemory
+    private let seal: BlockSeal
+    private var draftIndex: [BusNumber: Int] = [:]
+    private var planned: [ShortDigest: Planned] = [:]
+    private var pendingOfPrincipal: [Digest: Int] = [:]
+    private var pendingKeys = 0
+    /// One for each bus.
+    private(set) var drafts: [BlockDraft] = []
+    /// One list for each batch, in the order of its requests.
+    private(set) var answers: [[Answer]] = []
+    /// The row of explicit keys, empty when there are none.
+    private(set) var keyRow: [UInt8] = []
+    /// SDK requests to remember once committed.
+    private(set) var implicit: [(request: Digest, answer: FirstAnswer)] = []
+    private(set) var policyRevision: UInt64 = 0
+
+    init(memory: LogMemory, seal: BlockSeal) {
+        self.memory = memory
+        self.seal = seal
+    }
+
+    /// Plans every request of `batch`.
+    ///
+    /// - Throws: what `recall` could not read.
+    mutating func add(_ batch: AppendBatch, recall: Recall) throws(StorageError) {
+        var list: [Answer] = []
+        list.reserveCapacity(batch.requests.count)
+        policyRevision = max(policyRevision, batch.policyRevision)
+        for request in batch.requests {
+            let (outcome, needsCommit) = try decide(request, batch, recall)
+            list.append(Answer(token: request.token, outcome: outcome, needsCommit: needsCommit))
+        }
+        answers.append(list)
+    }
+
+    private mutating func decide(
+        _ request: AppendRequest, _ batch: AppendBatch, _ recall: Recall
+    ) throws(StorageError) -> (outcome: AppendOutcome, needsCommit: Bool) {
+        switch request.repeatGuard {
+        case .none: return (.stored(store(request, batch)), true)
+        case .explicit(let key, let principal, let body):
+            if let outcome = try repeated(request.repeatGuard, key: key, body: body, recall) { return outcome }
+            let ofPrincipal = pendingOfPrincipal[principal, default: 0]
+            guard memory.keys.hasRoom(for: principal, pending: pendingKeys, pendingOfPrincipal: ofPrincipal) else {
+                return (.full(.keys), false)
+            }
+            let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
+            KeyEntry.append(key: key, principal: principal, body: body, answer: answer, to: &keyRow)
+            planned[ShortDigest(key)] = Planned(answer: answer, body: body)
+            pendingOfPrincipal[principal] = ofPrincipal + 1
+            pendingKeys += 1
+            return (.stored(answer.positions), true)
+        case .implicit(let digest):
+            if let outcome = try repeated(request.repeatGuard, key: digest, body: nil, recall) { return outcome }
+            let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
+            planned[ShortDigest(digest)] = Planned(answer: answer, body: nil)
+            implicit.append((digest, answer))
+            return (.stored(answer.positions), true)
+        }
+    }
+
+    private func repeated(
+        _ repeatGuard: RepeatGuard, key: Digest, body: Digest?, _ recall: Recall
+    ) throws(StorageError) -> (outcome: AppendOutcome, needsCommit: Bool)? {
+        if let earlier = planned[ShortDigest(key)] {
+            guard earlier.body == body else { return (.keyMismatch, true) }
+            return (.repeated(earlier.answer.positions, entryMask: earlier.answer.entryMask), true)
+        }
+        guard let earlier = try recall(repeatGuard) else { return nil }
+        guard earlier.body == body else { return (.keyMismatch, false) }
+        return (.repeated(earlier.answer.positions, entryMask: earlier.answer.entryMask), false)
+    }
+
+    private mutating func store(_ request: AppendRequest, _ batch: AppendBatch) -> Positions {
+        let events = batch.events[request.events]
+        let bus = events[events.startIndex].bus
+        if events.allSatisfy({ $0.bus == bus }) {
+            let first = append(events[events.startIndex], batch)
+            for event in events.dropFirst() { _ = append(event, batch) }
+            return Positions(bus: bus, first: Domain.Sequence(first), count: events.count)
+        }
+        return Positions(
+            events.map { Position(bus: $0.bus, sequence: Domain.Sequence(append($0, batch))) })
+    }
+
+    private mutating func append(_ event: AppendBatch.Event, _ batch: AppendBatch) -> UInt64 {
+        let index = draft(for: batch.buses[event.busIndex])
+        let sequence = drafts[index].next
+        batch.bytes.withUnsafeBytes { bytes in
+            drafts[index].append(UnsafeRawBufferPointer(rebasing: bytes[event.start..<event.end]))
+        }
+        return sequence
+    }
+
+    private mutating func draft(for destination: AppendBatch.Destination) -> Int {
+        if let last = drafts.indices.last, drafts[last].destination.number == destination.number { return last }
+        if let index = draftIndex[destination.number] { return index }
+        let head = memory.heads[destination.number] ?? BusHead()
+        let first = Domain.Sequence(head.next)
+        drafts.append(
+            BlockDraft(
+                destination: destination, first: head.next, previous: head.digest,
+                leaves: seal.leaves(bus: destination.number, first: first)))
+        draftIndex[destination.number] = drafts.count - 1
+        return drafts.count - 1
+    }
+}

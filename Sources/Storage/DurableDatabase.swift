@@ -1,0 +1,124 @@
+import Bus
+import Cryptography
+import Domain
+import Foundation
+import GRDB
+
+/// One connection to a database of the data directory, set up as an acknowledgement needs it.
+///
+/// GRDB's errors end here: everything above sees `StorageError`.
+final class DurableDatabase: Sendable {
+    let path: String
+    private let queue: DatabaseQueue
+    private let synchronous: String
+
+    /// How long to wait for another process (an operator's shell) that holds the database.
+    private static let busySeconds = 1.0
+    /// The pragmas whose weakening would make an acknowledgement a lie, with the values that are asserted.
+    private static let cellCheck = "1"
+
+    /// Opens for writing. `pageBytes` counts only when the file is made.
+    init(path: String, pageBytes: Int, synchronous: String) throws(StorageError) {
+        self.path = path
+        self.synchronous = synchronous
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(Self.busySeconds)
+        configuration.label = "log"
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA page_size = \(pageBytes)")
+            try db.execute(sql: "PRAGMA journal_mode = WAL")
+            try db.execute(sql: "PRAGMA synchronous = \(synchronous)")
+            try db.execute(sql: "PRAGMA cell_size_check = ON")
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            try db.execute(sql: "PRAGMA secure_delete = OFF")
+            try db.execute(sql: "PRAGMA foreign_keys = OFF")
+        }
+        queue = try translating(path) { try DatabaseQueue(path: path, configuration: configuration) }
+        try assertDurable()
+    }
+
+    /// Opens for reading beside the writer.
+    init(readingFrom path: String) throws(StorageError) {
+        self.path = path
+        synchronous = "full"
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(Self.busySeconds)
+        configuration.label = "log reader"
+        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cell_size_check = ON") }
+        queue = try translating(path) { try DatabaseQueue(path: path, configuration: configuration) }
+    }
+
+    /// Reads the settings back from SQLite.
+    ///
+    /// - Throws: `.weakened` where one is less than was asked for.
+    func assertDurable() throws(StorageError) {
+        let level = ["full": "2", "extra": "3"][synchronous.lowercased()] ?? "2"
+        let expected = [("journal_mode", "wal"), ("synchronous", level), ("cell_size_check", Self.cellCheck)]
+        for (setting, required) in expected {
+            let value = try access { db in try String.fetchOne(db, sql: "PRAGMA \(setting)") } ?? "unknown"
+            guard value == required else { throw .weakened(setting: setting, value: value, required: required) }
+        }
+    }
+
+    /// Runs `body` outside a transaction, one caller at a time.
+    func access<Value>(_ body: (Database) throws -> Value) throws(StorageError) -> Value {
+        try translating(path) { try queue.writeWithoutTransaction(body) }
+    }
+
+    /// Runs `body` in one transaction that is durable when this returns. On any error nothing of it is left, but for an error of the
+    /// commit itself, which says nothing either way.
+    func commit(_ body: (Database) throws -> Void) throws(StorageError) {
+        try access { db in
+            try db.beginTransaction(.immediate)
+            do {
+                try body(db)
+                try db.commit()
+            } catch {
+                // SQLite rolls back itself after most failures; what a second failure says is worth less than the first.
+                let cause = error
+                do { if db.isInsideTransaction { try db.rollback() } } catch {}
+                throw cause
+            }
+        }
+    }
+
+    /// Copies what it can of the write-ahead log into the database, both synced.
+    ///
+    /// - Returns: whether all of it was copied, so that the next commit starts the log anew.
+    func checkpoint() throws(StorageError) -> Bool {
+        try access { db in
+            let counts = try db.checkpoint(.passive)
+            return counts.walFrameCount == counts.checkpointedFrameCount
+        }
+    }
+
+    func close() throws(StorageError) { try translating(path) { try queue.close() } }
+}
+
+extension StorageError {
+    /// SQLite's SQLITE_FULL: nothing was stored, and it is no fault of the disk.
+    var isFull: Bool {
+        guard case .database(_, let code) = self else { return false }
+        return code & 0xFF == DatabaseError.SQLITE_FULL.rawValue
+    }
+
+    /// Another process held the database for longer than the wait: nothing was begun.
+    var isBusy: Bool {
+        guard case .database(_, let code) = self else { return false }
+        return code & 0xFF == DatabaseError.SQLITE_BUSY.rawValue
+    }
+}
+
+/// Runs GRDB calls and makes their errors this module's.
+private func translating<Value>(_ path: String, _ body: () throws -> Value) throws(StorageError) -> Value {
+    do {
+        return try body()
+    } catch let error as StorageError {
+        throw error
+    } catch let error as DatabaseError {
+        throw .database(path: path, code: error.extendedResultCode.rawValue)
+    } catch {
+        throw .database(path: path, code: DatabaseError.SQLITE_ERROR.rawValue)
+    }
+}

@@ -1,0 +1,163 @@
+import Bus
+import Cryptography
+import Domain
+
+/// Where a key's row is: the row of its commit, and the place inside.
+struct KeyPlace {
+    let row: Int64
+    let offset: UInt32
+    /// Seconds since 1970; good until 2106.
+    let seconds: UInt32
+}
+
+/// The explicit idempotency keys of the last 24 hours: their index in memory, their rows in the log's database, one row
+/// a commit.
+///
+/// A row is a run of entries: key 32, principal 16, body 32, entry mask u32, number of runs u16, then for each run bus u32, first
+/// sequence u64, count u16. All little-endian.
+struct KeyTable {
+    private(set) var places: [ShortDigest: KeyPlace] = [:]
+    private var principals: [ShortDigest: Int] = [:]
+    private let limit: Int
+    private let principalLimit: Int
+
+    init(limit: Int, principalLimit: Int) {
+        self.limit = limit
+        self.principalLimit = principalLimit
+    }
+
+    var count: Int { places.count }
+
+    /// The row of a key that is still kept at `now`.
+    func place(of key: Digest, now: Timestamp) -> KeyPlace? {
+        guard let place = places[ShortDigest(key)] else { return nil }
+        return Int64(place.seconds) + LogConfiguration.keySeconds > now.seconds ? place : nil
+    }
+
+    /// Whether `principal` may have another key, `pending` of this commit counted already.
+    func hasRoom(for principal: Digest, pending: Int, pendingOfPrincipal: Int) -> Bool {
+        places.count + pending < limit
+            && principals[ShortDigest(principal), default: 0] + pendingOfPrincipal < principalLimit
+    }
+
+    /// Indexes the entries of a row that is durable, or was when the log was opened.
+    ///
+    /// - Returns: `false` for a row that no writer made.
+    mutating func index(row: Int64, seconds: Int64, entries: [UInt8]) -> Bool {
+        var offset = 0
+        while offset < entries.count {
+            guard let entry = KeyEntry(decoding: entries, at: offset) else { return false }
+            let place = KeyPlace(row: row, offset: UInt32(offset), seconds: UInt32(clamping: seconds))
+            if places.updateValue(place, forKey: entry.shortKey) == nil {
+                principals[entry.principal, default: 0] += 1
+            }
+            offset = entry.end
+        }
+        return true
+    }
+
+    /// Forgets the entries of a row that was deleted, unless a later row has the key.
+    mutating func forget(row: Int64, entries: [UInt8]) {
+        var offset = 0
+        while offset < entries.count, let entry = KeyEntry(decoding: entries, at: offset) {
+            if places[entry.shortKey]?.row == row {
+                places[entry.shortKey] = nil
+                let left = principals[entry.principal, default: 1] - 1
+                principals[entry.principal] = left == 0 ? nil : left
+            }
+            offset = entry.end
+        }
+    }
+}
+
+/// One key with its answer, as it lies in a row.
+struct KeyEntry {
+    private static let fixedBytes = 86
+    private static let runBytes = 14
+
+    let key: Digest
+    let principal: ShortDigest
+    let body: Digest
+    let answer: FirstAnswer
+    /// Where the next entry begins.
+    let end: Int
+
+    var shortKey: ShortDigest { ShortDigest(key) }
+
+    static func append(
+        key: Digest, principal: Digest, body: Digest, answer: FirstAnswer, to bytes: inout [UInt8]
+    ) {
+        key.append(to: &bytes)
+        principal.withUnsafeBytes { bytes.append(contentsOf: $0[..<16]) }
+        body.append(to: &bytes)
+        append(answer.entryMask, to: &bytes)
+        let runs = runs(of: answer.positions)
+        append(UInt16(runs.count), to: &bytes)
+        for run in runs {
+            append(run.first.bus.value, to: &bytes)
+            append(run.first.sequence.value, to: &bytes)
+            append(UInt16(run.count), to: &bytes)
+        }
+    }
+
+    init?(decoding bytes: [UInt8], at offset: Int) {
+        guard offset >= 0, bytes.count - offset >= Self.fixedBytes else { return nil }
+        let fields = bytes.withUnsafeBytes { raw in
+            (
+                mask: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: offset + 80, as: UInt32.self)),
+                runs: Int(UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: offset + 84, as: UInt16.self)))
+            )
+        }
+        end = offset + Self.fixedBytes + fields.runs * Self.runBytes
+        guard end <= bytes.count, let positions = Self.positions(bytes, at: offset + Self.fixedBytes, runs: fields.runs)
+        else { return nil }
+        do throws(CryptographyError) {
+            key = try Digest(bytes[offset..<offset + 32])
+            let padded = Array(bytes[offset + 32..<offset + 48]) + [UInt8](repeating: 0, count: 16)
+            principal = ShortDigest(try Digest(padded))
+            body = try Digest(bytes[offset + 48..<offset + 80])
+        } catch { return nil }
+        answer = FirstAnswer(positions: positions, entryMask: fields.mask)
+    }
+
+    private static func runs(of positions: Positions) -> [(first: Position, count: Int)] {
+        var runs: [(first: Position, count: Int)] = []
+        for position in positions {
+            if let last = runs.last, last.first.bus == position.bus,
+                last.first.sequence.value + UInt64(last.count) == position.sequence.value
+            {
+                runs[runs.count - 1].count += 1
+            } else {
+                runs.append((position, 1))
+            }
+        }
+        return runs
+    }
+
+    private static func positions(_ bytes: [UInt8], at offset: Int, runs: Int) -> Positions? {
+        var positions: [Position] = []
+        for index in 0..<runs {
+            let start = offset + index * runBytes
+            let (bus, first, count) = bytes.withUnsafeBytes { raw in
+                (
+                    UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: start, as: UInt32.self)),
+                    UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: start + 4, as: UInt64.self)),
+                    UInt64(UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: start + 12, as: UInt16.self)))
+                )
+            }
+            guard (1...BusNumber.maximum).contains(bus), first >= 1, count >= 1,
+                first <= Domain.Sequence.maximum - count
+            else { return nil }
+            for sequence in first..<first + count {
+                positions.append(Position(bus: BusNumber(bus), sequence: Domain.Sequence(sequence)))
+            }
+        }
+        guard let first = positions.first else { return nil }
+        if runs == 1 { return Positions(bus: first.bus, first: first.sequence, count: positions.count) }
+        return Positions(positions)
+    }
+
+    private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+}

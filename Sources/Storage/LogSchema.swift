@@ -1,0 +1,172 @@
+import Bus
+import Cryptography
+import Domain
+import Foundation
+import GRDB
+
+/// The tables of the log, and what is read from them when it is opened.
+///
+/// ```
+/// block  one row a block: id (ascending over all buses), bus, first, count, time (latest receipt, ms), digest of the header, header, body
+/// place  where the blocks of a bus are: (bus, first) → id, time, bytes; written in groups, the rest is found by reading `block`
+/// bus    the end of each bus's chain as of the last group: next sequence, digest, bytes kept
+/// keys   one row a commit that had explicit idempotency keys
+/// meta   indexed (the last block id that `place` has), key check
+/// ```
+enum LogSchema {
+    static let fileName = "log.sqlite"
+    static let format = 1
+
+    /// Makes the tables of a new database; checks the format and key of an old one.
+    static func prepare(_ database: DurableDatabase, keyCheck: Digest, keyPath: String) throws(StorageError) {
+        let path = database.path
+        let found = try database.access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+        guard found <= format else { throw .laterFormat(path: path, format: found) }
+        if found == 0 {
+            try database.commit { db in
+                try db.execute(sql: tables)
+                try db.execute(
+                    sql: "INSERT INTO meta (name, value) VALUES ('key check', ?), ('indexed', 0)",
+                    arguments: [Data(keyCheck.bytes)])
+                try db.execute(sql: "PRAGMA user_version = \(format)")
+            }
+        }
+        let stored = try database.access { db in
+            try Data.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'key check'")
+        }
+        guard let stored, ConstantTime.isEqual([UInt8](stored), keyCheck.bytes) else { throw .wrongKey(path: keyPath) }
+    }
+
+    private static let tables = """
+        CREATE TABLE block (
+            id INTEGER PRIMARY KEY, bus INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+            time INTEGER NOT NULL, digest BLOB NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL);
+        CREATE TABLE place (
+            bus INTEGER NOT NULL, first INTEGER NOT NULL, id INTEGER NOT NULL, time INTEGER NOT NULL,
+            bytes INTEGER NOT NULL, PRIMARY KEY (bus, first)) WITHOUT ROWID;
+        CREATE TABLE bus (number INTEGER PRIMARY KEY, next INTEGER NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL);
+        CREATE TABLE keys (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, entries BLOB NOT NULL);
+        CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) WITHOUT ROWID;
+        """
+}
+
+/// What the database held when it was opened.
+struct LogRecovery {
+    var heads: [BusNumber: BusHead] = [:]
+    /// Blocks that `place` does not have yet, in the order of their commits.
+    var unindexed: [UnindexedBlock] = []
+    var nextBlockID: Int64 = 1
+    var nextKeyRow: Int64 = 1
+
+    /// Reads heads and unindexed blocks; checks each unindexed block's header against its row and its chain.
+    ///
+    /// - Throws: `.damaged` where a row contradicts another: better no start than a wrong sequence.
+    init(reading database: DurableDatabase, keys: inout KeyTable) throws(StorageError) {
+        let path = database.path
+        var heads: [BusNumber: BusHead] = [:]
+        var unindexed: [UnindexedBlock] = []
+        var lastID: Int64 = 0
+        var keyRow: Int64 = 0
+        var table = keys
+        keys = KeyTable(limit: 0, principalLimit: 0)
+        defer { keys = table }
+        try database.access { db in
+            let buses = try Row.fetchCursor(db, sql: "SELECT number, next, digest, bytes FROM bus")
+            while let row = try buses.next() {
+                guard let (number, head) = Self.head(row) else {
+                    throw StorageError.damaged(path: path, what: "table `bus`")
+                }
+                heads[number] = head
+            }
+            let indexed = try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'indexed'") ?? 0
+            lastID = indexed
+            let sql = "SELECT id, bus, first, count, time, digest, header, length(body) FROM block WHERE id > ? ORDER BY id"
+            let blocks = try Row.fetchCursor(db, sql: sql, arguments: [indexed])
+            while let row = try blocks.next() {
+                let id: Int64 = row[0]
+                guard let block = UnindexedBlock(row), block.follows(heads[block.bus]) else {
+                    throw StorageError.damaged(path: path, what: "table `block`, row \(id)")
+                }
+                block.advance(&heads[block.bus, default: BusHead()])
+                unindexed.append(block)
+                lastID = id
+            }
+            let rows = try Row.fetchCursor(db, sql: "SELECT id, time, entries FROM keys ORDER BY id")
+            while let row = try rows.next() {
+                keyRow = row[0]
+                let entries = [UInt8](row[2] as Data)
+                guard table.index(row: keyRow, seconds: row[1], entries: entries) else {
+                    throw StorageError.damaged(path: path, what: "table `keys`, row \(keyRow)")
+                }
+            }
+        }
+        self.heads = heads
+        self.unindexed = unindexed
+        nextBlockID = lastID + 1
+        nextKeyRow = keyRow + 1
+    }
+
+    private static func head(_ row: Row) -> (BusNumber, BusHead)? {
+        let number: Int64 = row[0]
+        let next: Int64 = row[1]
+        guard number >= 1, number <= Int64(BusNumber.maximum), next >= 1, let digest = Digest(column: row[2]) else {
+            return nil
+        }
+        return (BusNumber(UInt32(number)), BusHead(next: UInt64(next), digest: digest, bytes: row[3]))
+    }
+}
+
+/// A block that is durable and whose row in `place` is still to be written.
+struct UnindexedBlock: Sendable {
+    let id: Int64
+    let bus: BusNumber
+    let first: UInt64
+    let count: Int
+    let time: Int64
+    let bytes: Int64
+    let digest: Digest
+    let previous: Digest
+
+    /// One that was just committed.
+    init(id: Int64, header: BlockHeader, digest: Digest, bodyBytes: Int) {
+        self.id = id
+        bus = header.busNumber
+        first = header.first.value
+        count = header.count
+        time = header.lastTime.milliseconds
+        bytes = Int64(bodyBytes)
+        self.digest = digest
+        previous = header.previous
+    }
+
+    /// Columns id, bus, first, count, time, digest, header, body length; `nil` unless the header says the same.
+    init?(_ row: Row) {
+        let headerBytes = [UInt8](row[6] as Data)
+        guard let (header, digest) = BlockHeader.decode(headerBytes[...]), Digest(column: row[5]) == digest else {
+            return nil
+        }
+        self.init(id: row[0], header: header, digest: digest, bodyBytes: row[7])
+        guard row[1] == Int64(bus.value), row[2] == Int64(first), row[3] == count, row[4] == time else { return nil }
+    }
+
+    var end: UInt64 { first + UInt64(count) }
+
+    /// Whether the block is the next one of its bus.
+    func follows(_ head: BusHead?) -> Bool {
+        let head = head ?? BusHead()
+        return head.next == first && head.digest == previous
+    }
+
+    func advance(_ head: inout BusHead) {
+        head.next = end
+        head.digest = digest
+        head.bytes += bytes
+    }
+}
+
+extension Digest {
+    /// A digest column; `nil` for any other length.
+    init?(column: Data) {
+        do throws(CryptographyError) { self = try Digest([UInt8](column)) } catch { return nil }
+    }
+}

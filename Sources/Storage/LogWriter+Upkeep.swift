@@ -1,0 +1,194 @@
+import Bus
+import Cryptography
+import Domain
+import Foundation
+import GRDB
+
+/// What the writer does between commits: copy the write-ahead log, write index rows, forget old keys, trim old blocks.
+extension LogWriter {
+    /// How long appends are refused after the disk was found full.
+    private static let fullNanoseconds: UInt64 = 100_000_000
+    /// Bytes in the write-ahead log that are worth copying when nothing else waits.
+    private static let idleCheckpointBytes = 1 << 20
+    private static let expiredKeyRowsPerCommit = 256
+
+    func upkeep(isIdle: Bool) throws(StorageError) {
+        if unindexed.count >= LogConfiguration.unindexedBlocksLimit { try writeIndex() }
+        if logBytes >= (isIdle ? Self.idleCheckpointBytes : configuration.checkpointBytes) { try checkpoint() }
+        let now = parts.monotonic()
+        guard now >= nextUpkeep else { return }
+        nextUpkeep = now + Self.upkeepNanoseconds
+        if case .full = disk { _ = try hasRoom() } else { _ = try reserve.hold() }
+        try expireKeys()
+        try trim()
+    }
+
+    /// The last words of a writer that was asked to stop.
+    func finish() throws(StorageError) {
+        if !unindexed.isEmpty { try writeIndex() }
+        _ = try database.checkpointUnlessFull()
+    }
+
+    /// Whether appends may be tried. A full disk is looked at again after a pause: the reserve must be whole again and
+    /// the write-ahead log must fit the database.
+    func hasRoom() throws(StorageError) -> Bool {
+        guard case .full(let retryAt) = disk else {
+            if reserve.isHeld { return true }
+            if try reserve.hold() { return true }
+            noteFull()
+            return false
+        }
+        guard parts.monotonic() >= retryAt else { return false }
+        guard try reserve.hold(), try database.checkpointUnlessFull() != nil else {
+            disk = .full(retryAt: parts.monotonic() + Self.fullNanoseconds)
+            return false
+        }
+        disk = .roomy
+        parts.watch.onFull(false)
+        return true
+    }
+
+    func noteFull() {
+        if case .roomy = disk { parts.watch.onFull(true) }
+        disk = .full(retryAt: parts.monotonic() + Self.fullNanoseconds)
+    }
+
+    private func checkpoint() throws(StorageError) {
+        try database.assertDurable()
+        switch try database.checkpointUnlessFull() {
+        case .some(true): logBytes = 0
+        // A reader holds the log's end: half the way to the next attempt.
+        case .some(false): logBytes = configuration.checkpointBytes / 2
+        case .none: noteFull()
+        }
+    }
+
+    /// Commits work that frees room or must not be lost to a full disk: the reserve is given up for it.
+    ///
+    /// - Returns: whether it was committed.
+    private func commitUpkeep(_ body: (Database) throws -> Void) throws(StorageError) -> Bool {
+        for attempt in 0..<2 {
+            do throws(StorageError) {
+                try database.commit(body)
+                return true
+            } catch where error.isBusy {
+                return false
+            } catch where error.isFull {
+                noteFull()
+                if attempt == 0 { try reserve.release() }
+            }
+        }
+        return false
+    }
+
+    /// Writes the rows of `place` that are due, and the heads of their buses.
+    private func writeIndex() throws(StorageError) {
+        guard let last = unindexed.last else { return }
+        let isWritten = try commitUpkeep { db in
+            let insert = try db.cachedStatement(
+                sql: "INSERT INTO place (bus, first, id, time, bytes) VALUES (?, ?, ?, ?, ?)")
+            for block in unindexed {
+                try insert.execute(arguments: [
+                    Int64(block.bus.value), Int64(block.first), block.id, block.time, block.bytes,
+                ])
+            }
+            for bus in Set(unindexed.map(\.bus)) { try writeHead(of: bus, into: db) }
+            try db.execute(sql: "UPDATE meta SET value = ? WHERE name = 'indexed'", arguments: [last.id])
+        }
+        guard isWritten else { return }
+        logBytes += 4 * configuration.pageBytes
+        unindexed.removeAll(keepingCapacity: true)
+        parts.directory.dropIndexed()
+    }
+
+    private func writeHead(of bus: BusNumber, into db: Database) throws {
+        let head = memory.heads[bus] ?? BusHead()
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO bus (number, next, digest, bytes) VALUES (?, ?, ?, ?)")
+            .execute(arguments: [Int64(bus.value), Int64(head.next), Data(head.digest.bytes), head.bytes])
+    }
+
+    private func expireKeys() throws(StorageError) {
+        let limit = parts.clock.now().advanced(bySeconds: -LogConfiguration.keySeconds).seconds
+        let rows = try database.access { db in
+            try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT id, entries FROM keys WHERE time <= ? ORDER BY id LIMIT ?"),
+                arguments: [limit, Self.expiredKeyRowsPerCommit])
+        }
+        guard let last = rows.last else { return }
+        let lastID: Int64 = last[0]
+        let isDone = try commitUpkeep { db in
+            try db.execute(sql: "DELETE FROM keys WHERE id <= ? AND time <= ?", arguments: [lastID, limit])
+        }
+        guard isDone else { return }
+        for row in rows { memory.keys.forget(row: row[0], entries: [UInt8](row[1] as Data)) }
+    }
+
+    /// Removes whole blocks behind the limits of age and size, a bounded number for each bus.
+    private func trim() throws(StorageError) {
+        let cutoff = parts.clock.now().advanced(bySeconds: -configuration.retentionSeconds).milliseconds
+        for (bus, head) in memory.heads where head.bytes > 0 {
+            let isOverSize = head.bytes > configuration.retentionBytesPerBus
+            let mayBeOld = head.oldestTime.map { $0 < cutoff } ?? true
+            guard isOverSize || mayBeOld else { continue }
+            if !unindexed.isEmpty { try writeIndex() }
+            guard unindexed.isEmpty else { return }
+            try trim(bus, olderThan: cutoff)
+        }
+    }
+
+    private func trim(_ bus: BusNumber, olderThan cutoff: Int64) throws(StorageError) {
+        let rows = try database.access { db in
+            try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT first, id, time, bytes FROM place WHERE bus = ? ORDER BY first LIMIT ?"),
+                arguments: [Int64(bus.value), LogConfiguration.trimmedBlocksPerCommit + 1])
+        }
+        var removed: [(first: Int64, id: Int64)] = []
+        var bytes = memory.heads[bus]?.bytes ?? 0
+        var isBySize = false
+        var oldest: Row?
+        for row in rows {
+            oldest = row
+            let isOld = (row[2] as Int64) < cutoff
+            guard removed.count < LogConfiguration.trimmedBlocksPerCommit,
+                isOld || bytes > configuration.retentionBytesPerBus
+            else { break }
+            if !isOld { isBySize = true }
+            removed.append((row[0], row[1]))
+            bytes -= row[3] as Int64
+            oldest = nil
+        }
+        memory.heads[bus]?.oldestTime = oldest.map { $0[2] }
+        guard let first = removed.first, let last = removed.last else { return }
+        let end = oldest.map { UInt64($0[0] as Int64) } ?? memory.heads[bus]?.next ?? 1
+        let isDone = try commitUpkeep { db in
+            for (_, id) in removed {
+                try db.cachedStatement(sql: "DELETE FROM block WHERE id = ?").execute(arguments: [id])
+            }
+            try db.execute(
+                sql: "DELETE FROM place WHERE bus = ? AND first <= ?", arguments: [Int64(bus.value), last.first])
+            try db.execute(
+                sql: "UPDATE bus SET bytes = ? WHERE number = ?", arguments: [bytes, Int64(bus.value)])
+        }
+        guard isDone else { return }
+        memory.heads[bus]?.bytes = bytes
+        logBytes += removed.count * configuration.pageBytes
+        parts.directory.trim(bus, through: end - 1)
+        parts.watch.onTrim(
+            LogWatch.Trim(
+                bus: bus, first: Domain.Sequence(UInt64(first.first)), last: Domain.Sequence(end - 1),
+                reason: isBySize ? .size : .age))
+    }
+}
+
+extension DurableDatabase {
+    /// As `checkpoint`, but `nil` when the disk has no room for it: the write-ahead log stays as it is.
+    func checkpointUnlessFull() throws(StorageError) -> Bool? {
+        do throws(StorageError) {
+            return try checkpoint()
+        } catch where error.isFull {
+            return nil
+        } catch where error.isBusy {
+            return false
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Glibc
+
+/// Room kept aside on the disk: given back when a delete or a dead letter finds the disk full, made again afterwards.
+struct ReserveFile {
+    static let fileName = "reserve"
+
+    private let path: String
+    private let directory: DataDirectory
+    private let byteCount: Int
+    /// Whether the room is kept aside at present.
+    private(set) var isHeld = false
+
+    init(in directory: DataDirectory, byteCount: Int) {
+        path = directory.file(Self.fileName)
+        self.directory = directory
+        self.byteCount = byteCount
+    }
+
+    /// Allocates the room if it is not held.
+    ///
+    /// - Returns: whether it is held now; `false` means the disk has no room for it yet.
+    /// - Throws: any other failure of the disk.
+    mutating func hold() throws(StorageError) -> Bool {
+        guard !isHeld, byteCount > 0 else { return true }
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            if errno == ENOSPC || errno == EDQUOT { return false }
+            throw .file(path: path, call: "open", code: errno)
+        }
+        defer { close(descriptor) }
+        let code = posix_fallocate(descriptor, 0, byteCount)
+        if code == ENOSPC || code == EDQUOT || code == EFBIG {
+            unlink(path)
+            return false
+        }
+        guard code == 0 else { throw .file(path: path, call: "posix_fallocate", code: code) }
+        guard fsync(descriptor) == 0 else { throw .file(path: path, call: "fsync", code: errno) }
+        try directory.sync()
+        isHeld = true
+        return true
+    }
+
+    /// Gives the room back to the file system.
+    mutating func release() throws(StorageError) {
+        guard isHeld else { return }
+        isHeld = false
+        guard unlink(path) == 0 || errno == ENOENT else { throw .file(path: path, call: "unlink", code: errno) }
+    }
+}

@@ -1,0 +1,59 @@
+/// Why the storage refused to start or had to stop. Each is a matter of the machine, its disk or its configuration.
+package enum StorageError: Error, Hashable, Sendable {
+    /// The kinds of file system on which an acknowledgement would be a lie.
+    package enum Forgetful: String, Hashable, Sendable {
+        case temporary = "tmpfs"
+        case memory = "ramfs"
+        case volatileOverlay = "overlay mounted volatile"
+    }
+
+    /// A call on a file or directory failed; `code` is errno.
+    case file(path: String, call: String, code: Int32)
+    /// The data directory does not survive a power cut.
+    case forgetful(path: String, Forgetful)
+    /// The data directory cannot be made durable: fsync on it fails with errno `code`.
+    case directorySync(path: String, code: Int32)
+    /// Another process has the data directory.
+    case inUse(path: String)
+    /// The configuration, or SQLite, has less durability than an acknowledgement promises.
+    case weakened(setting: String, value: String, required: String)
+    /// The master key file can be read by others than its owner; `mode` is its permission bits.
+    case keyFileMode(path: String, mode: UInt32)
+    /// The master key file has not exactly 32 bytes.
+    case keyFileLength(path: String, bytes: Int)
+    /// There is a log but no master key for it.
+    case keyFileMissing(path: String)
+    /// The master key is not the one the log was begun with.
+    case wrongKey(path: String)
+    /// The database was written by a later version; `format` is its number.
+    case laterFormat(path: String, format: Int)
+    /// What is stored contradicts itself. `what` names the table and row.
+    case damaged(path: String, what: String)
+    /// SQLite failed; `code` is its extended result code.
+    case database(path: String, code: Int32)
+}
+
+extension StorageError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .file(let path, let call, let code): "`\(path)`: \(call) failed: errno \(code)"
+        case .forgetful(let path, let kind):
+            "`\(path)` is on \(kind.rawValue) and would not survive a power cut: put the data directory on a disk"
+        case .directorySync(let path, let code):
+            "`\(path)` cannot be made durable: fsync failed with errno \(code): use a file system that can"
+        case .inUse(let path): "`\(path)` is in use by another gateway: stop it or choose another data directory"
+        case .weakened(let setting, let value, let required):
+            "\(setting) is `\(value)`: an acknowledged event needs `\(required)`; remove the setting"
+        case .keyFileMode(let path, let mode):
+            "`\(path)` has mode \(String(mode, radix: 8)): others could read it; run chmod 600 on it"
+        case .keyFileLength(let path, let bytes): "`\(path)` has \(bytes) bytes, a master key has 32: restore it"
+        case .keyFileMissing(let path):
+            "`\(path)` is missing but there is a log that was begun with it: restore it from the backup"
+        case .wrongKey(let path): "`\(path)` is not the key this log was begun with: restore the right one"
+        case .laterFormat(let path, let format):
+            "`\(path)` has format \(format), which a later version wrote: start that version"
+        case .damaged(let path, let what): "`\(path)` is damaged: \(what): restore it from the backup"
+        case .database(let path, let code): "`\(path)`: SQLite failed with code \(code)"
+        }
+    }
+}
