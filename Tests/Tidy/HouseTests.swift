@@ -1,0 +1,115 @@
+import Domain
+import Foundation
+import Testing
+
+/// Holds the tree to the architecture: floors, catalogue, secrets.
+@Suite struct HouseTests {
+    private let repository = Repository.current
+
+    /// The modules of floors 1 to 4, which use no Foundation: it is large, slow on the hot path and has its own clock.
+    static let belowEdges = [
+        "Domain", "JSON", "Telemetry", "Cryptography", "TLS", "HTTP2", "EventPattern", "AccessPolicy", "SchemaContract",
+        "Identity", "Ledger", "Registry", "Bus",
+    ]
+
+    /// Own modules and what each may import, as the manifest declares them, lowest floor first.
+    private func manifest() throws -> [(module: String, imports: Set<String>)] {
+        let text = try #require(repository.text("Package.swift"))
+        let declaration = try Regex(#"(?s)(?:floor|refuseUpward|system)\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?"#)
+        var found: [(module: String, imports: Set<String>)] = []
+        for match in text.matches(of: declaration) {
+            let name = String(try #require(match.output[1].substring))
+            let listed = match.output[2].substring.map { Self.quoted(String($0)) } ?? []
+            if name == "isthmus" {
+                found.append((name, Set(found.map(\.module))))
+            } else {
+                found.append((name, Set(listed)))
+            }
+        }
+        return found
+    }
+
+    private static func quoted(_ list: String) -> [String] {
+        list.split(separator: "\"").enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+    }
+
+    @Test("a module imports only what the manifest gives it, and the manifest only what is declared above")
+    func floors() throws {
+        let modules = try manifest()
+        #expect(modules.count > 10)
+        var declared: Set<String> = []
+        var breaches: [Breach] = []
+        let names = Set(modules.map(\.module))
+        for (module, imports) in modules {
+            for upward in imports.subtracting(declared).sorted() {
+                breaches.append(Breach(path: "Package.swift", line: 1, message: "`\(module)` depends upward on `\(upward)`"))
+            }
+            declared.insert(module)
+            for file in repository.swift where file.path.hasPrefix("Sources/\(module)/") {
+                for (index, imported) in Self.imports(file) where names.contains(imported) && !imports.contains(imported) {
+                    breaches.append(
+                        Breach(path: file.path, line: index, message: "imports `\(imported)`, which is not below `\(module)`"))
+                }
+            }
+        }
+        #expect(Breach.report("floors", breaches) == "")
+    }
+
+    @Test("Foundation is imported by the edges only")
+    func foundation() {
+        var breaches: [Breach] = []
+        for file in repository.swift where file.path.hasPrefix("Sources/") {
+            let module = file.path.split(separator: "/")[1]
+            guard Self.belowEdges.contains(String(module)) else { continue }
+            for (index, imported) in Self.imports(file) where imported.hasPrefix("Foundation") {
+                breaches.append(
+                    Breach(path: file.path, line: index, message: "imports `\(imported)`: use Domain's words or move up a floor"))
+            }
+        }
+        #expect(Breach.report("foundation", breaches) == "")
+    }
+
+    @Test("SwiftNIO is imported by Network only")
+    func transport() {
+        let breaches = repository.swift.filter { $0.path.hasPrefix("Sources/") && !$0.path.hasPrefix("Sources/Network/") }
+            .flatMap { file in
+                Self.imports(file).filter { $0.1.hasPrefix("NIO") }.map {
+                    Breach(path: file.path, line: $0.0, message: "imports `\($0.1)`: give Network the work")
+                }
+            }
+        #expect(Breach.report("transport", breaches) == "")
+    }
+
+    private static func imports(_ file: SourceText) -> [(Int, String)] {
+        file.code.enumerated().compactMap { index, line in
+            let words = line.split(separator: " ")
+            guard let place = words.firstIndex(of: "import"), place <= 2, place + 1 < words.count else { return nil }
+            return (index + 1, String(words[place + 1].prefix { $0 != "." }))
+        }
+    }
+
+    @Test("the README lists the error catalogue, all of it and nothing else")
+    func catalogue() throws {
+        let readme = try #require(repository.text("README.md"), "README.md is missing")
+        let rows = Set(readme.split(separator: "\n").filter { $0.hasPrefix("| `") }.map(String.init))
+        let wanted = ErrorCode.allCases.map {
+            "| `\($0.rawValue)` | \($0.httpStatus) | \($0.isRetryable ? "yes" : "no") | \($0.help) |"
+        }
+        let missing = wanted.filter { !rows.contains($0) }
+        #expect(missing.joined(separator: "\n") == "", "add these rows to the catalogue in README.md")
+        let codes = Set(ErrorCode.allCases.map { "| `\($0.rawValue)` |" })
+        let stale = rows.filter { row in codes.contains { row.hasPrefix($0) } && !wanted.contains(row) }
+        #expect(stale.sorted().joined(separator: "\n") == "", "these rows of README.md are not the catalogue's")
+    }
+
+    @Test("no private key is committed")
+    func privateKeys() {
+        // Put together, so that this file does not accuse itself.
+        let marks = ["", "EC ", "RSA ", "ENCRYPTED ", "OPENSSH "].map { "-----BEGIN \($0)PRIV" + "ATE KEY-----" }
+        let breaches = repository.committable.compactMap { path -> Breach? in
+            guard let text = repository.text(path), marks.contains(where: { text.contains($0) }) else { return nil }
+            return Breach(path: path, line: 1, message: "holds a private key: make it when it is needed")
+        }
+        #expect(Breach.report("private-key", breaches) == "")
+    }
+}

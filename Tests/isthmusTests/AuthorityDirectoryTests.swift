@@ -1,0 +1,146 @@
+import Cryptography
+import Domain
+import Foundation
+import Testing
+
+@testable import isthmus
+
+@Suite struct AuthorityDirectoryTests {
+    /// A directory of its own for each test, gone afterwards.
+    final class Place {
+        let path = FileManager.default.temporaryDirectory.appending(path: "isthmus-\(UUID().uuidString)")
+            .path(percentEncoded: false)
+
+        deinit { _ = Result { try FileManager.default.removeItem(atPath: path) } }
+
+        func authority(at now: Timestamp = ConfigurationFixture.now) -> AuthorityDirectory {
+            AuthorityDirectory(path: path, files: .system, clock: WallClock { now }, random: .system)
+        }
+
+        func found() throws -> Digest {
+            try authority().found(
+                trustDomain: "acme.example", lifetime: Lifetime(seconds: 86_400 * 365), listLifetime: Lifetime(seconds: 3600))
+        }
+
+        func list() throws -> CertificateRevocationList {
+            try CertificateRevocationList.lists(try SourceFiles.system.read(path + "/crl.pem", 1 << 20).bytes)[0]
+        }
+    }
+
+    private static let account = AccountID(unchecked: 111_122_223_333)
+
+    @Test("a new authority keeps its key to itself and signs an empty revocation list")
+    func founds() throws {
+        let place = Place()
+        let pin = try place.found()
+        let key = try SourceFiles.system.read(place.path + "/ca.key", 1 << 16)
+        let certificate = try Certificate.certificates(pem: try SourceFiles.system.read(place.path + "/ca.pem", 1 << 16).bytes)[0]
+        #expect(key.mode == 0o600)
+        #expect(certificate.publicKeyFingerprint == pin)
+        #expect(certificate.usage.pathLength == 0)
+        #expect(try place.list().isSigned(by: certificate))
+        #expect(try place.list().count == 0)
+    }
+
+    @Test("an authority that is there is not overwritten")
+    func keepsExisting() throws {
+        let place = Place()
+        let pin = try place.found()
+        #expect(throws: ProgramError.self) { try place.found() }
+        #expect(try place.authority().pin() == pin)
+    }
+
+    @Test("a principal's certificate carries its SPIFFE id and lives as long as asked")
+    func issues() throws {
+        let place = Place()
+        _ = try place.found()
+        let issued = try place.authority().issuePrincipal(
+            "role/team/publisher", account: Self.account, lifetime: Lifetime(seconds: 3600), to: OutputPlace())
+        let certificate = try Certificate.certificates(
+            pem: try SourceFiles.system.read(issued.certificatePath, 1 << 16).bytes)[0]
+        let uri = "spiffe://acme.example/account/111122223333/role/team/publisher"
+        #expect(certificate.names.uris == [Array(uri.utf8)])
+        #expect(certificate.notAfter == ConfigurationFixture.now.seconds + 3600)
+        #expect(issued.certificatePath == place.path + "/issued/role-team-publisher.pem")
+        #expect(try SourceFiles.system.read(try #require(issued.keyPath), 1 << 16).mode == 0o600)
+        #expect(try place.authority().index().issued.map(\.name) == [uri])
+    }
+
+    @Test("with a signing request no key is written")
+    func requests() throws {
+        let place = Place()
+        _ = try place.found()
+        let key = try PrivateKey.generate(.ecdsaP256)
+        let request = try CertificateSigningRequest(name: "mine", key: key)
+        try DurableFile.write(request.pem, to: place.path + "/mine.csr", mode: 0o644, replacing: false)
+        let issued = try place.authority().issuePrincipal(
+            "user/me", account: Self.account, lifetime: Lifetime(seconds: 60),
+            to: OutputPlace(prefix: place.path + "/mine", request: place.path + "/mine.csr"))
+        #expect(issued.keyPath == nil)
+        let certificate = try Certificate.certificates(
+            pem: try SourceFiles.system.read(issued.certificatePath, 1 << 16).bytes)[0]
+        #expect(certificate.publicKeyFingerprint == (try key.publicKey().fingerprint))
+    }
+
+    @Test("a revoked certificate is in the next list, whose number grows, and stays in the ones after")
+    func revokes() throws {
+        let place = Place()
+        _ = try place.found()
+        let issued = try place.authority().issuePrincipal(
+            "user/me", account: Self.account, lifetime: Lifetime(seconds: 60), to: OutputPlace())
+        let certificate = try Certificate.certificates(
+            pem: try SourceFiles.system.read(issued.certificatePath, 1 << 16).bytes)[0]
+        #expect(try place.list().revokes(certificate) == false)
+        try place.authority().revoke(serial: issued.serial, listLifetime: Lifetime(seconds: 3600))
+        #expect(try place.list().revokes(certificate))
+        let later = Timestamp(seconds: ConfigurationFixture.now.seconds + 100)
+        try place.authority(at: later).renewList(lifetime: Lifetime(seconds: 3600))
+        #expect(try place.list().revokes(certificate))
+        #expect(try place.list().number == [3])
+        #expect(try place.authority().index().issued[0].revokedAt == ConfigurationFixture.now.seconds)
+    }
+
+    @Test(
+        "what names no principal is refused",
+        arguments: ["publisher", "role/", "group/a", "role/a//b", "role/../b", "role/a b", "role/é"])
+    func refusesPrincipal(name: String) throws {
+        let place = Place()
+        _ = try place.found()
+        #expect(throws: ProgramError.self) {
+            try place.authority().issuePrincipal(
+                name, account: Self.account, lifetime: Lifetime(seconds: 60), to: OutputPlace())
+        }
+    }
+
+    @Test("a server certificate lives at most its ninety days, a leaf no longer than its authority")
+    func lifetimes() throws {
+        let place = Place()
+        _ = try place.found()
+        #expect(throws: ProgramError.self) {
+            try place.authority().issueServer(
+                names: ["a.example"], addresses: [], lifetime: Lifetime(seconds: 90 * 86_400), to: OutputPlace())
+        }
+        #expect(throws: ProgramError.self) {
+            try place.authority().issuePrincipal(
+                "role/a", account: Self.account, lifetime: Lifetime(seconds: 366 * 86_400), to: OutputPlace())
+        }
+        #expect(throws: Never.self) {
+            try place.authority().issueServer(
+                names: ["a.example"], addresses: [], lifetime: Lifetime(seconds: 89 * 86_400), to: OutputPlace())
+        }
+    }
+
+    @Test("an index whose last line was cut off by a power cut is read; one with a broken line is not")
+    func cutIndex() throws {
+        let whole = IssuanceIndex.founded(trustDomain: "a.example", at: ConfigurationFixture.now) + [0x0A]
+        #expect(try IssuanceIndex(reading: whole + Array("{\"act\":".utf8), file: "i").trustDomain == "a.example")
+        #expect(throws: ProgramError.self) { try IssuanceIndex(reading: Array("{\"act\":\n".utf8) + whole, file: "i") }
+    }
+
+    @Test(
+        "spans of time are read as operators write them",
+        arguments: [("90s", Int64(90)), ("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("0d", nil), ("7", nil), ("-1d", nil), ("99999999d", nil), ("9223372036854775807d", nil)])
+    func lifetimeText(text: String, seconds: Int64?) {
+        #expect(Lifetime(argument: text)?.seconds == seconds)
+    }
+}
