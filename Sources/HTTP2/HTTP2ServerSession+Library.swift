@@ -49,11 +49,11 @@ extension HTTP2ServerSession {
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, data in
             HTTP2ServerSession.with(data) { $0.onBeginHeaders(frame.unsafelyUnwrapped) }
         }
-        nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, _, name, nameCount, value, valueCount, _, data in
+        nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, _, name, count, value, size, _, data in
             HTTP2ServerSession.with(data) {
                 $0.onHeader(
-                    UnsafeBufferPointer(start: name, count: nameCount),
-                    UnsafeBufferPointer(start: value, count: valueCount))
+                    UnsafeBufferPointer(start: name, count: count),
+                    UnsafeBufferPointer(start: value, count: size))
             }
         }
         // A malformed field spoils its request: dropping it would be a repair.

@@ -55,7 +55,8 @@ extension HTTP2ServerSession {
         guard count <= configuration.responseBytesPerStream,
             bufferedResponseBytes + count <= configuration.responseBytesPerConnection
         else {
-            let code = count <= configuration.responseBytesPerStream ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_INTERNAL_ERROR
+            let isTooLong = count > configuration.responseBytesPerStream
+            let code = isTooLong ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM
             nghttp2_submit_rst_stream(library, 0, streamID, code.rawValue)
             return false
         }

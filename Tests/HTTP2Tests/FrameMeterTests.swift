@@ -33,7 +33,8 @@ struct FrameMeterTests {
         return writer.take()
     }
 
-    @Test("a PING flood ends with the frame after the burst, however the bytes are cut", arguments: [1, 7, 16_384, .max])
+    @Test(
+        "a PING flood ends with the frame after the burst, however the bytes are cut", arguments: [1, 7, 16_384, .max])
     func pings(size: Int) {
         let (verdict, frames, _) = Self.judge(Self.flood(1000) { writer, _ in writer.ping() }, inPiecesOf: size)
         #expect(verdict == .pingFlood)
@@ -61,8 +62,14 @@ struct FrameMeterTests {
     @Test("floods of frames that do nothing end when the glitch bucket is empty", arguments: [1, 9, .max])
     func uselessFrames(size: Int) {
         let floods: [(name: String, allowed: UInt64, bytes: [UInt8])] = [
-            ("PRIORITY", 100, Self.flood(2000) { $0.frame(type: 2, stream: UInt32($1 * 2 + 1), payload: [0, 0, 0, 0, 1]) }),
-            ("PRIORITY_UPDATE", 100, Self.flood(2000) { writer, _ in writer.frame(type: 0x10, payload: [0, 0, 0, 1]) }),
+            (
+                "PRIORITY", 100,
+                Self.flood(2000) { $0.frame(type: 2, stream: UInt32($1 * 2 + 1), payload: [0, 0, 0, 0, 1]) }
+            ),
+            (
+                "PRIORITY_UPDATE", 100,
+                Self.flood(2000) { writer, _ in writer.frame(type: 0x10, payload: [0, 0, 0, 1]) }
+            ),
             ("empty DATA", 10, Self.flood(2000) { writer, _ in writer.data(stream: 1, [], ends: false) }),
             (
                 "padding alone", 10,
@@ -70,7 +77,10 @@ struct FrameMeterTests {
             ),
             ("WINDOW_UPDATE", 5, Self.flood(2000) { writer, _ in writer.windowUpdate(stream: 0, by: 1) }),
             ("unknown type", 100, Self.flood(2000) { writer, _ in writer.frame(type: 0xBB) }),
-            ("GOAWAY", 100, Self.flood(2000) { writer, _ in writer.frame(type: 7, payload: [0, 0, 0, 0, 0, 0, 0, 0]) }),
+            (
+                "GOAWAY", 100,
+                Self.flood(2000) { writer, _ in writer.frame(type: 7, payload: [0, 0, 0, 0, 0, 0, 0, 0]) }
+            ),
         ]
         for flood in floods {
             let (verdict, frames, glitches) = Self.judge(flood.bytes, inPiecesOf: size)
@@ -149,7 +159,8 @@ struct FrameMeterTests {
         }
         feed(Self.flood(0) { _, _ in }, at: 1)
         #expect(meter.unfinishedFrameSince == nil)
-        let head = Self.flood(1) { writer, _ in writer.headers(stream: 1, block: [0x82, 0x84], ends: false) }.dropFirst(33)
+        let head = Self.flood(1) { writer, _ in writer.headers(stream: 1, block: [0x82, 0x84], ends: false) }.dropFirst(
+            33)
         feed(head.prefix(3), at: 2)
         feed(head.dropFirst(3).prefix(7), at: 3)
         #expect(meter.unfinishedFrameSince == 2)

@@ -27,7 +27,8 @@ struct FrameWriter: ~Copyable {
     }
 
     mutating func frame(type: UInt8, flags: UInt8 = 0, stream: UInt32 = 0, payload: [UInt8] = []) {
-        bytes += [UInt8(payload.count >> 16), UInt8(payload.count >> 8 & 0xFF), UInt8(payload.count & 0xFF), type, flags]
+        let count = payload.count
+        bytes += [UInt8(count >> 16), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF), type, flags]
         word(stream)
         bytes += payload
     }

@@ -124,7 +124,8 @@ struct SessionTests {
         let value = [UInt8](repeating: 0x61, count: 4000)
         let start = peer.writer.encode(FrameWriter.get)
         peer.writer.headers(
-            stream: 1, block: start + [0x40, 1, 0x78, 0x7f, 0xa1, 0x1e] + value + [UInt8](repeating: 0xbe, count: 10_000),
+            stream: 1,
+            block: start + [0x40, 1, 0x78, 0x7f, 0xa1, 0x1e] + value + [UInt8](repeating: 0xbe, count: 10_000),
             endsBlock: false)
         for index in 0..<4 {
             peer.writer.frame(
@@ -191,6 +192,23 @@ struct SessionTests {
         let after = peer.sent(type: 8).filter { $0.stream == 0 }.dropFirst().reduce(0) { $0 + Int($1.word(at: 0)) }
         // nghttp2 tells of what was taken once it is half a window.
         #expect(after > 3 * 31 * 16_384 - 524_288)
+    }
+
+    @Test("while credit is withheld the connection's window stays shut, and opens afterwards")
+    func withheldCredit() {
+        let peer = Peer()
+        let updates = { peer.sent(type: 8).count(where: { $0.stream == 0 }) }
+        peer.session.withholdsCredit = true
+        for index in 0..<10 as Range<UInt32> {
+            peer.writer.post(stream: index * 2 + 1, body: Array(Self.body[..<60_000]))
+        }
+        peer.send()
+        #expect(peer.requests().count == 10)
+        peer.collect()
+        #expect(updates() == 1)
+        peer.session.withholdsCredit = false
+        peer.collect()
+        #expect(updates() == 2)
     }
 
     @Test("the answer to a stream that was reset is dropped, and its permit comes back")
