@@ -31,7 +31,8 @@ struct ConfigurationOption: ParsableArguments {
             for diagnostic in error.diagnostics { Output.complaint(diagnostic.description) }
             let count = error.diagnostics.count
             throw ProgramError(
-                "\(count) error\(count == 1 ? "" : "s") in the configuration: nothing was applied", status: .configuration)
+                "\(count) error\(count == 1 ? "" : "s") in the configuration: nothing was applied",
+                status: .configuration)
         }
     }
 }

@@ -18,7 +18,7 @@ enum ControlRequests {
         line("credentials.disable") { $0.member("accessKeyId", accessKeyID) }
     }
 
-    /// Answered by `{"tailing": ARN, "next": SEQUENCE}` once nothing can be missed any more, then by one object an event.
+    /// Answered by `{"tailing": ARN, "next": SEQUENCE}` once nothing can be missed, then by one object an event.
     static func tail(account: AccountID?, bus: EventBusName, from sequence: UInt64?) -> [UInt8] {
         line("tail") { writer in
             if let account { writer.member("account", account.description) }
@@ -52,7 +52,8 @@ struct ControlAnswer {
         do throws(JSONError) {
             node = try JSONNode(parsing: bytes, maximumBytes: Self.maximumBytes)
         } catch {
-            throw ProgramError("the gateway's answer cannot be read: \(error): is it of the same version as this program?")
+            throw ProgramError(
+                "the gateway's answer cannot be read: \(error): is it of the same version as this program?")
         }
         self.bytes = bytes
         if let fault = node["error"] {

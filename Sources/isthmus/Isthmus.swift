@@ -7,7 +7,8 @@ struct Isthmus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "isthmus",
         abstract: "An event bus gateway between accounts: signed events in over mutual TLS, durable, by policy.",
-        discussion: "Exit status: 0 done, 1 could not be done, 3 the configuration is wrong, 4 no gateway answers, 64 wrong usage.",
+        discussion:
+            "Exit status: 0 done, 1 not done, 3 the configuration is wrong, 4 no gateway answers, 64 wrong usage.",
         subcommands: [Check.self, PKI.self, Signature.self])
 
     static func main() async {

@@ -13,8 +13,8 @@ struct Signature: ParsableCommand {
             abstract: "Verify recorded requests: JSON lines in, JSON lines out.",
             discussion: """
                 A line of standard input: {"id", "request": {"method", "target", "headers": [["name", "value"], …], \
-                "bodyBase64"}, "credentials": {"accessKeyId", "secretAccessKey", "sessionToken"?}, "region", "service", \
-                "now"}. A line of standard output: {"id", "verified", "reason"?, "code"?, "canonicalRequest", \
+                "bodyBase64"}, "credentials": {"accessKeyId", "secretAccessKey", "sessionToken"?}, "region", \
+                "service", "now"}. A line of standard output: {"id", "verified", "reason"?, "code"?, "canonicalRequest", \
                 "stringToSign"}. Exit status 0 however the signatures turn out; 1 when the input cannot be read.
                 """)
 
@@ -25,7 +25,9 @@ struct Signature: ParsableCommand {
         var normalizePath = true
 
         func validate() throws {
-            if !batch { throw ValidationError("give `--batch`: requests are read from standard input, for they hold secrets") }
+            if !batch {
+                throw ValidationError("give `--batch`: requests are read from standard input, for they hold secrets")
+            }
         }
 
         func run() throws {
@@ -35,7 +37,8 @@ struct Signature: ParsableCommand {
                 switch line {
                 case .whole(let bytes): Output.line(verifier.verify(line: bytes).line)
                 case .tooLong:
-                    Output.line(#"{"id":null,"verified":false,"reason":"the line is longer than \#(SigV4Batch.maximumLineBytes) bytes"}"#)
+                    let limit = SigV4Batch.maximumLineBytes
+                    Output.line(#"{"id":null,"verified":false,"reason":"the line is longer than \#(limit) bytes"}"#)
                 }
             }
         }

@@ -7,7 +7,7 @@ struct BannedWord: Sendable {
     var inSourcesOnly = true
 
     static let all: [BannedWord] = [
-        BannedWord(pattern: #"\btry\?"#, instead: "`do throws(XError) … catch`: an error is handled where it is known"),
+        BannedWord(pattern: #"\btry\?"#, instead: "`do throws(XError) … catch`, where it is known what to do"),
         BannedWord(pattern: #"\btry!"#, instead: "`do throws(XError) … catch`", inSourcesOnly: false),
         BannedWord(pattern: #"\bfatalError\("#, instead: "`precondition` for our own bug, a typed error for theirs"),
         BannedWord(pattern: #"(?:^|[^.\w])(?:debugP|p)rint\("#, instead: "the logger, or `Output` in the program"),
@@ -20,7 +20,8 @@ struct BannedWord: Sendable {
         BannedWord(pattern: #"\bJSON(?:De|En)coder\b|\bJSONSerialization\b"#, instead: "module JSON"),
         BannedWord(pattern: #"\blocalizedDescription\b"#, instead: "the error's own `description`"),
         BannedWord(
-            pattern: #"\b(?:class|struct|enum|actor|protocol|typealias)\s+\w*(?:Manager|Helper|Util|Utils|Utilities|Impl)\b"#,
+            pattern:
+                #"\b(?:class|struct|enum|actor|protocol|typealias)\s+\w*(?:Manager|Helper|Util|Utils|Impl)\b"#,
             instead: "the noun it is", inSourcesOnly: false),
         BannedWord(
             pattern: #"\b(?:class|struct|enum|actor)\s+Mock\w*"#, instead: "a fake that works", inSourcesOnly: false),

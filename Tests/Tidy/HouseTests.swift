@@ -14,23 +14,26 @@ import Testing
 
     /// Own modules and what each may import, as the manifest declares them, lowest floor first.
     private func manifest() throws -> [(module: String, imports: Set<String>)] {
-        let text = try #require(repository.text("Package.swift"))
+        let found = repository.text("Package.swift")
+        let text = try #require(found)
         let declaration = try Regex(#"(?s)(?:floor|refuseUpward|system)\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?"#)
-        var found: [(module: String, imports: Set<String>)] = []
+        var modules: [(module: String, imports: Set<String>)] = []
         for match in text.matches(of: declaration) {
             let name = String(try #require(match.output[1].substring))
             let listed = match.output[2].substring.map { Self.quoted(String($0)) } ?? []
             if name == "isthmus" {
-                found.append((name, Set(found.map(\.module))))
+                modules.append((name, Set(modules.map(\.module))))
             } else {
-                found.append((name, Set(listed)))
+                modules.append((name, Set(listed)))
             }
         }
-        return found
+        return modules
     }
 
     private static func quoted(_ list: String) -> [String] {
-        list.split(separator: "\"").enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+        list.split(separator: "\"", omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }.map {
+            String($0.element)
+        }
     }
 
     @Test("a module imports only what the manifest gives it, and the manifest only what is declared above")
@@ -42,13 +45,17 @@ import Testing
         let names = Set(modules.map(\.module))
         for (module, imports) in modules {
             for upward in imports.subtracting(declared).sorted() {
-                breaches.append(Breach(path: "Package.swift", line: 1, message: "`\(module)` depends upward on `\(upward)`"))
+                breaches.append(
+                    Breach(path: "Package.swift", line: 1, message: "`\(module)` depends upward on `\(upward)`"))
             }
             declared.insert(module)
             for file in repository.swift where file.path.hasPrefix("Sources/\(module)/") {
-                for (index, imported) in Self.imports(file) where names.contains(imported) && !imports.contains(imported) {
+                for (index, imported) in Self.imports(file)
+                where names.contains(imported) && !imports.contains(imported) {
                     breaches.append(
-                        Breach(path: file.path, line: index, message: "imports `\(imported)`, which is not below `\(module)`"))
+                        Breach(
+                            path: file.path, line: index,
+                            message: "imports `\(imported)`, which is not below `\(module)`"))
                 }
             }
         }
@@ -63,7 +70,9 @@ import Testing
             guard Self.belowEdges.contains(String(module)) else { continue }
             for (index, imported) in Self.imports(file) where imported.hasPrefix("Foundation") {
                 breaches.append(
-                    Breach(path: file.path, line: index, message: "imports `\(imported)`: use Domain's words or move up a floor"))
+                    Breach(
+                        path: file.path, line: index,
+                        message: "imports `\(imported)`: use Domain's words or move up a floor"))
             }
         }
         #expect(Breach.report("foundation", breaches) == "")
@@ -71,12 +80,14 @@ import Testing
 
     @Test("SwiftNIO is imported by Network only")
     func transport() {
-        let breaches = repository.swift.filter { $0.path.hasPrefix("Sources/") && !$0.path.hasPrefix("Sources/Network/") }
-            .flatMap { file in
-                Self.imports(file).filter { $0.1.hasPrefix("NIO") }.map {
-                    Breach(path: file.path, line: $0.0, message: "imports `\($0.1)`: give Network the work")
-                }
+        let breaches = repository.swift.filter {
+            $0.path.hasPrefix("Sources/") && !$0.path.hasPrefix("Sources/Network/")
+        }
+        .flatMap { file in
+            Self.imports(file).filter { $0.1.hasPrefix("NIO") }.map {
+                Breach(path: file.path, line: $0.0, message: "imports `\($0.1)`: give Network the work")
             }
+        }
         #expect(Breach.report("transport", breaches) == "")
     }
 
@@ -90,7 +101,8 @@ import Testing
 
     @Test("the README lists the error catalogue, all of it and nothing else")
     func catalogue() throws {
-        let readme = try #require(repository.text("README.md"), "README.md is missing")
+        let found = repository.text("README.md")
+        let readme = try #require(found, "README.md is missing")
         let rows = Set(readme.split(separator: "\n").filter { $0.hasPrefix("| `") }.map(String.init))
         let wanted = ErrorCode.allCases.map {
             "| `\($0.rawValue)` | \($0.httpStatus) | \($0.isRetryable ? "yes" : "no") | \($0.help) |"

@@ -46,8 +46,10 @@ struct SourceText {
         code[(function.firstLine - 1)..<function.lastLine].joined(separator: "\n")
     }
 
-    nonisolated(unsafe) private static let declaration = /\b(?:func\s+([A-Za-z_][A-Za-z0-9_]*|[^\sA-Za-z(]+)|init[?!]?(?=\s*[(<])|deinit\b)/
-    nonisolated(unsafe) private static let nextDeclaration = /^\s*(?:@\w+\s+)*(?:package |private |fileprivate |static |mutating )*(?:func|var|let|init|case|subscript|associatedtype|struct|enum|class|extension|protocol)\b/
+    nonisolated(unsafe) private static let declaration =
+        /\b(?:func\s+([A-Za-z_][A-Za-z0-9_]*|[^\sA-Za-z(]+)|init[?!]?(?=\s*[(<])|deinit\b)/
+    nonisolated(unsafe) private static let nextDeclaration =
+        /^\s*(?:@\w+\s+)*(?:(?:file)?private |package |static |mutating )*(?:func|var|let|init|case|struct|enum|class)\b/
 
     /// The line of the brace that closes the body beginning after a declaration; nil when there is no body.
     private func bodyEnd(line: Int, column: Int) -> Int? {

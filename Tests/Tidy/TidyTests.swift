@@ -19,7 +19,9 @@ import Testing
     @Test("no file is longer than 400 lines")
     func fileLength() {
         let breaches = repository.swift.filter { $0.lines.count > Self.maximumFileLines }.map { file in
-            Breach(path: file.path, line: file.lines.count, message: "\(file.lines.count) lines: cut it along a noun or a side")
+            Breach(
+                path: file.path, line: file.lines.count,
+                message: "\(file.lines.count) lines: cut it along a noun or a side")
         }
         #expect(Breach.report("file-length", breaches) == "")
     }
@@ -28,7 +30,9 @@ import Testing
     func functionLength() {
         let breaches = repository.swift.flatMap { file in
             file.functions.filter { $0.length > Self.maximumFunctionLines }.map {
-                Breach(path: file.path, line: $0.firstLine, message: "`\($0.name)` has \($0.length) lines: give its parts names")
+                Breach(
+                    path: file.path, line: $0.firstLine,
+                    message: "`\($0.name)` has \($0.length) lines: give its parts names")
             }
         }
         #expect(Breach.report("function-length", breaches) == "")
@@ -83,7 +87,9 @@ import Testing
                 for function in file.functions where !asserting.contains(function.name) {
                     let body = file.body(function)
                     let calls = body.matches(of: call).compactMap { $0.output[1].substring.map(String.init) }
-                    if body.contains(assertion) || calls.contains(where: { $0 != function.name && asserting.contains($0) }) {
+                    if body.contains(assertion)
+                        || calls.contains(where: { $0 != function.name && asserting.contains($0) })
+                    {
                         asserting.insert(function.name)
                         isGrowing = true
                     }
@@ -105,7 +111,8 @@ import Testing
                 guard line.contains("@unchecked Sendable") || line.contains("nonisolated(unsafe)") else { return nil }
                 let above = file.lines[max(0, index - 14)...index].filter { $0.contains("//") }.joined(separator: " ")
                 let isProved = above.contains("because") || above.contains("Sendable") || above.contains("safe")
-                return isProved ? nil : Breach(path: file.path, line: index + 1, message: "say in a comment why this is safe")
+                return isProved
+                    ? nil : Breach(path: file.path, line: index + 1, message: "say in a comment why this is safe")
             }
         }
         #expect(Breach.report("unchecked", breaches) == "")

@@ -18,12 +18,17 @@ import Testing
 
     @Test(
         "what is not a network is refused",
-        arguments: ["", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0/8", "10.1.0.0/8", "fd00::/129", "example.com", "1.2.3.4/8/8"])
+        arguments: [
+            "", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0/8", "10.1.0.0/8", "fd00::/129", "example.com",
+            "1.2.3.4/8/8",
+        ])
     func refuses(text: String) {
         #expect(CIDRBlock(parsing: text) == nil)
     }
 
-    @Test("loopback addresses are known", arguments: [("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("::2", false), ("10.0.0.1", false)])
+    @Test(
+        "loopback addresses are known",
+        arguments: [("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("::2", false), ("10.0.0.1", false)])
     func loopback(text: String, isLoopback: Bool) throws {
         #expect(try #require(IPAddress(parsing: text)).isLoopback == isLoopback)
     }

@@ -19,7 +19,8 @@ import Testing
 
         func found() throws -> Digest {
             try authority().found(
-                trustDomain: "acme.example", lifetime: Lifetime(seconds: 86_400 * 365), listLifetime: Lifetime(seconds: 3600))
+                trustDomain: "acme.example", lifetime: Lifetime(seconds: 86_400 * 365),
+                listLifetime: Lifetime(seconds: 3600))
         }
 
         func list() throws -> CertificateRevocationList {
@@ -34,7 +35,8 @@ import Testing
         let place = Place()
         let pin = try place.found()
         let key = try SourceFiles.system.read(place.path + "/ca.key", 1 << 16)
-        let certificate = try Certificate.certificates(pem: try SourceFiles.system.read(place.path + "/ca.pem", 1 << 16).bytes)[0]
+        let certificate = try Certificate.certificates(
+            pem: try SourceFiles.system.read(place.path + "/ca.pem", 1 << 16).bytes)[0]
         #expect(key.mode == 0o600)
         #expect(certificate.publicKeyFingerprint == pin)
         #expect(certificate.usage.pathLength == 0)
@@ -139,7 +141,10 @@ import Testing
 
     @Test(
         "spans of time are read as operators write them",
-        arguments: [("90s", Int64(90)), ("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("0d", nil), ("7", nil), ("-1d", nil), ("99999999d", nil), ("9223372036854775807d", nil)])
+        arguments: [
+            ("90s", Int64(90)), ("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("0d", nil), ("7", nil), ("-1d", nil),
+            ("99999999d", nil), ("9223372036854775807d", nil),
+        ])
     func lifetimeText(text: String, seconds: Int64?) {
         #expect(Lifetime(argument: text)?.seconds == seconds)
     }

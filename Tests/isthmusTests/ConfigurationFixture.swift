@@ -29,10 +29,10 @@ struct ConfigurationFixture {
                 account: 444455556666
                 principals:
                   - name: role/publisher
-                    policies: [../publisher.json, {Version: 2012-10-17, Statement: []}]
+                    policies: [publisher.json, {Version: 2012-10-17, Statement: []}]
                 """),
             "etc/accounts/notes.txt": Self.content("not an account"),
-            "etc/publisher.json": Self.content(#"{"Version":"2012-10-17","Statement":[]}"#),
+            "etc/accounts/publisher.json": Self.content(#"{"Version":"2012-10-17","Statement":[]}"#),
         ]
         self["etc/isthmus.yaml"] = Self.document(pin: acme.certificate.publicKeyFingerprint.hexadecimal)
     }
@@ -57,7 +57,9 @@ struct ConfigurationFixture {
                 return content
             },
             list: { (directory) throws(SourceFiles.Failure) in
-                let names = files.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) }
+                let names = files.keys.filter { $0.hasPrefix(directory + "/") }.map {
+                    String($0.dropFirst(directory.count + 1))
+                }
                 if names.isEmpty { throw .missing }
                 return names.filter { !$0.contains("/") }
             })

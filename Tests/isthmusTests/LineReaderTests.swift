@@ -21,7 +21,9 @@ import Testing
         #expect(try lines("a\n\n \r\nbc\nd", limit: 10) == [whole("a"), whole("bc"), whole("d")])
     }
 
-    @Test("a line at the limit is read, one past it is passed over and the next is read again", arguments: [9, 10, 11, 60_000])
+    @Test(
+        "a line at the limit is read, one past it is passed over and the next is read again",
+        arguments: [9, 10, 11, 60_000])
     func limits(count: Int) throws {
         let line = String(repeating: "x", count: count)
         #expect(try lines("\(line)\nnext\n", limit: 10) == [count <= 10 ? whole(line) : .tooLong, whole("next")])

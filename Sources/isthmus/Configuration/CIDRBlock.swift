@@ -25,7 +25,9 @@ struct IPAddress: Equatable, Sendable, CustomStringConvertible {
 
     var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count)) != nil else { return "" }
+        guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count)) != nil else {
+            return ""
+        }
         return text.withUnsafeBufferPointer { pointer in
             pointer.baseAddress.map { String(cString: $0) } ?? ""
         }
@@ -41,10 +43,13 @@ struct CIDRBlock: Equatable, Sendable, CustomStringConvertible {
     /// Reads `10.0.0.0/8` or one address. Bits behind the prefix must be zero: `10.1.0.0/8` is a mistake and is nil.
     init?(parsing text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard let first = parts.first, parts.count <= 2, let address = IPAddress(parsing: String(first)) else { return nil }
+        guard let first = parts.first, parts.count <= 2, let address = IPAddress(parsing: String(first)) else {
+            return nil
+        }
         let bits = address.bytes.count * 8
         if parts.count == 2 {
-            guard parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let length = Int(parts[1]), length <= bits else {
+            guard parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let length = Int(parts[1]), length <= bits
+            else {
                 return nil
             }
             prefixLength = length

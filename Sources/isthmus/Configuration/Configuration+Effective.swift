@@ -34,7 +34,8 @@ extension Configuration {
             out.note("account \(account.id)\(account.isLocal ? "" : " (foreign)"), from \(account.file)")
             for principal in account.principals {
                 let origins = principal.policies.map(\.origin)
-                let policies = origins.isEmpty ? "no policy: nothing is allowed by identity" : origins.joined(separator: ", ")
+                let policies =
+                    origins.isEmpty ? "no policy: nothing is allowed by identity" : origins.joined(separator: ", ")
                 out.note("  \(principal.principal.arn): \(policies)")
             }
         }

@@ -16,7 +16,8 @@ extension ConfigurationLoader {
             guard let document = readDocument(path, namedAt: value) else { return nil }
             guard let account = readAccount(document, partition: partition) else { return nil }
             if let other = seen[account.id] {
-                document.error("account \(account.id) is described in `\(other)` too", "describe an account in one file")
+                document.error(
+                    "account \(account.id) is described in `\(other)` too", "describe an account in one file")
                 return nil
             }
             seen[account.id] = path
@@ -33,9 +34,12 @@ extension ConfigurationLoader {
         let pattern = slash.map { whole[whole.index(after: $0)...] } ?? whole[...]
         guard pattern.isEmpty || pattern.contains("*") else { return [whole] }
         do throws(SourceFiles.Failure) {
-            let names = try files.list(directory).filter { Self.matches($0, pattern.isEmpty ? "*.yaml" : String(pattern)) }
+            let names = try files.list(directory).filter {
+                Self.matches($0, pattern.isEmpty ? "*.yaml" : String(pattern))
+            }
             if names.isEmpty {
-                value.error("`accounts`: no file matches `\(whole)`", "add one, see config/accounts/, or remove the key")
+                value.error(
+                    "`accounts`: no file matches `\(whole)`", "add one, see config/accounts/, or remove the key")
             }
             guard names.count <= Self.maximumAccounts else {
                 value.error("`accounts`: \(names.count) files match", "keep at most \(Self.maximumAccounts) accounts")
@@ -43,7 +47,9 @@ extension ConfigurationLoader {
             }
             return names.sorted().map { directory + "/" + $0 }
         } catch {
-            value.error("`accounts`: cannot read the directory `\(directory)`: \(error.cause)", "name a directory that is there")
+            value.error(
+                "`accounts`: cannot read the directory `\(directory)`: \(error.cause)", "name a directory that is there"
+            )
             return nil
         }
     }
@@ -91,7 +97,8 @@ extension ConfigurationLoader {
     ) -> [Configuration.AccountPrincipal] {
         guard let value, let elements = value.list() else { return [] }
         if elements.count > Self.maximumPrincipals {
-            value.error("`\(value.path)` has \(elements.count) principals", "keep at most \(Self.maximumPrincipals) an account")
+            value.error(
+                "`\(value.path)` has \(elements.count) principals", "keep at most \(Self.maximumPrincipals) an account")
             return []
         }
         var seen: Set<String> = []
@@ -103,7 +110,8 @@ extension ConfigurationLoader {
             let policies = mapping["policies"].map { readPolicies($0) } ?? []
             guard let principal else { return nil }
             if !seen.insert(principal.arn).inserted {
-                element.error("`\(principal.arn)` is described twice", "describe a principal once, with all its policies")
+                element.error(
+                    "`\(principal.arn)` is described twice", "describe a principal once, with all its policies")
             }
             return Configuration.AccountPrincipal(principal: principal, policies: policies)
         }
@@ -124,14 +132,16 @@ extension ConfigurationLoader {
             if PrincipalPath.isValid(path), Principal(parsing: principal.arn) == principal { return principal }
         }
         value.error(
-            "`\(value.path)` is `\(text)`", "write `role/NAME` or `user/NAME`, letters, digits and `+=,.@_-/`, at most 512 characters")
+            "`\(value.path)` is `\(text)`",
+            "write `role/NAME` or `user/NAME`, letters, digits and `+=,.@_-/`, at most 512 characters")
         return nil
     }
 
     private func readPolicies(_ value: YAMLValue) -> [PolicyText] {
         guard let elements = value.list() else { return [] }
         if elements.count > Self.maximumPoliciesPerPrincipal {
-            value.error("`\(value.path)` has \(elements.count) policies", "write at most \(Self.maximumPoliciesPerPrincipal)")
+            value.error(
+                "`\(value.path)` has \(elements.count) policies", "write at most \(Self.maximumPoliciesPerPrincipal)")
         }
         return elements.compactMap { readPolicy($0) }
     }

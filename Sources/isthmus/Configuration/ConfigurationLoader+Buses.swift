@@ -9,7 +9,9 @@ extension ConfigurationLoader {
     func readBuses(_ value: YAMLValue?, accounts: [Configuration.Account]) -> [Configuration.BusSeed] {
         guard let value, let elements = value.list() else { return [] }
         if elements.count > Self.maximumSeeds {
-            value.error("`buses` has \(elements.count) elements", "seed at most \(Self.maximumSeeds), make the rest with the API")
+            value.error(
+                "`buses` has \(elements.count) elements",
+                "seed at most \(Self.maximumSeeds), make the rest with the API")
             return []
         }
         var seen: Set<EventBusID> = []
@@ -42,21 +44,24 @@ extension ConfigurationLoader {
         }
         if !found.isLocal {
             value.error(
-                "account \(account) is foreign: its buses are not on this gateway", "remove `local: false` in `\(found.file)`, or the bus")
+                "account \(account) is foreign: its buses are not on this gateway",
+                "remove `local: false` in `\(found.file)`, or the bus")
         }
     }
 
     private func readBusName(_ value: YAMLValue) -> EventBusName? {
         guard let text = value.text() else { return nil }
         if let name = EventBusName(parsing: text), !text.hasPrefix("aws.") { return name }
-        value.error("`\(value.path)` is `\(text)`", "write 1 to 256 of letters, digits and `/._-`, not beginning with `aws.`")
+        value.error(
+            "`\(value.path)` is `\(text)`", "write 1 to 256 of letters, digits and `/._-`, not beginning with `aws.`")
         return nil
     }
 
     private func readDescription(_ value: YAMLValue) -> String? {
         guard let text = value.text() else { return nil }
         if text.count <= Self.maximumDescriptionCharacters { return text }
-        value.error("`\(value.path)` has \(text.count) characters", "write at most \(Self.maximumDescriptionCharacters)")
+        value.error(
+            "`\(value.path)` has \(text.count) characters", "write at most \(Self.maximumDescriptionCharacters)")
         return nil
     }
 
@@ -69,7 +74,8 @@ extension ConfigurationLoader {
             guard let text = member.text() else { return nil }
             guard key.count <= 128, text.count <= 256, !key.lowercased().hasPrefix("aws:") else {
                 member.error(
-                    "`\(member.path)` is not a tag", "keys have at most 128 characters and do not begin with `aws:`, values 256")
+                    "`\(member.path)` is not a tag",
+                    "keys have at most 128 characters and do not begin with `aws:`, values 256")
                 return nil
             }
             return Configuration.Tag(key: key, value: text)

@@ -23,7 +23,8 @@ extension ConfigurationLoader {
                 "issue a new one: `isthmus pki issue-server`")
         } else if leaf.notBefore > now.seconds {
             place.warning(
-                "`\(certificate.path)` is not valid before \(Timestamp(seconds: leaf.notBefore).iso8601)", "check the clock")
+                "`\(certificate.path)` is not valid before \(Timestamp(seconds: leaf.notBefore).iso8601)",
+                "check the clock")
         }
         if leaf.notAfter - leaf.notBefore > Self.recommendedServerDays * Self.daySeconds {
             place.warning(
@@ -37,7 +38,8 @@ extension ConfigurationLoader {
             return try PrivateKey(pem: file.bytes).publicKey()
         } catch {
             value?.error(
-                "`\(file.path)` is not a usable private key: \(error)", "name an unencrypted PEM key of PKCS #8, SEC 1 or PKCS #1")
+                "`\(file.path)` is not a usable private key: \(error)",
+                "name an unencrypted PEM key of PKCS #8, SEC 1 or PKCS #1")
             return nil
         }
     }
@@ -46,7 +48,8 @@ extension ConfigurationLoader {
         do throws(CryptographyError) {
             return try Certificate.certificates(pem: file.bytes)
         } catch {
-            value?.error("`\(file.path)` holds no usable certificates: \(error)", "name a PEM file, `BEGIN CERTIFICATE`")
+            value?.error(
+                "`\(file.path)` holds no usable certificates: \(error)", "name a PEM file, `BEGIN CERTIFICATE`")
             return []
         }
     }
@@ -58,18 +61,22 @@ extension ConfigurationLoader {
         for authority in authorities {
             if !authority.usage.isAuthority {
                 bundle.error(
-                    "`\(domain.bundle.path)` holds `\(authority.subject)`, which is no CA", "put CA certificates only into a bundle")
+                    "`\(domain.bundle.path)` holds `\(authority.subject)`, which is no CA",
+                    "put CA certificates only into a bundle")
             }
             if let length = authority.usage.pathLength, length > 1 {
                 bundle.warning(
-                    "`\(authority.subject)` may have \(length) authorities below it", "issue CAs with a path length of 0 or 1")
+                    "`\(authority.subject)` may have \(length) authorities below it",
+                    "issue CAs with a path length of 0 or 1")
             }
             if authority.notAfter < now.seconds {
                 bundle.warning(
-                    "`\(authority.subject)` expired at \(Timestamp(seconds: authority.notAfter).iso8601)", "replace the bundle")
+                    "`\(authority.subject)` expired at \(Timestamp(seconds: authority.notAfter).iso8601)",
+                    "replace the bundle")
             }
         }
-        for (index, pin) in domain.issuerPins.enumerated() where !authorities.contains(where: { $0.publicKeyFingerprint == pin }) {
+        for (index, pin) in domain.issuerPins.enumerated()
+        where !authorities.contains(where: { $0.publicKeyFingerprint == pin }) {
             let known = authorities.map { "\($0.publicKeyFingerprint.hexadecimal) (`\($0.subject)`)" }
             pins.error(
                 "`\(pins.path)[\(index)]` is the key of no CA in `\(domain.bundle.path)`",
@@ -83,7 +90,7 @@ extension ConfigurationLoader {
         }
     }
 
-    /// Every CA of the bundle needs a list it signed itself; a list past its time refuses all of that CA's certificates.
+    /// Every CA of the bundle needs a list it signed itself; past its time it refuses all that CA's certificates.
     private func checkLists(_ domain: Configuration.TrustDomain, _ authorities: [Certificate], at value: YAMLValue?) {
         guard let value else { return }
         var lists: [CertificateRevocationList] = []
@@ -102,7 +109,8 @@ extension ConfigurationLoader {
             }
         }
         for authority in authorities {
-            guard let list = lists.filter({ $0.isSigned(by: authority) }).max(by: { $0.thisUpdate < $1.thisUpdate }) else {
+            guard let list = lists.filter({ $0.isSigned(by: authority) }).max(by: { $0.thisUpdate < $1.thisUpdate })
+            else {
                 value.error(
                     "there is no revocation list of `\(authority.subject)`: its certificates would all be refused",
                     "run `isthmus pki crl` and name the file")
@@ -110,7 +118,7 @@ extension ConfigurationLoader {
             }
             guard let due = list.nextUpdate, due >= now.seconds else {
                 value.warning(
-                    "the revocation list of `\(authority.subject)` was due to be replaced: its certificates are refused",
+                    "the revocation list of `\(authority.subject)` is past its time: its certificates are refused",
                     "run `isthmus pki crl`")
                 continue
             }

@@ -29,7 +29,8 @@ extension ConfigurationLoader {
         let port = mapping.required("port", "8443")?.integer(in: 0...65_535)
         let mode = mapping["clientCertificate"].map { $0.choice(Configuration.ClientCertificate.self) } ?? .required
         let certificate = mapping.required("certificate", "server.pem").flatMap {
-            readFile($0, maximumBytes: Self.maximumCertificateBytes, "a PEM file with the certificate chain, leaf first")
+            readFile(
+                $0, maximumBytes: Self.maximumCertificateBytes, "a PEM file with the certificate chain, leaf first")
         }
         let privateKey = mapping.required("privateKey", "server.key").flatMap { readSecretFile($0) }
         let networks = mapping["networks"].map { readNetworks($0) }
@@ -54,7 +55,9 @@ extension ConfigurationLoader {
 
     private func readNetworks(_ value: YAMLValue) -> [CIDRBlock] {
         guard let elements = value.list() else { return [] }
-        if elements.isEmpty { value.error("`\(value.path)` is empty: nobody could connect", "name a network or remove the key") }
+        if elements.isEmpty {
+            value.error("`\(value.path)` is empty: nobody could connect", "name a network or remove the key")
+        }
         if elements.count > Self.maximumNetworks {
             value.error("`\(value.path)` has \(elements.count) networks", "write at most \(Self.maximumNetworks)")
             return []

@@ -8,7 +8,8 @@ extension ConfigurationLoader {
         if value.node.mapping != nil { return readInlinePolicy(value) }
         guard
             let file = readFile(
-                value, maximumBytes: Self.maximumCertificateBytes, "a JSON file with a policy document, or write the document here")
+                value, maximumBytes: Self.maximumCertificateBytes,
+                "a JSON file with a policy document, or write the document here")
         else { return nil }
         do throws(JSONError) {
             _ = try JSONNode(parsing: file.bytes)

@@ -65,32 +65,38 @@ extension ConfigurationLoader {
         guard let text = value.text() else { return nil }
         if TrustDomainName.isValid(text) { return text }
         value.error(
-            "`\(value.path)` is `\(text)`", "write a name such as `acme.example`: a–z, 0–9, `.`, `-`, at most 255 characters")
+            "`\(value.path)` is `\(text)`",
+            "write a name such as `acme.example`: a–z, 0–9, `.`, `-`, at most 255 characters")
         return nil
     }
 
     private func readIssuerPins(_ value: YAMLValue) -> [Digest]? {
         guard let elements = value.list() else { return nil }
         if elements.isEmpty {
-            value.error("`\(value.path)` is empty: no certificate would be accepted", "write what `isthmus pki init` printed")
+            value.error(
+                "`\(value.path)` is empty: no certificate would be accepted", "write what `isthmus pki init` printed")
         }
         return elements.compactMap { element in
             guard let text = element.digits() else { return nil }
             if let pin = Digest(hexadecimal: text.utf8) { return pin }
-            element.error("`\(element.path)` is not a SHA-256", "write 64 hexadecimal digits, as `isthmus pki init` printed them")
+            element.error(
+                "`\(element.path)` is not a SHA-256", "write 64 hexadecimal digits, as `isthmus pki init` printed them")
             return nil
         }
     }
 
     private func readRevocationLists(_ value: YAMLValue) -> [LoadedFile]? {
         value.list()?.compactMap { element in
-            readFile(element, maximumBytes: Self.maximumRevocationListBytes, "a PEM file, as `isthmus pki crl` writes it")
+            readFile(
+                element, maximumBytes: Self.maximumRevocationListBytes, "a PEM file, as `isthmus pki crl` writes it")
         }
     }
 
     private func readVouchedAccounts(_ value: YAMLValue) -> [AccountID]? {
         guard let elements = value.list() else { return nil }
-        if elements.isEmpty { value.error("`\(value.path)` is empty", "name the accounts its certificates may speak for") }
+        if elements.isEmpty {
+            value.error("`\(value.path)` is empty", "name the accounts its certificates may speak for")
+        }
         return elements.compactMap { readAccountID($0) }
     }
 

@@ -22,7 +22,8 @@ struct ConfigurationLoader {
     static let maximumRevocationListBytes = 64 * 1024 * 1024
 
     static let keys = [
-        "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains", "accounts",
+        "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
+        "accounts",
         "buses", "log", "threads",
     ]
 
@@ -42,7 +43,9 @@ struct ConfigurationLoader {
     }
 
     private func readConfiguration(_ file: String) -> Configuration? {
-        guard let document = readDocument(file, namedAt: nil), let root = document.mapping(Self.keys) else { return nil }
+        guard let document = readDocument(file, namedAt: nil), let root = document.mapping(Self.keys) else {
+            return nil
+        }
         let region = readRegion(root.required("region", "eu-central-1"))
         let partition = readPartition(root["partition"])
         let dataDirectory = root.required("dataDirectory", "/var/lib/isthmus")?.text()
@@ -132,7 +135,8 @@ struct ConfigurationLoader {
         guard let address, let port else { return nil }
         guard address.isLoopback else {
             mapping["address"]?.error(
-                "`\(address)` is not a loopback address: the admin listener has no authentication", "write `127.0.0.1` or `\"::1\"`")
+                "`\(address)` is not a loopback address: the admin listener has no authentication",
+                "write `127.0.0.1` or `\"::1\"`")
             return nil
         }
         return Configuration.Admin(address: address.description, port: UInt16(port))
@@ -143,7 +147,8 @@ struct ConfigurationLoader {
         guard let value else { return IPAddress(parsing: standard) }
         guard let text = value.text() else { return nil }
         if let address = IPAddress(parsing: text) { return address }
-        value.error("`\(value.path)` is `\(text)`, not an IP address", "write one such as `127.0.0.1` or `\"::1\"`, not a name")
+        value.error(
+            "`\(value.path)` is `\(text)`, not an IP address", "write one such as `127.0.0.1` or `\"::1\"`, not a name")
         return nil
     }
 
@@ -152,13 +157,17 @@ struct ConfigurationLoader {
     }
 
     /// Two listeners on one address and port cannot both start.
-    private func checkPlaces(_ listeners: [Configuration.Listener], _ admin: Configuration.Admin, at root: YAMLMapping) {
+    private func checkPlaces(_ listeners: [Configuration.Listener], _ admin: Configuration.Admin, at root: YAMLMapping)
+    {
         var seen: [String: String] = [:]
-        for (id, address, port) in listeners.map({ ($0.id, $0.address, $0.port) }) + [("admin", admin.address, admin.port)]
+        for (id, address, port) in listeners.map({ ($0.id, $0.address, $0.port) }) + [
+            ("admin", admin.address, admin.port)
+        ]
         where port != 0 {
             let place = "\(address) port \(port)"
             if let other = seen[place] {
-                root["listeners"]?.error("`\(other)` and `\(id)` both listen on \(place)", "give one of them another port")
+                root["listeners"]?.error(
+                    "`\(other)` and `\(id)` both listen on \(place)", "give one of them another port")
             }
             seen[place] = id
         }

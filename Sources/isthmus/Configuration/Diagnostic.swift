@@ -52,7 +52,7 @@ final class Findings {
 
 /// Text that came from outside, made fit for one line of a terminal.
 enum Printable {
-    /// `text` with every control character (C0, DEL, C1, line and paragraph separators, bidirectional marks) as `\u{…}`.
+    /// `text` with every control character (C0, DEL, C1, separators of lines, bidirectional marks) as `\u{…}`.
     static func line(_ text: String) -> String {
         var output = ""
         for scalar in text.unicodeScalars {

@@ -1,4 +1,5 @@
-/// The limits an operator may set. Each has a default that suits one small machine, and a range outside of which it is refused.
+/// The limits an operator may set. Each has a default that suits one small machine and a range outside of which it is
+/// refused.
 struct GatewayLimits: Equatable, Sendable {
     var connections = 10_000
     var connectionsPerAddress = 50

@@ -1,9 +1,9 @@
 import Yams
 
-/// A place in a configuration file: the node, how it is called from the root, and where to report what is wrong with it.
+/// A place in a configuration file: the node, how it is called from the root, and where to report what is wrong.
 ///
-/// Types are strict: `8443` is a number, `"8443"` a text, `true` a boolean, and nothing is converted in silence. The one
-/// exception is asked for by name: `digits()`, for account ids and hashes, takes either spelling.
+/// Types are strict: `8443` is a number, `"8443"` a text, `true` a boolean, and nothing is converted in silence. The
+/// one exception is asked for by name: `digits()`, for account ids and hashes, takes either spelling.
 struct YAMLValue {
     let node: Node
     /// `listeners[0].port`; empty for the document.
@@ -39,8 +39,8 @@ struct YAMLValue {
         }
     }
 
-    /// A scalar by this file format's own strict rules: only unquoted decimal digits are a number, only `true` and `false`
-    /// booleans, only an empty value, `~` and `null` absent.
+    /// A scalar by this file format's own strict rules: only unquoted decimal digits are a number, only `true` and
+    /// `false` booleans, only an empty value, `~` and `null` absent.
     enum Scalar: Equatable {
         case absent
         case number(String)
@@ -85,7 +85,8 @@ struct YAMLValue {
     /// A whole number in `range`.
     func integer(in range: ClosedRange<Int>) -> Int? {
         guard case .number(let text)? = scalar else {
-            return wrongType("a whole number", "write a number from \(range.lowerBound) to \(range.upperBound), without quotes")
+            return wrongType(
+                "a whole number", "write a number from \(range.lowerBound) to \(range.upperBound), without quotes")
         }
         guard let number = Int(text), range.contains(number) else {
             error(
@@ -102,7 +103,8 @@ struct YAMLValue {
     }
 
     /// One of the words of `Choice`.
-    func choice<Choice: RawRepresentable & CaseIterable>(_ type: Choice.Type) -> Choice? where Choice.RawValue == String {
+    func choice<Choice: RawRepresentable & CaseIterable>(_ type: Choice.Type) -> Choice?
+    where Choice.RawValue == String {
         guard let text = text() else { return nil }
         if let choice = Choice(rawValue: text) { return choice }
         let words = Choice.allCases.map { "`\($0.rawValue)`" }

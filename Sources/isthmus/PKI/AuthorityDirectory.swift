@@ -33,12 +33,14 @@ struct AuthorityDirectory {
     /// - Returns: the pin of its key, for `issuerPins`.
     func found(trustDomain: String, lifetime: Lifetime, listLifetime: Lifetime) throws(ProgramError) -> Digest {
         guard TrustDomainName.isValid(trustDomain), trustDomain.utf8.count <= 60 else {
-            throw ProgramError("`\(trustDomain)` is not a trust domain: write a name such as `acme.example`, at most 60 characters")
+            throw ProgramError(
+                "`\(trustDomain)` is not a trust domain: write a name such as `acme.example`, at most 60 characters")
         }
         try DurableFile.makeDirectory(path)
         return try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let now = clock.now()
-            let made: (authority: CertificateAuthority, key: [UInt8]) = try cryptographic { () throws(CryptographyError) in
+            let made: (authority: CertificateAuthority, key: [UInt8]) = try cryptographic {
+                () throws(CryptographyError) in
                 let key = try PrivateKey.generate(.ecdsaP256)
                 let authority = try CertificateAuthority.root(
                     name: trustDomain, pathLength: 0, key: key, validity: validity(lifetime, from: now), random: random)
@@ -61,7 +63,8 @@ struct AuthorityDirectory {
         guard parts.count == 2, parts[0] == "role" || parts[0] == "user", PrincipalPath.isValid(String(parts[1])) else {
             throw ProgramError("`\(principal)` is not a principal: write `role/NAME` or `user/NAME`")
         }
-        return try issue(lifetime, named: principal, to: output) { (authority, key, period, domain) throws(CryptographyError) in
+        return try issue(lifetime, named: principal, to: output) {
+            (authority, key, period, domain) throws(CryptographyError) in
             let uri = "spiffe://\(domain)/account/\(account)/\(principal)"
             let name = String("\(account) \(principal)".prefix(64))
             return (try authority.issueClient(uri: uri, name: name, key: key, validity: period, random: random), uri)
@@ -78,7 +81,8 @@ struct AuthorityDirectory {
         guard lifetime.seconds + Self.clockSlackSeconds <= CertificateAuthority.serverLifetimeLimit else {
             throw ProgramError("a server certificate lives at most 89d: give a shorter `--valid-for`")
         }
-        return try issue(lifetime, named: "server", to: output) { (authority, key, period, _) throws(CryptographyError) in
+        return try issue(lifetime, named: "server", to: output) {
+            (authority, key, period, _) throws(CryptographyError) in
             let certificate = try authority.issueServer(
                 dnsNames: names, addresses: addresses.map(\.bytes), name: String(first.prefix(64)), key: key,
                 validity: period, random: random)
@@ -89,7 +93,8 @@ struct AuthorityDirectory {
     /// Revokes a certificate and writes a new list. Revoking again changes nothing but the list's date.
     func revoke(serial: String, listLifetime: Lifetime) throws(ProgramError) {
         guard (2...40).contains(serial.utf8.count), let bytes = Hexadecimal.bytes(serial.utf8) else {
-            throw ProgramError("`\(serial)` is not a serial number: write its hexadecimal digits, as `isthmus pki list` shows them")
+            throw ProgramError(
+                "`\(serial)` is not a serial number: write its hexadecimal digits, as `isthmus pki list` shows them")
         }
         try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let authority = try load()
@@ -101,7 +106,8 @@ struct AuthorityDirectory {
 
     /// Writes a fresh revocation list.
     func renewList(lifetime: Lifetime) throws(ProgramError) {
-        try DurableFile.locked(lockPath) { () throws(ProgramError) in try writeList(of: try load(), lifetime: lifetime) }
+        try DurableFile.locked(lockPath) { () throws(ProgramError) in try writeList(of: try load(), lifetime: lifetime)
+        }
     }
 
     /// What the authority has done.
@@ -193,7 +199,8 @@ struct AuthorityDirectory {
         do throws(SourceFiles.Failure) {
             return try files.read(file, maximumBytes).bytes
         } catch {
-            throw ProgramError("cannot read `\(file)`: \(error.cause): is `\(path)` a directory made by `isthmus pki init`?")
+            throw ProgramError(
+                "cannot read `\(file)`: \(error.cause): is `\(path)` a directory made by `isthmus pki init`?")
         }
     }
 

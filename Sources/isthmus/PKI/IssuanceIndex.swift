@@ -66,7 +66,9 @@ struct IssuanceIndex {
     }
 
     static func founded(trustDomain: String, at moment: Timestamp) -> [UInt8] {
-        line { $0.member("act", "found"); $0.member("trustDomain", trustDomain); $0.member("at", moment.seconds) }
+        line {
+            $0.member("act", "found"); $0.member("trustDomain", trustDomain); $0.member("at", moment.seconds)
+        }
     }
 
     static func issued(serial: String, name: String, notAfter: Int64, at moment: Timestamp) -> [UInt8] {
@@ -80,11 +82,15 @@ struct IssuanceIndex {
     }
 
     static func revoked(serial: String, at moment: Timestamp) -> [UInt8] {
-        line { $0.member("act", "revoke"); $0.member("serial", serial); $0.member("at", moment.seconds) }
+        line {
+            $0.member("act", "revoke"); $0.member("serial", serial); $0.member("at", moment.seconds)
+        }
     }
 
     static func listed(number: UInt64, at moment: Timestamp) -> [UInt8] {
-        line { $0.member("act", "list"); $0.member("revocationList", number); $0.member("at", moment.seconds) }
+        line {
+            $0.member("act", "list"); $0.member("revocationList", number); $0.member("at", moment.seconds)
+        }
     }
 
     private static func line(_ body: (inout JSONWriter) -> Void) -> [UInt8] {

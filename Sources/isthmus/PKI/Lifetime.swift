@@ -13,7 +13,9 @@ struct Lifetime: ExpressibleByArgument, Equatable, Sendable {
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let last = argument.last, let unit = units[last] else { return nil }
         let digits = argument.dropLast()
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int64(digits) else { return nil }
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int64(digits) else {
+            return nil
+        }
         let (seconds, isTooMuch) = count.multipliedReportingOverflow(by: unit)
         guard !isTooMuch, (1...Self.maximumSeconds).contains(seconds) else { return nil }
         self.seconds = seconds

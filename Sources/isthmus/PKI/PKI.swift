@@ -31,7 +31,8 @@ struct PKI: ParsableCommand {
 
     /// Where a certificate goes.
     struct Output: ParsableArguments {
-        @Option(name: .customLong("out"), help: "Write PREFIX.pem and PREFIX.key; default: issued/NAME in the directory.")
+        @Option(
+            name: .customLong("out"), help: "Write PREFIX.pem and PREFIX.key; default: issued/NAME in the directory.")
         var prefix: String?
 
         @Option(name: .customLong("csr"), help: "Certify the key of this PKCS #10 request, which stays with its owner.")
@@ -52,7 +53,8 @@ struct PKI: ParsableCommand {
         @OptionGroup var list: ListLife
 
         func run() throws {
-            let pin = try place.authority.found(trustDomain: trustDomain, lifetime: validFor, listLifetime: list.lifetime)
+            let pin = try place.authority.found(
+                trustDomain: trustDomain, lifetime: validFor, listLifetime: list.lifetime)
             isthmus.Output.line("trust domain \(trustDomain): \(place.directory)/ca.pem and \(place.directory)/crl.pem")
             isthmus.Output.line("issuerPins: [\"\(pin.hexadecimal)\"]")
         }
@@ -72,7 +74,8 @@ struct PKI: ParsableCommand {
             guard let id = AccountID(parsing: account) else {
                 throw ProgramError("`\(account)` is not an account id: write exactly 12 digits")
             }
-            let issued = try place.authority.issuePrincipal(principal, account: id, lifetime: validFor, to: output.place)
+            let issued = try place.authority.issuePrincipal(
+                principal, account: id, lifetime: validFor, to: output.place)
             PKI.report(issued)
         }
     }
@@ -88,7 +91,9 @@ struct PKI: ParsableCommand {
 
         func run() throws {
             let parsed = try addresses.map { text throws(ProgramError) in
-                guard let address = IPAddress(parsing: text) else { throw ProgramError("`\(text)` is not an IP address") }
+                guard let address = IPAddress(parsing: text) else {
+                    throw ProgramError("`\(text)` is not an IP address")
+                }
                 return address
             }
             let issued = try place.authority.issueServer(
@@ -112,7 +117,9 @@ struct PKI: ParsableCommand {
         }
 
         private func serialOfCertificate() throws(ProgramError) -> String {
-            guard let certificate else { throw ProgramError("name the certificate: `--serial HEX` or `--certificate FILE`") }
+            guard let certificate else {
+                throw ProgramError("name the certificate: `--serial HEX` or `--certificate FILE`")
+            }
             let bytes = try Self.read(certificate)
             do throws(CryptographyError) {
                 return try Certificate.certificates(pem: bytes)[0].serialHexadecimal
