@@ -1,6 +1,4 @@
-import Domain
-package import Network
-package import Registry
+package import Domain
 package import Telemetry
 import Synchronization
 

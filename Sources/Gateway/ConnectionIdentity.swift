@@ -12,8 +12,6 @@ final class ConnectionIdentity {
     private var generation: UInt64
     /// The first second at which the verification stands no more, because a revocation list is past its time.
     private var usableUntil: Int64
-    /// The publisher of the caller that came last on this connection.
-    private var publisher: PublisherProvenance?
 
     /// Reads the identity out of a chain that the handshake has verified.
     init(_ chain: VerifiedChain, _ snapshot: Snapshot, now: Timestamp) throws(AuthenticationRefusal) {

@@ -1,6 +1,7 @@
-import Domain
-import Registry
-import Telemetry
+package import Domain
+import Identity
+package import Registry
+package import Telemetry
 
 /// Carries out changes one after the other: plan on the snapshot in force, commit, put the next snapshot in force.
 ///

@@ -9,14 +9,18 @@ extension RequestWorker {
     /// Who makes the request. The identity of the certificate is read once a connection and held to today's trust.
     func authenticate(
         _ request: borrowing Request, _ connection: Connection, _ requestID: UniqueID, _ now: Timestamp
-    ) throws(Fault) -> Caller {
+    ) throws(Fault) -> (Caller, ConnectionState) {
+        let caller: Caller
+        let state: ConnectionState
         do throws(AuthenticationRefusal) {
             let facts = connection.facts
+            state = try self.state(of: connection, now)
             let arrival = Authenticator.Arrival(
-                endpoint: facts.listenerID, clientCertificate: facts.clientCertificate,
-                sourceAddress: facts.sourceAddress, certificate: try certificate(of: connection, now))
+                endpoint: facts.listenerID, clientCertificate: facts.requiresClientCertificate ? .required : .optional,
+                sourceAddress: facts.sourceAddress,
+                certificate: try state.identity?.current(snapshot, now: now))
             switch authenticator.authenticate(copy request, from: arrival, directory: directory, now: now) {
-            case .caller(let caller): return caller
+            case .caller(let proven): caller = proven
             case .refused(let refusal): throw refusal
             }
         } catch {
@@ -30,15 +34,23 @@ extension RequestWorker {
                 ])
             throw Fault(error.code, "\(error)")
         }
+        guard connection.occupy(principal: caller.principal.arn) else {
+            throw Fault(
+                .throttling, "the principal has too many open connections; use fewer and keep them open",
+                retryAfterSeconds: 1)
+        }
+        return (caller, state)
     }
 
-    private func certificate(
-        of connection: Connection, _ now: Timestamp
-    ) throws(AuthenticationRefusal) -> CertificateIdentity? {
-        if let known = connection.attachment as? ConnectionIdentity { return try known.current(snapshot, now: now) }
-        guard let chain = connection.facts.verifiedChain else { return nil }
-        let identity = try ConnectionIdentity(chain, snapshot, now: now)
-        connection.attachment = identity
-        return try identity.current(snapshot, now: now)
+    /// What is kept with the connection; made at its first request.
+    private func state(of connection: Connection, _ now: Timestamp) throws(AuthenticationRefusal) -> ConnectionState {
+        if let state = connection.attachment as? ConnectionState { return state }
+        var identity: ConnectionIdentity?
+        if let chain = connection.facts.verifiedChain {
+            identity = try ConnectionIdentity(chain, snapshot, now: now)
+        }
+        let state = ConnectionState(identity: identity)
+        connection.attachment = state
+        return state
     }
 }

@@ -24,14 +24,14 @@ extension RequestWorker {
     static let invocationIDBytes = 64
 
     func putEvents(
-        _ request: borrowing Request, _ caller: Caller, _ connection: Connection, _ stream: StreamToken,
-        _ requestID: UniqueID, _ now: Timestamp
+        _ request: borrowing Request, _ caller: Caller, _ state: ConnectionState, _ connection: Connection,
+        _ stream: StreamToken, _ requestID: UniqueID, _ now: Timestamp
     ) throws(Fault) {
         let receivedAt = services.monotonic()
-        let publisher = try publisher(of: caller, on: connection)
+        let (facts, publisher) = try state.prepared(for: caller, snapshot)
         let entries = try decoder.decode(request.body)
         let guarded = try repeatGuard(request, caller)
-        var admission = Admission(snapshot: snapshot, caller: caller, now: now)
+        admission.begin(facts, snapshot, now: now)
         var results = PutEventsResults(capacity: entries.count)
         var batch = batch.take() ?? AppendBatch(completions: completions, policyRevision: snapshot.revision)
         batch.beginRequest()
@@ -67,17 +67,6 @@ extension RequestWorker {
             respond(pending, results, positions: nil)
         }
         self.batch = batch.isEmpty ? nil : batch
-    }
-
-    /// Whose the events are, made once a connection and caller.
-    private func publisher(of caller: Caller, on connection: Connection) throws(Fault) -> PublisherProvenance {
-        guard
-            let publisher = PublisherProvenance(
-                principal: caller.principal.arn, account: caller.account,
-                organizationPath: caller.organizationPath?.description, trustDomain: caller.trustDomain,
-                certificateFingerprint: caller.certificateFingerprint, accessKeyID: caller.accessKeyID)
-        else { throw Fault(.validation, "the names of the caller are too long to be recorded") }
-        return publisher
     }
 
     private func repeatGuard(_ request: borrowing Request, _ caller: Caller) throws(Fault) -> RepeatGuard {

@@ -1,7 +1,7 @@
 import Bus
 import Domain
-import Identity
-import Network
+package import Identity
+package import Network
 import Registry
 import Telemetry
 
@@ -25,7 +25,10 @@ package final class RequestWorker {
     let completions: CompletionQueue
     let answers: AnswerQueue
     var snapshot: Snapshot
-    var authenticator: Authenticator
+    let authenticator: Authenticator
+    let admission = Admission()
+    /// Reads of the snapshot in force, for the authenticator.
+    private(set) var directory: IdentityDirectory
     var decoder: PutEventsDecoder
     var ids: RequestIDs
     var batch: AppendBatch?
@@ -43,6 +46,7 @@ package final class RequestWorker {
         completions = CompletionQueue(wake: wake)
         answers = AnswerQueue(wake: wake)
         snapshot = services.registry.snapshot
+        directory = services.directory(of: snapshot)
         decoder = PutEventsDecoder(entriesBytes: services.settings.entriesBytes)
         ids = RequestIDs(seed: seed)
     }
@@ -60,7 +64,7 @@ package final class RequestWorker {
 
     private func receive(_ request: consuming Request, _ connection: Connection, _ stream: StreamToken) {
         services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
-        if services.registry.revision != snapshot.revision { snapshot = services.registry.snapshot }
+        refresh()
         let requestID = ids.next()
         do throws(Fault) {
             try route(request, connection, stream, requestID)
@@ -68,6 +72,13 @@ package final class RequestWorker {
             services.metrics.add(to: .requestsRefused)
             connection.respond(error.response(requestID), to: stream)
         }
+    }
+
+    /// Takes the snapshot in force, when another one came.
+    private func refresh() {
+        guard services.registry.revision != snapshot.revision else { return }
+        snapshot = services.registry.snapshot
+        directory = services.directory(of: snapshot)
     }
 
     /// Decides by path and method before anything else is looked at, then by caller, then by operation.
@@ -84,12 +95,12 @@ package final class RequestWorker {
         if request.fields.value(of: "x-amz-target") == nil, isForm(request) {
             return try answerTokenService(request, connection, stream, requestID, now)
         }
-        let caller = try authenticate(request, connection, requestID, now)
+        let (caller, state) = try authenticate(request, connection, requestID, now)
         guard let name = request.fields.value(of: "x-amz-target") else {
             throw Fault(.unknownOperation, "the header X-Amz-Target is missing; it reads AWSEvents.OPERATION")
         }
         switch Operation.target(name) {
-        case .operation(.putEvents): try putEvents(request, caller, connection, stream, requestID, now)
+        case .operation(.putEvents): try putEvents(request, caller, state, connection, stream, requestID, now)
         case .operation(let operation): try control(operation, request, caller, connection, stream, requestID)
         case .disabled(let name):
             throw Fault(.operationDisabled, "\(name) is not available: global endpoints do not exist here")
@@ -108,7 +119,7 @@ package final class RequestWorker {
     ) throws(Fault) {
         let response: Response
         do throws(Fault) {
-            let caller = try authenticate(request, connection, requestID, now)
+            let (caller, _) = try authenticate(request, connection, requestID, now)
             switch try SecurityTokenService.action(request.body) {
             case .getCallerIdentity: response = SecurityTokenService.callerIdentity(caller, requestID: requestID)
             case .unknown(let name):

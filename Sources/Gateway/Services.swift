@@ -1,7 +1,7 @@
 package import Bus
 package import Cryptography
 package import Domain
-package import Identity
+import Identity
 package import Registry
 package import Telemetry
 
@@ -48,5 +48,14 @@ package struct Services: Sendable {
         self.monotonic = monotonic
         self.random = random
         self.settings = settings
+    }
+}
+
+extension Services {
+    /// What the authenticator reads, at one snapshot. Revocation is looked at where the chain is: `ConnectionIdentity`.
+    func directory(of snapshot: Snapshot) -> IdentityDirectory {
+        IdentityDirectory(
+            accessKey: { [accessKeys] id, _ in accessKeys.record(id: id.text, in: snapshot) },
+            trustDomain: { snapshot.trustDomains[$0]?.facts }, organizationPath: { _ in nil }, isRevoked: { _ in false })
     }
 }
