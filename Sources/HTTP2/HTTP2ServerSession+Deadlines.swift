@@ -108,6 +108,7 @@ extension HTTP2ServerSession {
             inboxTaken = 0
         }
         resetsDue = []
+        headsDue = []
         streamCreditsDue = []
         earlyEnds = []
         if orphans.isEmpty { orphans = [] }

@@ -65,6 +65,7 @@ extension HTTP2ServerSession {
             if declared > 0 {
                 streams[place].request?.body.reserveCapacity(min(declared, Int(configuration.streamWindowBytes)))
             }
+            if configuration.announcesHeads { headsDue.append(streams[place].id) }
             isDue(at: now + min(configuration.bodyGraceNanoseconds, configuration.bodyNanoseconds))
         }
     }

@@ -41,6 +41,7 @@ package final class HTTP2ServerSession {
     @exclusivity(unchecked) var inbox: [HTTP2Event] = []
     @exclusivity(unchecked) var inboxTaken = 0
     @exclusivity(unchecked) var resetsDue: [(streamID: Int32, code: UInt32)] = []
+    @exclusivity(unchecked) var headsDue: [Int32] = []
     @exclusivity(unchecked) var streamCreditsDue: [Int32] = []
     @exclusivity(unchecked) var connectionCredit = 0
     /// Violations already counted whose RST_STREAM is still to be sent.
@@ -124,6 +125,7 @@ package final class HTTP2ServerSession {
     /// - Throws: when the connection must end; then `produce` what is left, send it and close. Bytes after that are ignored.
     package func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
         self.now = now
+        if !headsDue.isEmpty { headsDue.removeAll(keepingCapacity: true) }
         var fed = 0
         while fed < bytes.count {
             if case .closing = phase { return }
