@@ -16,7 +16,7 @@ import Testing
     private func manifest() throws -> [(module: String, imports: Set<String>)] {
         let found = repository.text("Package.swift")
         let text = try #require(found)
-        let declaration = try Regex(#"(?s)(?:floor|refuseUpward|system)\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?"#)
+        let declaration = try Regex(#"house\.(?:floor|add|system)\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?"#)
         var modules: [(module: String, imports: Set<String>)] = []
         for match in text.matches(of: declaration) {
             let name = String(try #require(match.output[1].substring))

@@ -35,10 +35,22 @@ struct SourceText {
             let name = match.output.1.map(String.init) ?? "init"
             let start = line.distance(from: line.startIndex, to: match.range.upperBound)
             guard let last = bodyEnd(line: index, column: start) else { continue }
-            let attributes = lines[max(0, index - 6)..<index].joined(separator: "\n") + line
+            let attributes = attributes(above: index) + line
             found.append(Function(name: name, firstLine: index + 1, lastLine: last + 1, attributes: attributes))
         }
         return found
+    }
+
+    /// The lines that belong to a declaration: up to an empty line, the end of what stands before it, or the beginning of
+    /// what it stands in.
+    private func attributes(above index: Int) -> String {
+        var first = index
+        while first > 0 {
+            let above = code[first - 1].trimmingCharacters(in: .whitespaces)
+            if above.isEmpty || above == "}" || above.hasSuffix("{") { break }
+            first -= 1
+        }
+        return code[first..<index].joined(separator: "\n")
     }
 
     /// The code of a function.

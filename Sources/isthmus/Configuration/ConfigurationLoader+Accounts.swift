@@ -9,8 +9,10 @@ extension ConfigurationLoader {
     /// Identity policies of one principal. Source: IAM quotas, 20 managed policies a role at most.
     static let maximumPoliciesPerPrincipal = 20
 
-    func readAccounts(_ value: YAMLValue?, partition: String) -> [Configuration.Account] {
-        guard let value, let paths = accountFiles(value) else { return [] }
+    /// The accounts; nil, after a report, when their files could not be found.
+    func readAccounts(_ value: YAMLValue?, partition: String) -> [Configuration.Account]? {
+        guard let value else { return [] }
+        guard let paths = accountFiles(value) else { return nil }
         var seen: [AccountID: String] = [:]
         return paths.compactMap { path in
             guard let document = readDocument(path, namedAt: value) else { return nil }
@@ -40,6 +42,7 @@ extension ConfigurationLoader {
             if names.isEmpty {
                 value.error(
                     "`accounts`: no file matches `\(whole)`", "add one, see config/accounts/, or remove the key")
+                return nil
             }
             guard names.count <= Self.maximumAccounts else {
                 value.error("`accounts`: \(names.count) files match", "keep at most \(Self.maximumAccounts) accounts")

@@ -6,7 +6,7 @@ extension ConfigurationLoader {
     /// Source: botocore `events/2015-10-07`, shape `EventBusDescription`.
     static let maximumDescriptionCharacters = 512
 
-    func readBuses(_ value: YAMLValue?, accounts: [Configuration.Account]) -> [Configuration.BusSeed] {
+    func readBuses(_ value: YAMLValue?, accounts: [Configuration.Account]?) -> [Configuration.BusSeed] {
         guard let value, let elements = value.list() else { return [] }
         if elements.count > Self.maximumSeeds {
             value.error(
@@ -24,14 +24,16 @@ extension ConfigurationLoader {
         }
     }
 
-    private func readBus(_ value: YAMLValue, accounts: [Configuration.Account]) -> Configuration.BusSeed? {
+    private func readBus(_ value: YAMLValue, accounts: [Configuration.Account]?) -> Configuration.BusSeed? {
         guard let mapping = value.mapping(["account", "name", "description", "policy", "tags"]) else { return nil }
         let account = mapping.required("account", "\"444455556666\"").flatMap { readAccountID($0) }
         let name = mapping.required("name", "orders").flatMap { readBusName($0) }
         let description = mapping["description"].flatMap { readDescription($0) }
         let policy = mapping["policy"].flatMap { readPolicy($0) }
         let tags = mapping["tags"].map { readTags($0) } ?? []
-        if let account, let member = mapping["account"] { checkLocal(account, at: member, accounts: accounts) }
+        if let account, let accounts, let member = mapping["account"] {
+            checkLocal(account, at: member, accounts: accounts)
+        }
         guard let account, let name else { return nil }
         return Configuration.BusSeed(
             id: EventBusID(account: account, name: name), description: description, policy: policy, tags: tags)

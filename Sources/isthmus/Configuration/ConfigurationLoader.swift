@@ -64,7 +64,7 @@ struct ConfigurationLoader {
         return Configuration(
             file: file, region: region, partition: partition,
             dataDirectory: Path.absolute(resolved, workingDirectory: workingDirectory), limits: limits,
-            listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts, buses: buses,
+            listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
             logLevel: logLevel, threads: threads)
     }
 
