@@ -1,0 +1,59 @@
+/// What a request says under one key, known once and copied into many requests.
+///
+/// Cost: one array of bytes and one of small entries, whatever the number of facts.
+package struct ContextFacts: Sendable {
+    struct Range: Sendable {
+        var start: UInt32
+        var count: UInt32
+    }
+
+    struct Fact: Sendable {
+        /// A `ContextKey`, or nothing for the named families.
+        var key: ContextKey?
+        var family: ContextFamily
+        var name: Range
+        var values: Swift.Range<Int>
+        var isUnknown: Bool
+    }
+
+    private(set) var bytes: [UInt8] = []
+    private(set) var values: [Range] = []
+    private(set) var facts: [Fact] = []
+
+    package init() {}
+
+    /// States one value. A key stated twice keeps the first.
+    package mutating func set(_ key: ContextKey, _ value: String) {
+        set(.known(key), [value])
+    }
+
+    /// States a set of values; an empty set is as if the key were absent.
+    package mutating func set(_ name: ContextKeyName, _ texts: [String]) {
+        append(name, texts, isUnknown: false)
+    }
+
+    /// States that the gateway cannot know the value now (an expired organization manifest): conditions on it fail closed,
+    /// so no allow and every deny that depends on the key applies.
+    package mutating func setUnknown(_ key: ContextKey) {
+        append(.known(key), [], isUnknown: true)
+    }
+
+    private mutating func append(_ name: ContextKeyName, _ texts: [String], isUnknown: Bool) {
+        let first = values.count
+        for text in texts { values.append(keep(text)) }
+        let span = first..<values.count
+        switch name {
+        case .known(let key):
+            let empty = Range(start: 0, count: 0)
+            facts.append(Fact(key: key, family: .other, name: empty, values: span, isUnknown: isUnknown))
+        case .named(let family, let text):
+            facts.append(Fact(key: nil, family: family, name: keep(text), values: span, isUnknown: isUnknown))
+        }
+    }
+
+    private mutating func keep(_ text: String) -> Range {
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        return Range(start: UInt32(start), count: UInt32(bytes.count - start))
+    }
+}

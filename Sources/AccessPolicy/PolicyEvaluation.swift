@@ -1,0 +1,318 @@
+/// One decision under way: what is asked, and how many steps are left. Looks at one policy at a time.
+struct PolicyEvaluation {
+    let slots: UnsafePointer<ContextSlot>
+    let named: UnsafeBufferPointer<NamedSlot>
+    let principal: PrincipalText
+    let resource: ResourceText
+    let action: ContextText
+    let scratch: ContextScratch
+    /// Whether the principal has a permissions boundary, which a `NotPrincipal` denies always.
+    let hasBoundary: Bool
+    /// Below zero: used up.
+    var steps = PolicyLimits.stepsPerDecision
+    /// A variable stood for a value that cannot be known now.
+    var metUnknown = false
+
+    init(
+        _ context: RequestContext, named: UnsafeBufferPointer<NamedSlot>, hasBoundary: Bool
+    ) {
+        slots = UnsafePointer(context.slots)
+        self.named = named
+        principal = context.principal
+        resource = context.resource
+        action = context.loweredAction
+        scratch = context.scratch
+        self.hasBoundary = hasBoundary
+    }
+
+    var isExhausted: Bool { steps < 0 }
+
+    /// The first statement of that effect which matches, or -1.
+    ///
+    /// - Parameter direct: only an allow whose `Principal` names the caller itself counts.
+    mutating func firstMatch(_ policy: PolicyView, deny: Bool, firstAllow: Int, direct: Bool = false) -> Int {
+        let range = deny ? 0..<firstAllow : firstAllow..<policy.statements.count
+        for index in range {
+            if direct, !namesCaller(policy, policy.statements[index]) { continue }
+            if matches(policy, index) { return index }
+            if steps < 0 { return -1 }
+        }
+        return -1
+    }
+
+    @inline(__always)
+    private mutating func matches(_ policy: PolicyView, _ index: Int) -> Bool {
+        outcome(policy, index).element == .matched
+    }
+
+    /// Whether a statement applies, or the first of its elements that does not.
+    @inline(__always)
+    mutating func outcome(_ policy: PolicyView, _ index: Int) -> StatementOutcome {
+        metUnknown = false
+        let statement = policy.statements[index]
+        if statement.principalMode != .notNamed, !principalMatches(policy, statement) {
+            return StatementOutcome(.principal)
+        }
+        if !actionMatches(policy, statement) { return StatementOutcome(.action) }
+        if statement.hasResource {
+            let matched = resourceMatches(policy, statement)
+            if metUnknown ? !statement.isDeny : !matched { return StatementOutcome(.resource) }
+            metUnknown = false
+        }
+        for condition in statement.conditions.range {
+            var verdict = evaluate(policy, policy.conditions[condition], isDeny: statement.isDeny)
+            if metUnknown {
+                metUnknown = false
+                verdict = .undecided
+            }
+            if verdict == .no || (verdict == .undecided && !statement.isDeny) {
+                return StatementOutcome(.condition, condition: condition)
+            }
+        }
+        return StatementOutcome(steps < 0 ? .budget : .matched)
+    }
+}
+
+/// What became of one statement.
+struct StatementOutcome {
+    enum Element: UInt8 {
+        case matched, principal, action, resource, condition, budget
+    }
+
+    var element: Element
+    /// The first condition that failed, in the compiled order.
+    var condition: Int32
+
+    init(_ element: Element, condition: Int = -1) {
+        self.element = element
+        self.condition = Int32(truncatingIfNeeded: condition)
+    }
+}
+
+extension PolicyEvaluation {
+    private mutating func principalMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+        if statement.principalMode == .negated { return !isExempt(policy, statement) }
+        for index in statement.principals.range {
+            steps -= 1
+            if matches(policy, policy.principals[index]) { return true }
+        }
+        return false
+    }
+
+    private func matches(_ policy: PolicyView, _ wanted: CompiledPrincipal) -> Bool {
+        switch wanted.kind {
+        case .anyone: true
+        case .account: principal.account == wanted.account && principal.kind != .service
+        case .arn: equals(policy, wanted, principal.arn) || equals(policy, wanted, principal.roleARN)
+        case .service: principal.kind == .service && equals(policy, wanted, principal.service)
+        case .anyService: principal.kind == .service
+        case .never: false
+        }
+    }
+
+    @inline(__always)
+    private func equals(_ policy: PolicyView, _ wanted: CompiledPrincipal, _ text: ContextText) -> Bool {
+        text.count > 0 && Int(wanted.text.count) == text.count && wanted.head == text.head
+            && ByteRun.equal(policy.text(wanted.text), text.buffer)
+    }
+
+    /// Whether `NotPrincipal` lists the caller.
+    ///
+    /// An account exempts its principals only while no single principal of that account is listed beside it: AWS has the
+    /// account listed next to the user that is meant. A caller with a permissions boundary is never exempt.
+    /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+    private mutating func isExempt(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+        if hasBoundary, statement.isDeny { return false }
+        var listsAccount = false
+        var listsOthers = false
+        for index in statement.principals.range {
+            steps -= 1
+            let wanted = policy.principals[index]
+            if wanted.kind == .account {
+                listsAccount = listsAccount || matches(policy, wanted)
+            } else if matches(policy, wanted) {
+                return true
+            } else if wanted.kind == .arn, wanted.account == principal.account {
+                listsOthers = true
+            }
+        }
+        return listsAccount && (!listsOthers || principal.kind == .root)
+    }
+
+    /// Whether the statement names this user or this session itself, not its role, its account or everyone.
+    private func namesCaller(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+        guard statement.principalMode == .listed else { return false }
+        for index in statement.principals.range {
+            let wanted = policy.principals[index]
+            if wanted.kind == .arn, equals(policy, wanted, principal.arn) { return true }
+        }
+        return false
+    }
+
+    private mutating func actionMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+        for index in statement.actions.range {
+            if matches(policy, policy.patterns[index], action) { return !statement.negatesAction }
+        }
+        return statement.negatesAction
+    }
+
+    private mutating func resourceMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+        for index in statement.resources.range {
+            if arnMatches(policy, policy.patterns[index], resource.arn, resource.parts) {
+                return !statement.negatesResource
+            }
+        }
+        return statement.negatesResource
+    }
+}
+
+extension PolicyEvaluation {
+    /// Compares a text with a pattern. A variable without a value matches nothing.
+    @inline(__always)
+    mutating func matches(_ policy: PolicyView, _ pattern: CompiledPattern, _ text: ContextText) -> Bool {
+        steps -= 1
+        switch pattern.kind {
+        case .any: return true
+        case .literal:
+            return Int(pattern.text.count) == text.count && pattern.head == text.head
+                && (text.count <= 8 || ByteRun.equal(policy.text(pattern.text), text.buffer))
+        case .prefix, .glob: return globMatches(policy, pattern, text)
+        case .template:
+            var ends = ARNParts()
+            guard let filled = fill(policy, pattern, &ends) else { return false }
+            return Glob.matches(pattern: filled, text: text.buffer, steps: &steps)
+        }
+    }
+
+    private mutating func globMatches(
+        _ policy: PolicyView, _ pattern: CompiledPattern, _ text: ContextText
+    ) -> Bool {
+        let literal = Int(pattern.literalCount)
+        guard text.count >= literal else { return false }
+        let whole = policy.text(pattern.text)
+        steps -= literal / 16
+        guard ByteRun.equal(whole, text.buffer, count: literal) else { return false }
+        if pattern.kind == .prefix { return true }
+        return Glob.matches(
+            pattern: UnsafeBufferPointer(rebasing: whole[literal...]),
+            text: UnsafeBufferPointer(rebasing: text.buffer[literal...]), steps: &steps)
+    }
+
+    /// Compares an ARN with a pattern, part by part. What is no ARN matches only `*`.
+    @inline(__always)
+    mutating func arnMatches(
+        _ policy: PolicyView, _ pattern: CompiledPattern, _ text: ContextText, _ parts: ARNParts
+    ) -> Bool {
+        steps -= 1
+        switch pattern.kind {
+        case .any: return true
+        case .literal:
+            return Int(pattern.text.count) == text.count && pattern.head == text.head && parts.count == 5
+                && ByteRun.equal(policy.text(pattern.text), text.buffer)
+        case .prefix:
+            let literal = Int(pattern.literalCount)
+            return parts.count == 5 && text.count >= literal
+                && ByteRun.equal(policy.text(pattern.text), text.buffer, count: literal)
+        case .glob, .template: return arnGlobMatches(policy, pattern, text, parts)
+        }
+    }
+
+    private mutating func arnGlobMatches(
+        _ policy: PolicyView, _ pattern: CompiledPattern, _ text: ContextText, _ parts: ARNParts
+    ) -> Bool {
+        if pattern.kind == .template {
+            var ends = ARNParts()
+            guard let filled = fill(policy, pattern, &ends) else { return false }
+            return Glob.matchesARN(pattern: filled, ends: ends, text: text.buffer, parts: parts, steps: &steps)
+        }
+        let whole = policy.text(pattern.text)
+        let literal = Int(pattern.literalCount)
+        guard text.count >= literal, ByteRun.equal(whole, text.buffer, count: literal) else { return false }
+        let ends = ARNParts(whole, steps: &steps)
+        return Glob.matchesARN(pattern: whole, ends: ends, text: text.buffer, parts: parts, steps: &steps)
+    }
+
+    /// Fills in the variables. What comes from the request is literal: its `*` is no wildcard and its `:` parts no ARN.
+    ///
+    /// - Returns: `nil` when a variable has no single value and no default.
+    /// - Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    mutating func fill(
+        _ policy: PolicyView, _ pattern: CompiledPattern, _ ends: inout ARNParts
+    ) -> UnsafeBufferPointer<UInt8>? {
+        var total = 0
+        for index in pattern.text.range {
+            guard let text = text(policy, policy.pieces[index]) else { return nil }
+            total += text.count
+        }
+        steps -= total
+        if steps < 0 { return nil }
+        scratch.reserve(total)
+        var place = 0
+        for index in pattern.text.range {
+            let piece = policy.pieces[index]
+            guard let text = text(policy, piece) else { return nil }
+            for byte in text {
+                if piece.isVariable, byte >= Glob.anyOne { return nil }
+                if !piece.isVariable, byte == UInt8(ascii: ":") { ends.append(place) }
+                scratch.bytes[place] = byte
+                place += 1
+            }
+        }
+        return UnsafeBufferPointer(start: scratch.bytes, count: total)
+    }
+
+    private mutating func text(_ policy: PolicyView, _ piece: CompiledPiece) -> UnsafeBufferPointer<UInt8>? {
+        guard piece.isVariable else { return policy.text(piece.text) }
+        let slot = slot(policy, piece.key)
+        if slot.state == .present, slot.count == 1 { return slot.first.buffer }
+        if slot.state == .unknown { metUnknown = true }
+        return slot.state == .absent && piece.hasDefault ? policy.text(piece.text) : nil
+    }
+
+    /// What the request says under a key.
+    @inline(__always)
+    mutating func slot(_ policy: PolicyView, _ key: KeyReference) -> ContextSlot {
+        if key.slot != KeyReference.named { return slots[Int(key.slot)] }
+        for entry in named where entry.family == key.family {
+            steps -= 1
+            if entry.name.count == Int(key.name.count), entry.name.head == key.head,
+                ByteRun.equal(policy.text(key.name), entry.name.buffer)
+            {
+                return entry.slot
+            }
+        }
+        return ContextSlot()
+    }
+}
+
+/// Comparing raw bytes.
+enum ByteRun {
+    @inline(__always)
+    static func equal(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
+        left.count == right.count && equal(left, right, count: left.count)
+    }
+
+    /// Whether the first `count` bytes are the same; both have as many.
+    @inline(__always)
+    static func equal(
+        _ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>, count: Int
+    ) -> Bool {
+        guard count > 0, let left = left.baseAddress, let right = right.baseAddress else { return true }
+        let rawLeft = UnsafeRawPointer(left)
+        let rawRight = UnsafeRawPointer(right)
+        var index = 0
+        while index + 8 <= count {
+            if rawLeft.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                != rawRight.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            {
+                return false
+            }
+            index += 8
+        }
+        while index < count {
+            if left[index] != right[index] { return false }
+            index += 1
+        }
+        return true
+    }
+}
