@@ -1,8 +1,8 @@
-/// The seconds, since 1970, in which a certificate or list is valid, both ends included.
+/// The seconds, since 1970, in which a certificate or list is valid, as they are written into it.
 package struct ValidityPeriod: Hashable, Sendable {
     /// The first second.
     package let notBefore: Int64
-    /// The last second.
+    /// The end; verification refuses from this second on.
     package let notAfter: Int64
 
     /// From `notBefore` to `notAfter`.

@@ -34,6 +34,8 @@ package struct ChainRefusal: Error, Hashable, Sendable {
         case expired
         /// The issuing authority's key is not one the trust domain pins.
         case authorityNotPinned = "authority not pinned"
+        /// The server's certificate does not hold the name that was asked for.
+        case wrongName = "wrong name"
         /// OpenSSL could not finish, or gave a code this list does not know.
         case unverifiable
     }

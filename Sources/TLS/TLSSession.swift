@@ -237,7 +237,7 @@ extension TLSSession {
         switch store.verify(leaf: leaf, untrusted: X509_STORE_CTX_get0_untrusted(peer)) {
         case .failure(let refusal): return refuse(refusal, leaf, peer)
         case .success(let chain):
-            guard isNamedAsAsked(pointer) else { return refuse(ChainRefusal(.wrongPurpose), leaf, peer) }
+            guard isNamedAsAsked(pointer) else { return refuse(ChainRefusal(.wrongName), leaf, peer) }
             verifiedChain = chain
             X509_STORE_CTX_set_error(peer, X509_V_OK)
             return 1
