@@ -21,6 +21,8 @@ final class DurableDatabase: Sendable {
     init(path: String, pageBytes: Int, synchronous: String) throws(StorageError) {
         self.path = path
         self.synchronous = synchronous
+        // SQLite would make the file readable by all; its companions take the mode of the database.
+        try FileBytes.extend(path, to: 0)
         var configuration = Configuration()
         configuration.busyMode = .timeout(Self.busySeconds)
         configuration.label = "log"

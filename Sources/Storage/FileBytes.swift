@@ -36,7 +36,7 @@ enum FileBytes {
         }
     }
 
-    /// Makes the file at `path` at least `count` bytes long by writing zeros after its end, and syncs it. Written zeros,
+    /// Makes the file at `path` (mode 0600 when it is new) at least `count` bytes long by writing zeros after its end, and syncs it. Written zeros,
     /// not a hole: the blocks are there afterwards, even when the disk is full.
     static func extend(_ path: String, to count: Int) throws(StorageError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -45,7 +45,7 @@ enum FileBytes {
         var facts = stat()
         guard fstat(descriptor, &facts) == 0 else { throw .file(path: path, call: "fstat", code: errno) }
         var end = Int(facts.st_size)
-        guard end < count else { return }
+        if end >= count { return }
         let zeros = [UInt8](repeating: 0, count: 1 << 20)
         while end < count {
             let piece = min(zeros.count, count - end)

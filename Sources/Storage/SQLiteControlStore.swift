@@ -1,0 +1,107 @@
+import Cryptography
+import Foundation
+import GRDB
+package import Registry
+
+/// The control plane on disk: a database of its own beside the log, so that neither waits for the other.
+///
+/// Every record carries a digest that is checked when it is loaded.
+package final class SQLiteControlStore: ControlStore {
+    private static let fileName = "control.sqlite"
+    private static let format = 1
+    private static let pageBytes = 4096
+    /// The longest key. Source: `ControlRecord.key`.
+    private static let keyBytesLimit = 1024
+
+    private let database: DurableDatabase
+    /// Keeps the lock on the data directory as long as the store.
+    private let home: DataDirectory
+
+    /// Opens the store, or makes it.
+    ///
+    /// - Throws: `.laterFormat`, `.weakened`, `.database`, `.directorySync`.
+    package init(in home: DataDirectory) throws(StorageError) {
+        self.home = home
+        database = try DurableDatabase(
+            path: home.file(Self.fileName), pageBytes: Self.pageBytes, synchronous: "full")
+        let found = try database.access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+        guard found <= Self.format else { throw .laterFormat(path: database.path, format: found) }
+        if found == 0 {
+            try database.commit { db in
+                try db.execute(
+                    sql: """
+                        CREATE TABLE record (
+                            kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, digest BLOB NOT NULL,
+                            PRIMARY KEY (kind, key)) WITHOUT ROWID;
+                        PRAGMA user_version = \(Self.format);
+                        """)
+            }
+        }
+        try home.sync()
+    }
+
+    package func load() throws(ControlStoreError) -> [ControlRecord] {
+        let rows = try reading { db in
+            try Row.fetchAll(db, sql: "SELECT kind, key, value, digest FROM record")
+        }
+        var records: [ControlRecord] = []
+        records.reserveCapacity(rows.count)
+        for row in rows {
+            let name: String = row[0]
+            let key: String = row[1]
+            guard let kind = ControlRecord.Kind(rawValue: name) else {
+                throw .unreadable(reason: "record `\(key)` is of the unknown kind `\(name)`")
+            }
+            let record = ControlRecord(kind: kind, key: key, value: [UInt8](row[2] as Data))
+            guard Digest(column: row[3]) == Self.digest(of: record) else {
+                throw .unreadable(reason: "\(name) `\(key)` is not as it was stored")
+            }
+            records.append(record)
+        }
+        return records
+    }
+
+    package func commit(_ changes: [ControlChange]) throws(ControlStoreError) {
+        do throws(StorageError) {
+            try database.commit { db in
+                for change in changes { try Self.apply(change, to: db) }
+            }
+            // Rare and small: the write-ahead log is copied at once and never grows.
+            _ = try database.checkpointUnlessFull()
+        } catch where error.isFull || error.isBusy {
+            throw .full
+        } catch {
+            throw .unknownOutcome(reason: error.description)
+        }
+    }
+
+    /// Closes the store; a later call fails.
+    package func close() throws(StorageError) { try database.close() }
+
+    private static func apply(_ change: ControlChange, to db: Database) throws {
+        switch change {
+        case .put(let record):
+            precondition((1...keyBytesLimit).contains(record.key.utf8.count))
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO record (kind, key, value, digest) VALUES (?, ?, ?, ?)",
+                arguments: [record.kind.rawValue, record.key, Data(record.value), Data(digest(of: record).bytes)])
+        case .remove(let kind, let key):
+            try db.execute(sql: "DELETE FROM record WHERE kind = ? AND key = ?", arguments: [kind.rawValue, key])
+        }
+    }
+
+    private static func digest(of record: ControlRecord) -> Digest {
+        var hasher = SHA256()
+        hasher.update(Array("\(record.kind.rawValue)\0\(record.key)\0".utf8))
+        hasher.update(record.value)
+        return hasher.finalize()
+    }
+
+    private func reading<Value>(_ body: (Database) throws -> Value) throws(ControlStoreError) -> Value {
+        do throws(StorageError) {
+            return try database.access(body)
+        } catch {
+            throw .unreadable(reason: error.description)
+        }
+    }
+}
