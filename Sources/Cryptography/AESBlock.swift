@@ -14,7 +14,8 @@ package struct Block128: Hashable, Sendable {
     }
 }
 
-/// A keyed permutation of 128-bit blocks (AES, one block, no mode), both directions. Distinct inputs give distinct outputs,
+/// A keyed permutation of 128-bit blocks (AES, one block, no mode), both directions. Distinct inputs give distinct
+/// outputs,
 /// which look random without the key; it does not hide equal inputs and is not a way to encrypt messages.
 ///
 /// The schedules are held inline (488 bytes) and only read: use it from any thread. Nothing is allocated per block.

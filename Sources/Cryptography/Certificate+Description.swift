@@ -1,7 +1,8 @@
 import COpenSSL
 
 extension Certificate {
-    /// The subject for people: RFC 2253 order reversed, every byte that is not printable ASCII escaped. Not an identity.
+    /// The subject for people: RFC 2253 order reversed, every byte that is not printable ASCII escaped. Not an
+    /// identity.
     package var subject: String { Self.text(of: X509_get_subject_name(pointer)) }
 
     /// The issuer for people, escaped the same way.
@@ -32,7 +33,9 @@ extension Certificate {
 
     static func text(of name: OpaquePointer?) -> String {
         do throws(CryptographyError) {
-            let bytes = try OpenSSLBuffer.writing { X509_NAME_print_ex($0, name, 0, isthmus_X509_name_flags()) >= 0 ? 1 : 0 }
+            let bytes = try OpenSSLBuffer.writing { bio in
+                X509_NAME_print_ex(bio, name, 0, isthmus_X509_name_flags()) >= 0 ? 1 : 0
+            }
             return String(decoding: bytes, as: UTF8.self)
         } catch {
             return "(unreadable name)"

@@ -28,7 +28,8 @@ package struct CertificateAuthority: Sendable {
 
     /// Joins an authority's certificate and key, read from files.
     ///
-    /// - Throws: `.unsupported(.certificate)` when it is not an authority's; `.unsupported(.privateKey)` when the key is
+    /// - Throws: `.unsupported(.certificate)` when it is not an authority's; `.unsupported(.privateKey)` when the key
+    ///   is
     ///   not the certificate's.
     package init(certificate: Certificate, key: PrivateKey) throws(CryptographyError) {
         guard certificate.usage.isAuthority else { throw .unsupported(.certificate) }

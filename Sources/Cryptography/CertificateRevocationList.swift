@@ -45,7 +45,8 @@ package final class CertificateRevocationList: @unchecked Sendable {
 
     /// Every list in a PEM text, or the one list of a DER file.
     ///
-    /// - Throws: `.malformed(.revocationList)` when one is malformed or there is none; `.wrongLength(.revocationList, …)`.
+    /// - Throws: `.malformed(.revocationList)` when one is malformed or there is none; `.wrongLength(.revocationList,
+    ///   …)`.
     package static func lists(_ bytes: [UInt8]) throws(CryptographyError) -> [CertificateRevocationList] {
         guard bytes.count <= bytesLimit else {
             throw .wrongLength(.revocationList, expected: bytesLimit, actual: bytes.count)

@@ -20,7 +20,8 @@ package struct VerifiedChain: Sendable {
     package var issuer: Certificate { certificates[1] }
 }
 
-/// The authorities and revocation lists of one trust domain, immutable: a reload builds another. Stores are never merged.
+/// The authorities and revocation lists of one trust domain, immutable: a reload builds another. Stores are never
+/// merged.
 ///
 /// A list is checked against its authority's key once, here, instead of in every handshake. An authority without a
 /// usable list is refused (fail closed), and only that one.
@@ -44,7 +45,8 @@ package final class CertificateStore: @unchecked Sendable {
     package struct Configuration: Sendable {
         /// Whose certificates are verified.
         package var purpose: Purpose = .client
-        /// SHA-256 of the SubjectPublicKeyInfo of the authorities that may sign leaves; empty means any authority given.
+        /// SHA-256 of the SubjectPublicKeyInfo of the authorities that may sign leaves; empty means any authority
+        /// given.
         package var issuerPins: Set<Digest> = []
         /// Whether every authority in a chain needs a usable revocation list.
         package var requiresRevocationLists = true
@@ -76,7 +78,8 @@ package final class CertificateStore: @unchecked Sendable {
     /// Builds a store.
     ///
     /// - Parameters:
-    ///   - authorities: roots and intermediates, in any order; every authority that signs leaves must be among them when
+    ///   - authorities: roots and intermediates, in any order; every authority that signs leaves must be among them
+    ///     when
     ///     revocation lists are required.
     ///   - revocationLists: in any order; the newest of each authority is used.
     /// - Throws: `.library(.buildStore, …)`; `.unsupported(.certificate)` when one is not an authority.
@@ -110,7 +113,8 @@ package final class CertificateStore: @unchecked Sendable {
         guard let store = X509_STORE_new(), let parameters = X509_STORE_get0_param(store) else {
             throw OpenSSLErrorQueue.failure(.buildStore)
         }
-        var isBuilt = X509_STORE_set_purpose(store, purpose == .client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER) == 1
+        let side = purpose == .client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER
+        var isBuilt = X509_STORE_set_purpose(store, side) == 1
         let flags = UInt(X509_V_FLAG_X509_STRICT | X509_V_FLAG_TRUSTED_FIRST)
         isBuilt = isBuilt && X509_VERIFY_PARAM_set_flags(parameters, flags) == 1
         X509_VERIFY_PARAM_set_depth(parameters, depthLimit)

@@ -16,7 +16,8 @@ package final class ServerContext: @unchecked Sendable {
         case none
     }
 
-    /// Picks the one store a client's chain is verified against, from what its UNVERIFIED leaf claims to be. Runs inside
+    /// Picks the one store a client's chain is verified against, from what its UNVERIFIED leaf claims to be. Runs
+    /// inside
     /// the handshake, on the session's thread, once; nil refuses with `.unknownTrustDomain`.
     package typealias StoreSelection = @Sendable (_ unverified: Certificate) -> CertificateStore?
 

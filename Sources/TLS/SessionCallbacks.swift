@@ -15,7 +15,8 @@ enum SessionCallbacks {
     }
 
     private static let method: Method? = {
-        guard let pointer = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "isthmus session") else { return nil }
+        let type = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
+        guard let pointer = BIO_meth_new(type, "isthmus session") else { return nil }
         BIO_meth_set_read_ex(pointer, read)
         BIO_meth_set_write_ex(pointer, write)
         BIO_meth_set_ctrl(pointer, control)

@@ -10,12 +10,14 @@ import Cryptography
 /// ```
 ///
 /// Ciphertext is borrowed, never stored: `read` takes from the caller's buffer what OpenSSL asks for, so a caller that
-/// stops reading keeps the rest in its own buffer. What goes out waits in `pendingCiphertext` until the caller takes it.
+/// stops reading keeps the rest in its own buffer. What goes out waits in `pendingCiphertext` until the caller takes
+/// it.
 /// While idle the session holds no buffer at all.
 package final class TLSSession {
     /// The most ciphertext a peer may send before the handshake is complete: 64 KiB.
     package static let handshakeBytesLimit = 64 * 1024
-    /// The most KeyUpdate messages a peer may send on one connection: each makes us derive keys and, if it asks, answer.
+    /// The most KeyUpdate messages a peer may send on one connection: each makes us derive keys and, if it asks,
+    /// answer.
     package static let keyUpdatesLimit = 32
 
     /// Where the session stands.
@@ -157,7 +159,8 @@ package final class TLSSession {
     ///
     /// - Parameter body: returns how many of them it took; those are gone.
     package func takeCiphertext(_ body: (UnsafeRawBufferPointer) -> Int) {
-        let taken = transport.output.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[transport.outputTaken...])) }
+        let start = transport.outputTaken
+        let taken = transport.output.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start...])) }
         transport.take(taken)
     }
 }

@@ -3,7 +3,9 @@
 import Testing
 
 @Suite struct ClientCertificateTests {
-    private func refusal(_ leaf: Certificate?, _ store: CertificateStore, _ fixture: TLSFixture) throws -> ChainRefusal.Reason? {
+    private func refusal(
+        _ leaf: Certificate?, _ store: CertificateStore, _ fixture: TLSFixture
+    ) throws -> ChainRefusal.Reason? {
         let (client, server) = (try fixture.client(leaf), try fixture.server(store: store))
         converse(client, server)
         guard case .certificateRefused(let refusal, let fingerprint)? = server.failure else {
