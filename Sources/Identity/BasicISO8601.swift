@@ -2,10 +2,11 @@ package import Domain
 
 extension Timestamp {
     /// Reads `20150830T123600Z`, exactly 16 bytes and a real date; anything else is nil.
-    package init?(basicISO8601 text: some Collection<UInt8>) {
+    package init?(basicISO8601 text: UnsafeBufferPointer<UInt8>) {
         guard text.count == 16 else { return nil }
         var numbers = (0, 0, 0, 0, 0, 0)
-        for (index, byte) in text.enumerated() {
+        for index in 0..<16 {
+            let byte = text[index]
             switch index {
             case 8:
                 guard byte == UInt8(ascii: "T") else { return nil }

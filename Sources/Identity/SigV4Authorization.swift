@@ -47,16 +47,26 @@ package struct SigV4Authorization: Sendable {
         service = try reader.scopeElement()
         terminator = try reader.scopeElement()
         guard (1...Self.maximumAccessKeyIDBytes).contains(accessKeyID.count),
-            bytes[accessKeyID].allSatisfy(isWordCharacter)
+            bytes.part(accessKeyID).allSatisfy(isWordCharacter)
         else { throw .malformed(.accessKeyID) }
         guard reader.separator(), reader.skip("SignedHeaders=") else { throw .malformed(.signedHeaders) }
         signedHeaders = reader.run { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: " ") }
         signedHeaderCount = try Self.count(bytes, in: signedHeaders)
         guard reader.separator(), reader.skip("Signature=") else { throw .malformed(.signature) }
-        let hexadecimal = reader.run { _ in true }
-        guard bytes[hexadecimal].allSatisfy(isLowerHexadecimal), let digest = Digest(hexadecimal: bytes[hexadecimal])
-        else { throw .malformed(.signature) }
+        guard let digest = Self.digest(bytes.part(reader.run { _ in true })) else { throw .malformed(.signature) }
         signature = digest
+    }
+
+    /// The 32 bytes that exactly 64 lower-case hexadecimal digits write, or nil.
+    static func digest(_ text: UnsafeBufferPointer<UInt8>) -> Digest? {
+        guard text.count == 2 * Digest.byteCount else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: Digest.byteCount, alignment: 8) { bytes in
+            for index in 0..<Digest.byteCount {
+                guard let high = nibble(text[2 * index]), let low = nibble(text[2 * index + 1]) else { return nil }
+                bytes[index] = high << 4 | low
+            }
+            do throws(CryptographyError) { return try Digest(UnsafeRawBufferPointer(bytes)) } catch { return nil }
+        }
     }
 
     /// Checks the list of names and counts them.
@@ -64,17 +74,17 @@ package struct SigV4Authorization: Sendable {
         _ bytes: UnsafeBufferPointer<UInt8>, in list: Range<Int>
     ) throws(SigV4Refusal) -> Int {
         var names = SigV4NameList(bytes: bytes, list: list)
-        var previous: Range<Int>?
+        var previous: UnsafeBufferPointer<UInt8>?
         var count = 0
-        while let name = names.next() {
+        while let range = names.next() {
+            let name = bytes.part(range)
             guard !name.isEmpty else { throw .malformed(.signedHeaders) }
-            for byte in bytes[name] {
+            for byte in name {
                 if (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) { throw .signedHeadersUpperCase }
                 guard isTokenCharacter(byte) else { throw .malformed(.signedHeaders) }
             }
-            if let previous {
-                if bytes[previous].elementsEqual(bytes[name]) { throw .signedHeadersRepeat }
-                if !bytes[previous].lexicographicallyPrecedes(bytes[name]) { throw .signedHeadersUnsorted }
+            if let previous, !previous.precedes(name) {
+                throw previous.isSame(as: name) ? .signedHeadersRepeat : .signedHeadersUnsorted
             }
             previous = name
             count += 1
@@ -159,6 +169,11 @@ private func isTokenCharacter(_ byte: UInt8) -> Bool {
     }
 }
 
-private func isLowerHexadecimal(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+/// The value of a lower-case hexadecimal digit.
+private func nibble(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    default: nil
+    }
 }

@@ -6,7 +6,8 @@ import JSON
 ///
 /// A line is `{"id","request":{"method","target","headers":[["name","value"],…],"bodyBase64"},"credentials":
 /// {"accessKeyId","secretAccessKey","sessionToken"?},"region","service","now"}`; `now` is epoch seconds, ISO 8601 basic
-/// or extended; a value of several lines is one field for each line, as AWS's signing test suite reads folded lines. The answer is `{"id","verified","reason"?,"code"?,"canonicalRequest","stringToSign"}`.
+/// or extended; a value of several lines is one field for each line, as AWS's signing test suite reads folded lines.
+/// The answer is `{"id","verified","reason"?,"code"?,"canonicalRequest","stringToSign"}`.
 package struct SigV4Batch: Sendable {
     private let normalizesPath: Bool
     private let encodesPathAgain: Bool
@@ -143,7 +144,7 @@ private func readNow(_ node: JSONNode?) throws(Fault) -> Timestamp {
     let fraction = parts.count == 2 ? parts[1] : []
     let whole = (parts.first.map { Array($0) } ?? []) + (fraction.isEmpty ? [] : [UInt8(ascii: "Z")])
     guard fraction.isEmpty || (fraction.count == 4 && fraction.last == UInt8(ascii: "Z")),
-        let moment = Timestamp(basicISO8601: whole),
+        let moment = whole.withUnsafeBufferPointer({ Timestamp(basicISO8601: $0) }),
         let milliseconds = fraction.isEmpty ? 0 : Int64(String(decoding: fraction.dropLast(), as: UTF8.self))
     else { throw Fault(reason: "`now` is neither epoch seconds nor ISO 8601 in UTC") }
     return Timestamp(milliseconds: moment.milliseconds + milliseconds)

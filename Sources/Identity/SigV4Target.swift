@@ -2,6 +2,15 @@
 ///
 /// - Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 enum SigV4Target {
+    /// The path and the query of a request target, without the `?`.
+    static func split(
+        _ target: UnsafeBufferPointer<UInt8>
+    ) -> (path: UnsafeBufferPointer<UInt8>, query: UnsafeBufferPointer<UInt8>) {
+        var end = 0
+        while end < target.count, target[end] != UInt8(ascii: "?") { end += 1 }
+        return (target.part(0..<end), target.part(min(end + 1, target.count)..<target.count))
+    }
+
     /// Appends the canonical path of `path`, which begins with `/` and holds no `?`.
     static func appendPath(_ path: UnsafeBufferPointer<UInt8>, rules: SigV4Rules, to output: inout [UInt8]) {
         guard rules.normalizesPath else {

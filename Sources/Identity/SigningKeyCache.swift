@@ -45,7 +45,7 @@ struct SigningKeyCache {
         guard !slots.isEmpty else { return }
         let credential = credential(authorization, in: bytes)
         let index = slotIndex(credential)
-        if slots[index]?.credential.elementsEqual(credential) == true { slots[index] = nil }
+        if let slot = slots[index], credential.isSame(as: slot.credential) { slots[index] = nil }
     }
 
     /// The key that signs under `authorization`, derived when it is not at hand; nil when the secret cannot be opened.
@@ -55,7 +55,7 @@ struct SigningKeyCache {
         let credential = credential(authorization, in: bytes)
         let index = slotIndex(credential)
         if slots.isEmpty { slots = Array(repeating: nil, count: Self.slotCount) }
-        if let slot = slots[index], slot.credential.elementsEqual(credential),
+        if let slot = slots[index], credential.isSame(as: slot.credential),
             ConstantTime.isEqual(slot.version.bytes, record.version.bytes)
         {
             return slot.key
@@ -69,8 +69,7 @@ struct SigningKeyCache {
     private func credential(
         _ authorization: SigV4Authorization, in bytes: UnsafeBufferPointer<UInt8>
     ) -> UnsafeBufferPointer<UInt8> {
-        UnsafeBufferPointer(
-            rebasing: bytes[authorization.accessKeyID.lowerBound..<authorization.terminator.upperBound])
+        bytes.part(authorization.accessKeyID.lowerBound..<authorization.terminator.upperBound)
     }
 
     private func slotIndex(_ credential: UnsafeBufferPointer<UInt8>) -> Int {
@@ -88,7 +87,7 @@ struct SigningKeyCache {
         var key = HMACSHA256(key: Array("AWS4".utf8) + secret)
         for part in [authorization.date, authorization.region, authorization.service, authorization.terminator] {
             key = HMACSHA256(
-                key: key.authenticate(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[part])))
+                key: key.authenticate(UnsafeRawBufferPointer(bytes.part(part))))
         }
         return key
     }
