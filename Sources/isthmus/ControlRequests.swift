@@ -19,11 +19,14 @@ enum ControlRequests {
     }
 
     /// Answered by `{"tailing": ARN, "next": SEQUENCE}` once nothing can be missed, then by one object an event.
-    static func tail(account: AccountID?, bus: EventBusName, from sequence: UInt64?) -> [UInt8] {
+    static func tail(
+        account: AccountID?, bus: EventBusName, from sequence: UInt64?, following isFollowing: Bool = true
+    ) -> [UInt8] {
         line("tail") { writer in
             if let account { writer.member("account", account.description) }
             writer.member("bus", bus.description)
             if let sequence { writer.member("from", sequence) } else { writer.member("from", "now") }
+            if !isFollowing { writer.member("follow", false) }
         }
     }
 

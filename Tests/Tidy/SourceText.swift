@@ -41,8 +41,8 @@ struct SourceText {
         return found
     }
 
-    /// The lines that belong to a declaration: up to an empty line, the end of what stands before it, or the beginning of
-    /// what it stands in.
+    /// The lines that belong to a declaration: up to an empty line, the end of what stands before it, or the beginning
+    /// of what it stands in.
     private func attributes(above index: Int) -> String {
         var first = index
         while first > 0 {

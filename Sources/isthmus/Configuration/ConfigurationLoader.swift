@@ -42,6 +42,21 @@ struct ConfigurationLoader {
         return LoadedConfiguration(configuration: configuration, warnings: findings.warnings)
     }
 
+    /// Reads only where the data directory is: for the verbs that speak to a running gateway, whose other files may
+    /// have changed since.
+    static func dataDirectory(
+        of file: String, from files: SourceFiles, workingDirectory: String
+    ) throws(ConfigurationErrors) -> String {
+        let findings = Findings()
+        let loader = ConfigurationLoader(
+            files: files, findings: findings, now: Timestamp(seconds: 0), workingDirectory: workingDirectory)
+        let root = loader.readDocument(file, namedAt: nil)?.mapping(keys)
+        if let directory = root?.required("dataDirectory", "/var/lib/isthmus")?.text() {
+            return Path.absolute(Path.resolve(directory, besides: file), workingDirectory: workingDirectory)
+        }
+        throw ConfigurationErrors(diagnostics: findings.errors)
+    }
+
     private func readConfiguration(_ file: String) -> Configuration? {
         guard let document = readDocument(file, namedAt: nil), let root = document.mapping(Self.keys) else {
             return nil
@@ -60,10 +75,15 @@ struct ConfigurationLoader {
         let threads = root["threads"]?.integer(in: 1...1024)
         guard let region, let dataDirectory, let admin, let listeners else { return nil }
         checkPlaces(listeners, admin, at: root)
-        let resolved = Path.resolve(dataDirectory, besides: file)
+        let directory = Path.absolute(
+            Path.resolve(dataDirectory, besides: file), workingDirectory: workingDirectory)
+        if ControlSocket.path(in: directory).utf8.count > ControlSocket.maximumPathBytes {
+            root["dataDirectory"]?.error(
+                "`\(directory)/control.sock` is longer than a socket's path, \(ControlSocket.maximumPathBytes) bytes",
+                "name a shorter directory")
+        }
         return Configuration(
-            file: file, region: region, partition: partition,
-            dataDirectory: Path.absolute(resolved, workingDirectory: workingDirectory), limits: limits,
+            file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
             logLevel: logLevel, threads: threads)
     }

@@ -1,0 +1,33 @@
+import ArgumentParser
+
+/// How a verb finds the running gateway: by its configuration, or by its data directory.
+struct ControlOption: ParsableArguments {
+    @Option(name: .customLong("config"), help: ArgumentHelp("The running gateway's configuration.", valueName: "file"))
+    var file: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The running gateway's data directory, instead of its configuration.", valueName: "directory"))
+    var dataDirectory: String?
+
+    func validate() throws {
+        if (file == nil) == (dataDirectory == nil) {
+            throw ValidationError("name the gateway: `--config FILE` or `--data-directory DIRECTORY`")
+        }
+    }
+
+    /// Asks the gateway.
+    func ask(_ request: [UInt8]) throws(ProgramError) -> ControlConversation {
+        try ControlConversation(path: ControlSocket.path(in: try directory()), request: request)
+    }
+
+    private func directory() throws(ProgramError) -> String {
+        let here = Path.workingDirectory()
+        if let dataDirectory { return Path.absolute(dataDirectory, workingDirectory: here) }
+        do throws(ConfigurationErrors) {
+            return try ConfigurationLoader.dataDirectory(of: file ?? "", from: .system, workingDirectory: here)
+        } catch {
+            throw ProgramError(error.description, status: .configuration)
+        }
+    }
+}
