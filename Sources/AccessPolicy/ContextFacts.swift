@@ -38,6 +38,13 @@ package struct ContextFacts: Sendable {
         append(.known(key), [], isUnknown: true)
     }
 
+    /// The one value stated for a key, if there is exactly one.
+    func firstValue(of key: ContextKey) -> String? {
+        guard let fact = facts.first(where: { $0.key == key }), fact.values.count == 1 else { return nil }
+        let range = values[fact.values.lowerBound]
+        return String(decoding: bytes[Int(range.start)..<Int(range.start + range.count)], as: UTF8.self)
+    }
+
     private mutating func append(_ name: ContextKeyName, _ texts: [String], isUnknown: Bool) {
         let first = values.count
         for text in texts { values.append(keep(text)) }

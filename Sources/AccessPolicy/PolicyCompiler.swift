@@ -37,7 +37,7 @@ struct PolicyCompiler {
     }
 
     /// All conditions must hold, so the order is free: equality before wildcards before the rest.
-    private static func cheapestFirst(_ conditions: [Condition]) -> [Condition] {
+    static func cheapestFirst(_ conditions: [Condition]) -> [Condition] {
         func cost(_ condition: Condition) -> Int {
             let isNamed = if case .known = ContextKeyName(condition.key) { 0 } else { 4 }
             switch condition.comparison.comparison {
