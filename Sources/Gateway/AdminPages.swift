@@ -4,6 +4,9 @@ import Synchronization
 
 /// The pages of the loopback admin listener: `/healthz`, `/readyz`, `/metrics`.
 package final class AdminPages: Sendable {
+    /// The id of the listener that serves the pages; no other may have it.
+    package static let listenerID = "admin"
+
     /// Whether the gateway takes requests.
     package enum Readiness: String, Sendable {
         case starting

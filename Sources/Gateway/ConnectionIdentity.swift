@@ -54,4 +54,16 @@ final class ConnectionIdentity {
         guard let domain = snapshot.trustDomains[name] else { throw .certificate(.unknownTrustDomain(name: name)) }
         return domain
     }
+
+    /// Whether a chain verified earlier still stands on trust that is in force.
+    static func stands(_ chain: VerifiedChain, _ snapshot: Snapshot, now: Timestamp) -> Bool {
+        do throws(AuthenticationRefusal) {
+            _ = try ConnectionIdentity(chain, snapshot, now: now)
+            let store = try domain(of: chain.leaf, snapshot).store
+            if case .success = store.verify(chain.certificates, at: now.seconds) { return true }
+            return false
+        } catch {
+            return false
+        }
+    }
 }

@@ -1,8 +1,9 @@
 import Bus
-import Domain
+package import Cryptography
+package import Domain
 import Identity
 import Network
-import Registry
+package import Registry
 import Telemetry
 
 extension RequestWorker {
@@ -52,5 +53,10 @@ extension RequestWorker {
         let state = ConnectionState(identity: identity)
         connection.attachment = state
         return state
+    }
+
+    /// Whether a connection whose certificate was verified earlier may stay open under `snapshot`.
+    package static func isTrusted(_ chain: VerifiedChain, _ snapshot: Snapshot, now: Timestamp) -> Bool {
+        ConnectionIdentity.stands(chain, snapshot, now: now)
     }
 }

@@ -22,6 +22,7 @@ package final class RequestWorker {
     }
 
     let services: Services
+    private let pages: AdminPages
     let completions: CompletionQueue
     let answers: AnswerQueue
     var snapshot: Snapshot
@@ -38,11 +39,16 @@ package final class RequestWorker {
     private var withholdReading: (Bool) -> Void = { _ in }
     private var isWithholding = false
 
-    package init(services: Services, authenticator: Authenticator, wake: @escaping @Sendable () -> Void, seed: (
-        UInt64, UInt64, UInt64, UInt64
-    )) {
+    /// - Parameters:
+    ///   - wake: asks, from any thread, for `onWake` on this loop.
+    ///   - seed: of the request ids; at least one word must not be zero.
+    package init(
+        services: Services, authenticator: Authenticator, pages: AdminPages, wake: @escaping @Sendable () -> Void,
+        seed: (UInt64, UInt64, UInt64, UInt64)
+    ) {
         self.services = services
         self.authenticator = authenticator
+        self.pages = pages
         completions = CompletionQueue(wake: wake)
         answers = AnswerQueue(wake: wake)
         snapshot = services.registry.snapshot
@@ -63,6 +69,9 @@ package final class RequestWorker {
     }
 
     private func receive(_ request: consuming Request, _ connection: Connection, _ stream: StreamToken) {
+        if connection.facts.listenerID == AdminPages.listenerID {
+            return connection.respond(pages.answer(request, requestID: ids.next()), to: stream)
+        }
         services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
         refresh()
         let requestID = ids.next()

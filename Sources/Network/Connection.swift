@@ -1,15 +1,30 @@
+package import Cryptography
 package import Domain
+package import TLS
+package import TLS
 
 /// What a connection's peer is, fixed once the handshake is done.
 package struct ConnectionFacts: Sendable {
     package let listenerID: String
+    /// Whether the listener insists on a client certificate.
+    package let requiresClientCertificate: Bool
     /// The peer's address without its port.
     package let sourceAddress: String
+    /// The client's chain as the handshake verified it; `nil` without a client certificate.
+    package fileprivate(set) var verifiedChain: VerifiedChain?
+    /// `nil` in the clear.
+    package fileprivate(set) var tlsVersion: Handshake.Version?
+
+    init(_ listener: ListenerConfiguration, sourceAddress: String) {
+        listenerID = listener.id
+        requiresClientCertificate = listener.security.requiresClientCertificate
+        self.sourceAddress = sourceAddress
+    }
 }
 
 /// One connection as the gateway sees it. Lives on its loop; outlives its socket, and is then deaf.
 package final class Connection {
-    package let facts: ConnectionFacts
+    package private(set) var facts: ConnectionFacts
     /// The gateway's own place on the connection: the identity it found, once. Dropped after `LoopWorker.closed`.
     package var attachment: AnyObject?
     private var handler: ConnectionHandler?
@@ -20,6 +35,12 @@ package final class Connection {
         self.facts = facts
         self.handler = handler
         self.gate = gate
+    }
+
+    /// The handshake is done.
+    func establish(_ handshake: Handshake) {
+        facts.verifiedChain = handshake.verifiedChain
+        facts.tlsVersion = handshake.version
     }
 
     /// The socket is gone: the two let go of each other.

@@ -31,7 +31,7 @@ extension ConnectionHandler {
             switch session.next() {
             case .wait:
                 deadlines?.observe(session, now: loop.now())
-                if session.outboxBytes > 0 || session.wantsClose { loop.markDirty(self) }
+                if isOpen, session.outboxBytes > 0 || session.wantsClose { loop.markDirty(self) }
                 return
             case .decode(let bytes):
                 context?.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: bytes)))

@@ -1,5 +1,9 @@
 import Domain
+import HTTP2
+import HTTP2
 import NIOCore
+import TLS
+import TLS
 
 /// One connection: socket ↔ HTTP, by way of TLS where the listener has it. It moves bytes and asks; the sessions decide.
 ///
@@ -31,6 +35,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     enum Engine {
         case none
         case http1(HTTP1Session)
+        case http2(HTTP2ServerSession)
     }
 
     /// How long a closing connection listens to a peer that still talks.
@@ -41,7 +46,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let limits: ConnectionLimits
     var life = Life.opening
     var engine = Engine.none
+    var tls: TLSSession?
     var deadlines: HTTP1Deadlines?
+    var startedAt: UInt64 = 0
+    /// `nil` where the listener speaks in the clear.
+    var tls: TLSSession?
+    var handshakeDeadline = UInt64.max
     private(set) var context: ChannelHandlerContext?
     private(set) var connection: Connection!
     var sourceAddress = ""
@@ -75,8 +85,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         sourceAddress = context.channel.remoteAddress?.ipAddress ?? ""
-        let facts = ConnectionFacts(listenerID: listener.configuration.id, sourceAddress: sourceAddress)
-        connection = Connection(facts: facts, handler: self, gate: listener.gate)
+        connection = Connection(
+            facts: ConnectionFacts(listener.configuration, sourceAddress: sourceAddress), handler: self, gate: listener.gate)
+        guard listener.configuration.admits(sourceAddress) else { return turnAway(.network, context) }
         switch listener.gate.enter(address: sourceAddress) {
         case .admitted: break
         case .overBudget: return turnAway(.connectionBudget, context)
@@ -86,7 +97,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         listener.connectionOpened()
         loop.add(self)
         if listener.isDraining { return closeNow() }
-        openPlaintext(context, now: loop.now())
+        switch listener.configuration.security {
+        case .plaintext: openPlaintext(context, now: loop.now())
+        case .tls(let slot): openTLS(slot, now: loop.now())
+        }
     }
 
     private func turnAway(_ reason: Refusal.Reason, _ context: ChannelHandlerContext) {
@@ -99,6 +113,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         life = .closed
         engine = .none
+        tls = nil
         guard place != nil else { return }
         loop.remove(self)
         finishHandshake()
@@ -117,7 +132,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         switch life {
-        case .opening, .open: buffer.withUnsafeReadableBytes { receive($0) }
+        case .opening, .open:
+            buffer.withUnsafeReadableBytes { bytes in
+                if let tls { decrypt(bytes, tls) } else { receivePlaintext(bytes) }
+            }
         case .closing, .lingering, .closed: break
         }
         loop.receiveBuffer.giveBack(buffer)
@@ -151,7 +169,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if !context.channel.isWritable { return true }
         switch engine {
         case .none: return false
+        case .http2(let session): return session.bufferedResponseBytes > limits.heldResponseBytes
         case .http1(let session): return session.hasBacklog || session.outboxBytes > limits.heldResponseBytes
+        case .http2(let session): return session.bufferedResponseBytes > limits.heldResponseBytes
         }
     }
 
@@ -164,12 +184,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.read()
     }
 
-    private func receive(_ bytes: UnsafeRawBufferPointer) {
+    func receivePlaintext(_ bytes: UnsafeRawBufferPointer) {
         switch engine {
         case .none: break
         case .http1(let session):
             session.receive(bytes)
             pump(session)
+        case .http2(let session): receive(bytes, session)
         }
     }
 
@@ -178,33 +199,68 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func respond(_ response: Response, to token: StreamToken) {
         switch engine {
         case .none: return
+        case .http2(let session): session.respond(to: token.stream, with: response, now: loop.roundTime)
         case .http1(let session): session.respond(response, to: token)
+        case .http2(let session): session.respond(to: token.stream, with: response, now: loop.now())
         }
         loop.markDirty(self)
     }
 
-    /// Writes what the session has for the peer. Called by the loop once a round.
+    /// Writes what the sessions have for the peer. Called by the loop once a round.
     func flush() {
         guard let context else { return }
+        switch life {
+        case .opening, .open, .closing: break
+        case .lingering, .closed: return
+        }
         switch engine {
-        case .none: break
+        case .none: write(context) { _ in }
         case .http1(let session):
             repeat {
                 write(context) { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
                 pump(session)
             } while session.outboxBytes > 0 && context.channel.isWritable
             if session.wantsClose, session.outboxBytes == 0 { endOutput(context) }
+        case .http2(let session):
+            let now = loop.roundTime
+            while write(context, { session.produce(into: &$0, limit: LoopState.outputChunkBytes, now: now) }) {}
+            if session.wantsClose { endOutput(context) }
         }
+        if case .closing = life { endOutput(context) }
     }
 
-    private func write(_ context: ChannelHandlerContext, _ produce: (inout [UInt8]) -> Void) {
-        guard context.channel.isWritable else { return }
+    /// Sends one chunk, encrypted where there is TLS; `false` when there was nothing or the socket is full.
+    @discardableResult
+    private func write(_ context: ChannelHandlerContext, _ produce: (inout [UInt8]) -> Void) -> Bool {
+        guard context.channel.isWritable else { return false }
         loop.plaintext.removeAll(keepingCapacity: true)
         produce(&loop.plaintext)
-        guard !loop.plaintext.isEmpty else { return }
-        loop.output.clear()
-        loop.output.writeBytes(loop.plaintext)
+        let isFull = loop.plaintext.count >= LoopState.outputChunkBytes
+        if let tls {
+            guard encrypt(tls) else { return false }
+        } else {
+            guard !loop.plaintext.isEmpty else { return false }
+            loop.output.clear()
+            loop.output.writeBytes(loop.plaintext)
+        }
         context.writeAndFlush(wrapOutboundOut(loop.output), promise: nil)
+        return isFull
+    }
+
+    /// Makes `loop.output` the records of `loop.plaintext` and of what the handshake has to say; `false` when there is
+    /// nothing to send.
+    private func encrypt(_ tls: TLSSession) -> Bool {
+        do throws(TLSError) {
+            if !loop.plaintext.isEmpty { try loop.plaintext.withUnsafeBytes { (bytes) throws(TLSError) in try tls.write(bytes) } }
+        } catch {
+            refuse(.session("\(error)"))
+            closeNow()
+            return false
+        }
+        guard tls.pendingCiphertextBytes > 0 else { return false }
+        loop.output.clear()
+        tls.takeCiphertext { loop.output.writeBytes($0) }
+        return true
     }
 
     // MARK: The end
@@ -214,19 +270,37 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch engine {
         case .none: return closeNow()
         case .http1(let session): session.drain()
+        case .http2(let session): session.beginDrain(now: loop.now())
+        case .http2(let session): session.beginDrain(now: loop.now())
         }
         loop.markDirty(self)
         loop.scheduleRound()
     }
 
     /// Everything is written: shuts our side and waits a moment for the peer to stop talking.
-    private func endOutput(_ context: ChannelHandlerContext) {
+    func endOutput(_ context: ChannelHandlerContext) {
         switch life {
         case .opening, .open, .closing: break
         case .lingering, .closed: return
         }
         life = .lingering(until: loop.now() + Self.lingerNanoseconds)
+        if let tls {
+            tls.shutdown()
+            writeCiphertext(tls, context)
+        }
         context.close(mode: .output, promise: nil)
+    }
+
+    private func encryptGoodbye(_ tls: TLSSession) -> Bool {
+        loop.plaintext.removeAll(keepingCapacity: true)
+        return encrypt(tls)
+    }
+
+    /// Closes once what is pending is written.
+    func closeAfterFlush() {
+        life = .closing
+        loop.markDirty(self)
+        loop.scheduleRound()
     }
 
     func closeNow() {
@@ -248,7 +322,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
             refuse(.deadline(.writeStall))
             return closeNow()
         }
-        guard withheldSince == nil, case .http1(let session) = engine, let deadlines else { return }
+        if now >= handshakeDeadline, case .opening = life {
+            refuse(.deadline(.handshake))
+            return closeNow()
+        }
+        if case .http2(let session) = engine { return tick(session, now) }
+        switch engine {
+        case .none:
+            guard now >= startedAt + limits.handshakeNanoseconds else { return }
+            refuse(.deadline(.handshake))
+            closeNow()
+        case .http1(let session): tick(now, session)
+        case .http2(let session): tick(now, session)
+        }
+    }
+
+    private func tick(_ now: UInt64, _ session: HTTP1Session) {
+        if now >= startedAt + limits.maximumAgeNanoseconds { beginDrain() }
+        guard withheldSince == nil, let deadlines else { return }
         switch deadlines.tick(now: now, bodyBytes: session.bodyBytes) {
         case .nothing: break
         case .idle: closeNow()

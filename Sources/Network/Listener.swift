@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+package import TLS
 
 /// One listening socket and its connections.
 package final class Listener: Sendable {
@@ -26,7 +27,7 @@ package final class Listener: Sendable {
         let bootstrap = ServerBootstrap(group: loops.group)
             .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try prepare(channel, loops: loops, state: state) }
@@ -53,6 +54,12 @@ package final class Listener: Sendable {
 
     /// Connections open now.
     package var openConnections: Int { state.openConnections }
+
+    /// New handshakes use `context` from now on; connections that are open keep theirs. Only for a TLS listener.
+    package func replace(_ context: ServerContext) {
+        precondition(state.serverContext != nil, "a plaintext listener has no TLS context")
+        state.replace(context)
+    }
 
     /// Stops accepting, tells every connection to finish, and returns when the last one has closed, at the latest after
     /// `ConnectionLimits.drainNanoseconds`.

@@ -1,3 +1,8 @@
+import TLS
+
+package import HTTP2
+package import TLS
+
 /// Where and how a listener listens.
 package struct ListenerConfiguration: Sendable {
     /// The listener's name in facts, logs and policies.
@@ -9,7 +14,11 @@ package struct ListenerConfiguration: Sendable {
     /// Connections the kernel holds before they are accepted.
     package var backlog = 1024
     package var limits = ConnectionLimits()
+    /// The limits of HTTP/2 sessions.
+    package var http2 = HTTP2Configuration()
     package var security: ListenerSecurity
+    /// Whether an address may connect: the listener's security group.
+    package var admits: @Sendable (_ sourceAddress: String) -> Bool = { _ in true }
 
     package init(id: String, host: String, port: Int, security: ListenerSecurity) {
         self.id = id
@@ -23,4 +32,15 @@ package struct ListenerConfiguration: Sendable {
 package enum ListenerSecurity: Sendable {
     /// HTTP/1.1 in the clear, for the loopback admin pages only.
     case plaintext
+    /// TLS with `h2` or `http/1.1` by ALPN. The context is the first; `Listener.replace` gives later ones.
+    case tls(ServerContext)
+    /// TLS, then the HTTP that ALPN agrees on.
+    case tls(ServerContextSlot)
+
+    var requiresClientCertificate: Bool {
+        switch self {
+        case .plaintext: false
+        case .tls(let slot): slot.current.clientCertificates == .required
+        }
+    }
 }

@@ -1,5 +1,7 @@
+import HTTP2
 import NIOCore
 import Synchronization
+import TLS
 
 /// What the connections of one listener share.
 final class ListenerState: Sendable {
@@ -10,13 +12,26 @@ final class ListenerState: Sendable {
     }
 
     let configuration: ListenerConfiguration
+    /// The limits of `configuration` as an HTTP/2 session reads them.
+    let http2: HTTP2Configuration
     let gate: AcceptGate
     private let counts = Mutex(Counts())
+    private let current: Mutex<ServerContext?>
 
     init(configuration: ListenerConfiguration, gate: AcceptGate) {
         self.configuration = configuration
+        http2 = HTTP2Configuration(configuration.limits)
         self.gate = gate
+        switch configuration.security {
+        case .plaintext: current = Mutex(nil)
+        case .tls(let context): current = Mutex(context)
+        }
     }
+
+    /// The context of the next handshake; `nil` without TLS.
+    var serverContext: ServerContext? { current.withLock { $0 } }
+
+    func replace(_ context: ServerContext) { current.withLock { $0 = context } }
 
     var openConnections: Int { counts.withLock { $0.open } }
     /// New connections are not served any more.
@@ -45,5 +60,23 @@ final class ListenerState: Sendable {
             }
             if isEmpty { continuation.resume() }
         }
+    }
+}
+
+extension HTTP2Configuration {
+    fileprivate init(_ limits: ConnectionLimits) {
+        self.init()
+        headerBytes = limits.headerBytes
+        headerFields = limits.headerFields
+        bodyBytes = limits.bodyBytes
+        prefaceNanoseconds = limits.prefaceNanoseconds
+        headerNanoseconds = limits.headerBlockNanoseconds
+        bodyNanoseconds = limits.bodyNanoseconds
+        bodyGraceNanoseconds = limits.bodyGraceNanoseconds
+        bodyBytesPerSecond = UInt64(limits.bodyBytesPerSecond)
+        idleNanoseconds = limits.idleNanoseconds
+        ageNanoseconds = limits.maximumAgeNanoseconds
+        drainNanoseconds = limits.drainNanoseconds
+        responseBytesPerConnection = limits.heldResponseBytes
     }
 }

@@ -1,3 +1,4 @@
+import Domain
 import NIOCore
 import Synchronization
 
@@ -19,11 +20,20 @@ final class LoopState: @unchecked Sendable {
     /// Plaintext on its way out, and bytes on their way to a socket.
     var plaintext: [UInt8] = []
     var output = ByteBuffer()
+    /// Plaintext on its way in: what one read of a socket holds, and a record more.
+    let inbound = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: ReceiveBuffer.capacity + 16_384, alignment: MemoryLayout<UInt64>.alignment)
+    /// Spreads connection ages; a counter scrambled, for no one may gain by guessing it.
+    private var ageSeed: UInt32 = 0
+    /// Where a session decrypts into: room for a whole record.
+    let decrypted = UnsafeMutableRawBufferPointer.allocate(byteCount: 16_384, alignment: 16)
 
     private(set) var connections: [ConnectionHandler] = []
     private var dirty: [ConnectionHandler] = []
     private var spareDirty: [ConnectionHandler] = []
     private var withheld: [ConnectionHandler] = []
+    /// The time at the start of the work under way: one reading of the clock serves a round.
+    private(set) var roundTime: UInt64 = 0
     private var isRoundScheduled = false
     private var isTicking = false
     private let isWakeScheduled = Atomic(false)
@@ -35,6 +45,22 @@ final class LoopState: @unchecked Sendable {
         self.now = now
         roundTask = { self.endRound() }
         wakeTask = { self.wakeUp() }
+    }
+
+    deinit { decrypted.deallocate() }
+
+    deinit { inbound.deallocate() }
+
+    /// 32 bits that differ from connection to connection.
+    func nextAgeJitter() -> UInt32 {
+        ageSeed &+= 0x9E37_79B9
+        return ageSeed ^ UInt32(truncatingIfNeeded: now())
+    }
+
+    /// The id of an answer the gateway never saw.
+    func nextRequestID() -> UniqueID {
+        var random = SystemRandomNumberGenerator()
+        return UniqueID(random: random.next(), random.next())
     }
 
     /// Gives the loop its worker, once, before it serves anything.
@@ -53,8 +79,15 @@ final class LoopState: @unchecked Sendable {
 
     private func wakeUp() {
         isWakeScheduled.store(false, ordering: .releasing)
+        roundTime = now()
         worker.onWake()
         settle()
+    }
+
+    /// The clock, read at the first socket of a round and good for the others.
+    func timeOfRead() -> UInt64 {
+        if !isRoundScheduled { roundTime = now() }
+        return roundTime
     }
 
     /// Asks for one `cycleEnd` after all sockets that are ready now have been read.
@@ -122,6 +155,7 @@ final class LoopState: @unchecked Sendable {
     /// One look at every connection: thousands cost less than one timer each.
     private func passTick() {
         let time = now()
+        roundTime = time
         for handler in connections { handler.tick(time) }
         settle()
         isTicking = false

@@ -6,6 +6,8 @@ package struct Refusal: Sendable {
         case connectionBudget
         /// The address has too many connections that have not finished their handshake.
         case handshakingBudget
+        /// The listener's networks do not hold the address.
+        case network
         /// The TLS handshake failed; the text says why and never holds a peer's bytes unescaped.
         case handshake(String)
         /// A deadline passed.
@@ -42,6 +44,7 @@ extension Refusal.Reason: CustomStringConvertible {
         switch self {
         case .connectionBudget: "all connections of the process are in use"
         case .handshakingBudget: "too many unfinished handshakes from this address"
+        case .network: "the listener is not for this network"
         case .handshake(let cause): "the TLS handshake failed: \(cause)"
         case .deadline(let deadline): deadline.rawValue
         case .http1(let refusal): refusal.message

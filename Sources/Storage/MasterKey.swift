@@ -47,6 +47,7 @@ package struct MasterKey: Sendable {
         case eventIDs = "event ids"
         case leafSalts = "leaf salts"
         case check = "check"
+        case accessKeys = "access keys"
     }
 
     /// The codec of the gateway's event ids.

@@ -87,7 +87,8 @@ struct Assembly {
                     authorities: try Certificate.certificates(pem: domain.bundle.bytes), revocationLists: lists,
                     configuration: settings)
                 let facts = TrustDomain(
-                    name: domain.name, accounts: domain.accounts, issuerPins: domain.issuerPins, regions: domain.regions)
+                    name: domain.name, accounts: domain.accounts, issuerPins: domain.issuerPins, regions: domain.regions
+                )
                 anchors.append(.init(facts: facts, store: store))
             } catch {
                 throw ProgramError("trust domain `\(domain.name)`: \(error)", status: .configuration)

@@ -8,6 +8,9 @@ enum Output {
     /// Writes `bytes` and a line feed to standard output.
     static func line(_ bytes: [UInt8]) { write(bytes + [0x0A], to: STDOUT_FILENO) }
 
+    /// Writes a whole line of the log, its line feed included, to standard error.
+    static func logLine(_ line: [UInt8]) { write(line, to: STDERR_FILENO) }
+
     /// Writes `text` and a line feed to standard error.
     static func complaint(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
 
@@ -34,6 +37,8 @@ enum ExitStatus: Int32 {
     case configuration = 3
     /// No gateway answers on the control socket.
     case unreachable = 4
+    /// The disk failed: the gateway stopped so that nothing is acknowledged any more; start it again.
+    case storageFailed = 5
     /// Standard output was closed.
     case outputClosed = 13
 }

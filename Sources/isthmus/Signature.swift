@@ -15,7 +15,8 @@ struct Signature: ParsableCommand {
                 A line of standard input: {"id", "request": {"method", "target", "headers": [["name", "value"], …], \
                 "bodyBase64"}, "credentials": {"accessKeyId", "secretAccessKey", "sessionToken"?}, "region", \
                 "service", "now"}. A line of standard output: {"id", "verified", "reason"?, "code"?, \
-                "canonicalRequest", "stringToSign"}. Exit status 0 however the signatures turn out; 1 when the input cannot be read.
+                "canonicalRequest", "stringToSign"}. Exit status 0 however the signatures \
+                turn out; 1 when the input cannot be read.
                 """)
 
         @Flag(help: "Read JSON lines from standard input.")

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 import JSON
 
@@ -146,7 +147,7 @@ extension ConfigurationLoader {
             value.error(
                 "`\(value.path)` has \(elements.count) policies", "write at most \(Self.maximumPoliciesPerPrincipal)")
         }
-        return elements.compactMap { readPolicy($0) }
+        return elements.compactMap { readPolicy($0, kind: .identity) }
     }
 }
 

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 
 extension ConfigurationLoader {
@@ -29,7 +30,7 @@ extension ConfigurationLoader {
         let account = mapping.required("account", "\"444455556666\"").flatMap { readAccountID($0) }
         let name = mapping.required("name", "orders").flatMap { readBusName($0) }
         let description = mapping["description"].flatMap { readDescription($0) }
-        let policy = mapping["policy"].flatMap { readPolicy($0) }
+        let policy = mapping["policy"].flatMap { readPolicy($0, kind: .resource) }
         let tags = mapping["tags"].map { readTags($0) } ?? []
         if let account, let accounts, let member = mapping["account"] {
             checkLocal(account, at: member, accounts: accounts)

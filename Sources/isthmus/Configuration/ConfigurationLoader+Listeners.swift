@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 
 extension ConfigurationLoader {
@@ -34,7 +35,7 @@ extension ConfigurationLoader {
         }
         let privateKey = mapping.required("privateKey", "server.key").flatMap { readSecretFile($0) }
         let networks = mapping["networks"].map { readNetworks($0) }
-        let policy = mapping["policy"].flatMap { readPolicy($0) }
+        let policy = mapping["policy"].flatMap { readPolicy($0, kind: .endpoint) }
         guard let id, let address, let port, let mode, let certificate, let privateKey else { return nil }
         checkPair(certificate, privateKey, at: mapping)
         return Configuration.Listener(

@@ -1,10 +1,19 @@
+import AccessPolicy
 import Domain
 import JSON
 import Yams
 
 extension ConfigurationLoader {
-    /// A policy: a path to a JSON file, or a document written in YAML.
-    func readPolicy(_ value: YAMLValue) -> PolicyText? {
+    /// A policy: a path to a JSON file, or a document written in YAML. What the gateway would refuse is reported.
+    func readPolicy(_ value: YAMLValue, kind: PolicyKind) -> PolicyText? {
+        guard let policy = readPolicyText(value) else { return nil }
+        let findings = PolicyReading.findings(policy.json, kind: kind)
+        for refusal in findings.refusals { value.error("`\(policy.origin)`: \(refusal)", "correct the policy") }
+        for warning in findings.warnings { value.warning("`\(policy.origin)`: \(warning)", "look at it again") }
+        return policy
+    }
+
+    private func readPolicyText(_ value: YAMLValue) -> PolicyText? {
         if value.node.mapping != nil { return readInlinePolicy(value) }
         guard
             let file = readFile(

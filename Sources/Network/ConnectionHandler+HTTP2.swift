@@ -1,0 +1,49 @@
+import Domain
+import HTTP2
+import NIOCore
+
+extension ConnectionHandler {
+    /// Starts HTTP/2 on a connection that is ready for it.
+    func openHTTP2(now: UInt64) {
+        engine = .http2(
+            HTTP2ServerSession(configuration: listener.configuration.http2, now: now, ageJitter: loop.nextAgeJitter()))
+        life = .open
+        loop.markDirty(self)
+    }
+
+    func receive(_ bytes: UnsafeRawBufferPointer, _ session: HTTP2ServerSession) {
+        do throws(HTTP2Error) {
+            try session.receive(bytes, now: loop.timeOfRead())
+        } catch {
+            // `flush` sends the GOAWAY and closes.
+            refuse(.http2Connection("\(error.name)"))
+        }
+        pump(session)
+        if session.wantsProduce || session.wantsClose { loop.markDirty(self) }
+    }
+
+    /// Hands out what has become whole.
+    private func pump(_ session: HTTP2ServerSession) {
+        while let event = session.nextEvent() {
+            switch event {
+            case .request(let streamID, let request):
+                loop.worker.receive(request, connection, StreamToken(stream: streamID))
+            case .refused(let streamID, let refusal):
+                refuse(.http2Request(status: refusal.status))
+                let answer = Response(
+                    status: refusal.status, contentType: .text, requestID: loop.nextRequestID(), body: [])
+                session.respond(to: streamID, with: answer, now: loop.roundTime)
+            case .reset(let streamID): loop.worker.reset(connection, StreamToken(stream: streamID))
+            }
+        }
+    }
+
+    func tick(_ now: UInt64, _ session: HTTP2ServerSession) {
+        guard now >= session.nextDeadline else { return }
+        let wasClosing = session.closeReason != nil
+        session.expire(now: now)
+        pump(session)
+        if let reason = session.closeReason, !wasClosing { refuse(.http2Connection("\(reason.name)")) }
+        if session.wantsProduce || session.wantsClose { loop.markDirty(self) }
+    }
+}

@@ -1,0 +1,62 @@
+import NIOCore
+import TLS
+
+extension ConnectionHandler {
+    /// Takes the listener's current context for this connection.
+    func startHandshake(_ server: ServerContext) {
+        do throws(TLSError) {
+            tls = try TLSSession(server: server)
+        } catch {
+            refuse(.handshake("\(error)"))
+            closeNow()
+        }
+    }
+
+    /// Decrypts what one read brought, and hands the plaintext on in one piece.
+    func decrypt(_ ciphertext: UnsafeRawBufferPointer, _ tls: TLSSession) {
+        var rest = ciphertext
+        var gathered = 0
+        do throws(TLSError) {
+            while isOpen {
+                let room = UnsafeMutableRawBufferPointer(rebasing: loop.inbound[gathered...])
+                let result = try tls.read(from: &rest, into: room)
+                if case .opening = life, case .established(let handshake) = tls.state { open(handshake) }
+                switch result {
+                case .plaintext(let count):
+                    gathered += count
+                    if loop.inbound.count - gathered < 16_384 { deliver(&gathered) }
+                case .needsMore:
+                    deliver(&gathered)
+                    if tls.pendingCiphertextBytes > 0 { loop.markDirty(self) }
+                    return
+                case .closed:
+                    deliver(&gathered)
+                    return closeAfterFlush()
+                }
+            }
+        } catch {
+            deliver(&gathered)
+            if case .opening = life { refuse(.handshake("\(error)")) } else { refuse(.session("\(error)")) }
+            closeAfterFlush()
+        }
+    }
+
+    private func deliver(_ gathered: inout Int) {
+        guard gathered > 0 else { return }
+        receive(UnsafeRawBufferPointer(rebasing: loop.inbound[..<gathered]))
+        gathered = 0
+    }
+
+    /// The handshake is done: its protocol takes over.
+    private func open(_ handshake: Handshake) {
+        guard let context else { return }
+        finishHandshake()
+        connection.facts = ConnectionFacts(
+            listenerID: listener.configuration.id, sourceAddress: sourceAddress,
+            clientCertificates: listener.serverContext?.clientCertificates ?? .none, handshake: handshake)
+        switch handshake.applicationProtocol {
+        case .http2: openHTTP2(now: loop.timeOfRead())
+        case .http11: openHTTP1(context, now: loop.timeOfRead())
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Domain
+import Gateway
+import Network
+import Registry
+import Storage
+import TLS
+import Telemetry
+
+extension GatewayProcess {
+    /// Puts the declaration in force, binds every socket and says that the gateway is ready.
+    func listen() async throws(ProgramError) {
+        do throws(ControlFault) { try await plane.adopt(registry.snapshot.declaration) } catch {
+            throw ProgramError("the configuration cannot be put in force: \(error.message)", status: .configuration)
+        }
+        controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
+        for listener in configuration.listeners {
+            let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))
+            listeners.append((listener.id, slot, try await start(listener, slot)))
+        }
+        do throws(NetworkError) {
+            admin = try await Listener.start(
+                ListenerConfiguration(
+                    id: AdminPages.listenerID, host: configuration.admin.address, port: Int(configuration.admin.port),
+                    security: .plaintext), on: loops, gate: gate)
+            let verbs = ControlVerbs(services: services, plane: plane)
+            control = try await ControlListener.start(
+                path: ControlSocket.path(in: configuration.dataDirectory), on: loops
+            ) { line, stream in
+                await verbs.answer(line) { await stream.send($0) }
+            }
+        } catch {
+            throw ProgramError("\(error)")
+        }
+        pages.set(.ready)
+        log.log(
+            .info, "ready",
+            [("region", .text(configuration.region)), ("dataDirectory", .text(configuration.dataDirectory))])
+    }
+
+    private func start(
+        _ listener: Configuration.Listener, _ slot: ServerContextSlot
+    ) async throws(ProgramError) -> Listener {
+        var settings = ListenerConfiguration(
+            id: listener.id, host: listener.address, port: Int(listener.port), security: .tls(slot))
+        settings.limits.idleNanoseconds = UInt64(configuration.limits.idleSeconds) * .second
+        settings.limits.maximumAgeNanoseconds = UInt64(configuration.limits.maximumAgeSeconds) * .second
+        settings.limits.drainNanoseconds = UInt64(configuration.limits.drainSeconds) * .second
+        do throws(NetworkError) {
+            let started = try await Listener.start(settings, on: loops, gate: gate)
+            log.log(
+                .info, "listening",
+                [
+                    ("listener", .text(listener.id)), ("address", .text(listener.address)),
+                    ("port", .integer(Int64(started.port))),
+                ])
+            return started
+        } catch {
+            throw ProgramError("\(error)")
+        }
+    }
+
+    /// Reads the configuration again and takes it over as a whole, or keeps what is in force and says why.
+    func reload(_ file: String) async {
+        do throws(ProgramError) {
+            let next = try readAgain(file)
+            let declaration = try Assembly(next).declaration
+            var contexts: [(ServerContextSlot, ServerContext)] = []
+            for listener in next.listeners {
+                guard let running = listeners.first(where: { $0.id == listener.id }) else { continue }
+                contexts.append((running.context, try Assembly.context(of: listener, registry: registry)))
+            }
+            do throws(ControlFault) { try await plane.adopt(declaration) } catch {
+                throw ProgramError(error.message, status: .configuration)
+            }
+            for (slot, context) in contexts { slot.replace(with: context) }
+            await closeConnectionsOfRemovedDomains()
+            sayWhatNeedsRestart(next)
+            configuration = next
+            services.metrics.add(to: .reloads)
+            log.log(.info, "reloaded", [("file", .text(file))])
+        } catch {
+            services.metrics.add(to: .reloadFailures)
+            log.log(.error, "reload-refused", [("file", .text(file)), ("reason", .text(error.description))])
+        }
+    }
+
+    private func readAgain(_ file: String) throws(ProgramError) -> Configuration {
+        do throws(ConfigurationErrors) {
+            return try ConfigurationLoader.load(
+                file, from: .system, now: WallClock.system.now(), workingDirectory: Path.workingDirectory()
+            ).configuration
+        } catch {
+            for diagnostic in error.diagnostics {
+                log.log(.error, "configuration-error", [("message", .text(diagnostic.description))])
+            }
+            throw ProgramError("the configuration has \(error.diagnostics.count) errors", status: .configuration)
+        }
+    }
+
+    /// Trust that was taken away ends connections at once, not at their next request.
+    private func closeConnectionsOfRemovedDomains() async {
+        let snapshot = registry.snapshot
+        let now = WallClock.system.now()
+        let closed = await loops.closeConnections { connection in
+            guard let chain = connection.facts.verifiedChain else { return false }
+            return !RequestWorker.isTrusted(chain, snapshot, now: now)
+        }
+        if closed > 0 { log.log(.info, "connections-closed", [("count", .integer(Int64(closed)))]) }
+    }
+
+    private func sayWhatNeedsRestart(_ next: Configuration) {
+        let places = { (configuration: Configuration) in
+            configuration.listeners.map { "\($0.id) \($0.address):\($0.port) \($0.clientCertificate)" }
+                + ["\(configuration.admin.address):\(configuration.admin.port)", configuration.dataDirectory]
+        }
+        guard places(next) != places(configuration) else { return }
+        log.log(.warning, "restart-needed", [("reason", "addresses, ports and the data directory change at a restart")])
+    }
+
+    /// Lets requests in flight finish, makes what they brought durable, and ends every thread.
+    func drain() async {
+        pages.set(.draining)
+        log.log(.info, "draining")
+        await withTaskGroup(of: Void.self) { group in
+            for running in listeners { group.addTask { await running.listener.drain() } }
+        }
+        services.controlLine.close()
+        await controlLoop?.value
+        await control?.close()
+        stores.log.stop()
+        await admin?.close()
+        await loops.shutdown()
+        log.log(.info, "stopped")
+    }
+}

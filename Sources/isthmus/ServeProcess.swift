@@ -1,0 +1,121 @@
+import Bus
+import Cryptography
+import Domain
+import Gateway
+import Glibc
+import Identity
+import Network
+import Registry
+import Storage
+import TLS
+import Telemetry
+
+/// The gateway as a process: opens its stores, listens, reloads, drains. Made once by `serve`.
+actor GatewayProcess {
+    var configuration: Configuration
+    let stores: DurableStores
+    let registry: Registry
+    let plane: ControlPlane
+    let services: Services
+    let loops: EventLoops
+    let gate: AcceptGate
+    let pages: AdminPages
+    let log: Logger
+    var listeners: [(id: String, context: ServerContextSlot, listener: Listener)] = []
+    var admin: Listener?
+    var control: ControlListener?
+    var controlLoop: Task<Void, Never>?
+
+    /// Opens everything that can fail before a socket is bound.
+    init(_ configuration: Configuration) throws(ProgramError) {
+        self.configuration = configuration
+        let metrics = Metrics()
+        let log = Self.makeLogger(configuration, metrics)
+        self.log = log
+        stores = try DurableStores(configuration, watch: Self.makeWatch(log, metrics))
+        let declaration = try Assembly(configuration).declaration
+        do throws(ControlStoreError) {
+            registry = Registry(try Snapshot.loading(try stores.control.load(), declaration: declaration))
+        } catch {
+            throw ProgramError("the control tables of `\(configuration.dataDirectory)` cannot be read: \(error)")
+        }
+        plane = ControlPlane(
+            registry: registry, store: stores.control, logger: log, metrics: metrics, clock: .system,
+            onFatal: { Self.end(log, reason: $0) })
+        let services = Services(
+            registry: registry, log: stores.log, eventIDs: stores.eventIDs, controlLine: ControlLine(),
+            accessKeys: stores.accessKeys, metrics: metrics, logger: log, clock: .system,
+            monotonic: SystemClock.monotonicNanoseconds, random: .system, settings: Services.Settings())
+        self.services = services
+        gate = AcceptGate(budgets: Self.budgets(configuration.limits))
+        pages = AdminPages(metrics: metrics) { [gate, stores] in
+            metrics.set(.connections, to: Int64(gate.openConnections))
+            metrics.set(.logWaitingBytes, to: Int64(stores.log.waitingBytes))
+        }
+        loops = try Self.makeLoops(configuration, services, pages)
+    }
+
+    private static func makeLogger(_ configuration: Configuration, _ metrics: Metrics) -> Logger {
+        let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
+        return Logger(level: level, clock: .system, metrics: metrics) { line in
+            Output.logLine(line)
+        }
+    }
+
+    private static func makeWatch(_ log: Logger, _ metrics: Metrics) -> LogWatch {
+        var watch = LogWatch(onFatal: { end(log, reason: "\($0)") })
+        watch.onTrim = { trim in
+            log.log(
+                .info, "log-trimmed",
+                [
+                    ("bus", .integer(Int64(trim.bus.value))), ("first", .integer(Int64(trim.first.value))),
+                    ("last", .integer(Int64(trim.last.value))), ("reason", .text(trim.reason.rawValue)),
+                ])
+        }
+        watch.onFull = { isFull in log.log(.error, isFull ? "disk-full" : "disk-has-room") }
+        watch.onCommit = { commit in
+            metrics.add(to: .commits)
+            metrics.observe(nanoseconds: commit.nanoseconds, in: .commit)
+        }
+        return watch
+    }
+
+    /// The disk failed in a commit: nothing may be acknowledged any more, the restart decides. Source: DURABILITY 2.
+    private static func end(_ log: Logger, reason: String) {
+        log.log(.error, "fail-stop", [("reason", .text(reason))])
+        _exit(ExitStatus.storageFailed.rawValue)
+    }
+
+    private static func budgets(_ limits: GatewayLimits) -> ConnectionBudgets {
+        var budgets = ConnectionBudgets()
+        budgets.connections = limits.connections
+        budgets.handshakingPerAddress = limits.connectionsPerAddress
+        budgets.connectionsPerPrincipal = limits.connectionsPerPrincipal
+        return budgets
+    }
+
+    private static func makeLoops(
+        _ configuration: Configuration, _ services: Services, _ pages: AdminPages
+    ) throws(ProgramError) -> EventLoops {
+        let rules = SigV4Rules(
+            region: configuration.region, services: ["events", "sts"],
+            toleranceSeconds: Int64(configuration.limits.signatureToleranceSeconds))
+        var seeds: [(UInt64, UInt64, UInt64, UInt64)] = []
+        let count = configuration.threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        do throws(CryptographyError) {
+            for _ in 0..<count {
+                let random = RandomBytes.system
+                seeds.append(
+                    (try random.integer(), try random.integer(), try random.integer(), try random.integer() | 1))
+            }
+        } catch {
+            throw ProgramError("the system gives no randomness: \(error)")
+        }
+        return EventLoops(count: count) { index, wake in
+            RequestWorker(
+                services: services, authenticator: Authenticator(rules: rules), pages: pages, wake: wake,
+                seed: seeds[index]
+            ).makeLoopWorker()
+        }
+    }
+}

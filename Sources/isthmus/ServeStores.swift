@@ -1,0 +1,34 @@
+import Bus
+import Cryptography
+import Domain
+import Gateway
+import Network
+import Registry
+import Storage
+import Telemetry
+
+/// What survives a restart, opened: the data directory, its key, the log, the control tables.
+struct DurableStores {
+    let log: SQLiteEventLog
+    let control: SQLiteControlStore
+    let eventIDs: EventIDCodec
+    let accessKeys: AccessKeyRing
+
+    /// Opens what is there, or makes it.
+    init(_ configuration: Configuration, watch: LogWatch) throws(ProgramError) {
+        do throws(StorageError) {
+            let home = try DataDirectory(path: configuration.dataDirectory)
+            let key = try MasterKey(in: home, hasLog: SQLiteEventLog.exists(in: home), random: .system)
+            log = try SQLiteEventLog(
+                in: home, key: key, configuration: LogConfiguration(region: configuration.region), clock: .system,
+                monotonic: SystemClock.monotonicNanoseconds, watch: watch)
+            control = try SQLiteControlStore(in: home)
+            do throws(CryptographyError) {
+                eventIDs = try key.eventIDs()
+                accessKeys = try AccessKeyRing(key: key.key(for: .accessKeys).bytes)
+            } catch { throw StorageError.wrongKey(path: home.file(MasterKey.fileName)) }
+        } catch {
+            throw ProgramError("\(error)")
+        }
+    }
+}
