@@ -61,7 +61,7 @@ struct SourceText {
     nonisolated(unsafe) private static let declaration =
         /\b(?:func\s+([A-Za-z_][A-Za-z0-9_]*|[^\sA-Za-z(]+)|init[?!]?(?=\s*[(<])|deinit\b)/
     nonisolated(unsafe) private static let nextDeclaration =
-        /^\s*(?:@\w+\s+)*(?:(?:file)?private |package |static |mutating )*(?:func|var|let|init|case|struct|enum|class)\b/
+        /^\s*(?:@\w+\s+)*(?:(?:file)?private |package |static )*(?:func|var|let|init|case|struct|enum|class)\b/
 
     /// The line of the brace that closes the body beginning after a declaration; nil when there is no body.
     private func bodyEnd(line: Int, column: Int) -> Int? {

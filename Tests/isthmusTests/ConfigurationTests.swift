@@ -30,10 +30,11 @@ import Testing
         let policies = account.principals[0].policies
         #expect(policies.map(\.origin) == ["etc/accounts/publisher.json", "etc/accounts/globex.yaml:4"])
         #expect(
-            policies.map { String(decoding: $0.json, as: UTF8.self) } == Array(repeating: Self.emptyPolicy, count: 2))
+            policies.map { String(decoding: $0.json, as: UTF8.self) } == Array(repeating: Self.policy, count: 2))
     }
 
-    private static let emptyPolicy = #"{"Version":"2012-10-17","Statement":[]}"#
+    private static let policy =
+        #"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#
 
     @Test("each mistake is one line with file, line and what to write instead", arguments: mistakes)
     func mistake(text: String, instead: String, complaint: String) throws {

@@ -8,8 +8,9 @@ extension ConfigurationLoader {
     func readPolicy(_ value: YAMLValue, kind: PolicyKind) -> PolicyText? {
         guard let policy = readPolicyText(value) else { return nil }
         let findings = PolicyReading.findings(policy.json, kind: kind)
-        for refusal in findings.refusals { value.error("`\(policy.origin)`: \(refusal)", "correct the policy") }
-        for warning in findings.warnings { value.warning("`\(policy.origin)`: \(warning)", "look at it again") }
+        let name = value.node.mapping == nil ? policy.origin : value.path
+        for refusal in findings.refusals { value.error("`\(name)` is \(refusal)", "correct the policy") }
+        for warning in findings.warnings { value.warning("`\(name)`: \(warning)", "look at it again") }
         return policy
     }
 

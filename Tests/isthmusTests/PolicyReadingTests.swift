@@ -1,0 +1,81 @@
+import AccessPolicy
+import Domain
+import Foundation
+import Testing
+
+@testable import isthmus
+
+@Suite struct PolicyReadingTests {
+    private static let bus = "arn:aws:events:eu-central-1:444455556666:event-bus/orders"
+
+    private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+    private func document(_ statement: String) -> [UInt8] {
+        bytes(#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",\#(statement)}]}"#)
+    }
+
+    @Test("a policy that names principals is read as a resource's, another as an identity's")
+    func guesses() {
+        let resource = document(
+            #""Principal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"\#(Self.bus)""#
+        )
+        let identity = document(#""Action":"events:PutEvents","Resource":"*""#)
+        #expect(PolicyReading.findings(resource, kind: nil).refusals == [])
+        #expect(PolicyReading.findings(identity, kind: nil).refusals == [])
+        #expect(PolicyReading.findings(identity, kind: .resource).refusals.count == 1)
+    }
+
+    @Test(
+        "what would not be saved is refused with its place",
+        arguments: ["{", "[]", #"{"Statement":[{"Effect":"Maybe"}]}"#])
+    func refuses(text: String) {
+        let findings = PolicyReading.findings(bytes(text), kind: nil)
+        #expect(findings.refusals.count == 1)
+        #expect(findings.refusals.allSatisfy { $0.hasPrefix("refused: ") })
+    }
+
+    @Test("a grant to everybody is refused here and taken where AWS's rules are asked for")
+    func compatibility() {
+        let open = document(
+            #""Principal":"*","Action":"events:PutEvents","Resource":"\#(Self.bus)""#
+        )
+        #expect(PolicyReading.findings(open, kind: nil).refusals.count == 1)
+        #expect(PolicyReading.findings(open, kind: nil, compatibility: .aws).refusals == [])
+    }
+
+    @Test("the shipped accounts are read without a complaint")
+    func shippedAccounts() throws {
+        var fixture = try ConfigurationFixture()
+        let root = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        for account in ["111122223333", "444455556666"] {
+            let url = root.appending(path: "config/accounts/\(account).yaml")
+            fixture["etc/accounts/\(account).yaml"] = try String(contentsOf: url, encoding: .utf8)
+        }
+        fixture.files["etc/accounts/globex.yaml"] = nil
+        let loaded = try fixture.load()
+        #expect(loaded.warnings == [])
+        let names = loaded.configuration.accounts.flatMap(\.principals).map(\.principal.arn)
+        #expect(
+            names == [
+                "arn:aws:iam::111122223333:role/publisher", "arn:aws:iam::444455556666:role/administrator",
+                "arn:aws:iam::444455556666:role/publisher", "arn:aws:iam::444455556666:role/reader",
+            ])
+    }
+
+    @Test("the annotated configuration names every key and no other")
+    func annotated() throws {
+        let root = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        var fixture = try ConfigurationFixture()
+        fixture["etc/isthmus.yaml"] = try String(
+            contentsOf: root.appending(path: "config/isthmus.yaml"), encoding: .utf8)
+        let complaints = fixture.complaints()
+        #expect(
+            complaints.allSatisfy { $0.contains("cannot read") || $0.contains("is not described") }, "\(complaints)")
+        for field in GatewayLimits.fields {
+            let value = GatewayLimits()[keyPath: field.place]
+            #expect(fixture["etc/isthmus.yaml"].contains("  \(field.name): \(value) "), "\(field.name) and its default")
+        }
+    }
+}
