@@ -1,7 +1,6 @@
 package import Cryptography
 package import Domain
 package import TLS
-package import TLS
 
 /// What a connection's peer is, fixed once the handshake is done.
 package struct ConnectionFacts: Sendable {

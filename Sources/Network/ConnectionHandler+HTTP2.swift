@@ -6,7 +6,7 @@ extension ConnectionHandler {
     /// Starts HTTP/2 on a connection that is ready for it.
     func openHTTP2(now: UInt64) {
         engine = .http2(
-            HTTP2ServerSession(configuration: listener.configuration.http2, now: now, ageJitter: loop.nextAgeJitter()))
+            HTTP2ServerSession(configuration: listener.http2, now: now, ageJitter: loop.nextAgeJitter()))
         life = .open
         loop.markDirty(self)
     }

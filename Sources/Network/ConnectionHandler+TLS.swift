@@ -51,9 +51,7 @@ extension ConnectionHandler {
     private func open(_ handshake: Handshake) {
         guard let context else { return }
         finishHandshake()
-        connection.facts = ConnectionFacts(
-            listenerID: listener.configuration.id, sourceAddress: sourceAddress,
-            clientCertificates: listener.serverContext?.clientCertificates ?? .none, handshake: handshake)
+        connection.establish(handshake)
         switch handshake.applicationProtocol {
         case .http2: openHTTP2(now: loop.timeOfRead())
         case .http11: openHTTP1(context, now: loop.timeOfRead())

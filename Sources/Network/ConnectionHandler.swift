@@ -1,8 +1,6 @@
 import Domain
 import HTTP2
-import HTTP2
 import NIOCore
-import TLS
 import TLS
 
 /// One connection: socket ↔ HTTP, by way of TLS where the listener has it. It moves bytes and asks; the sessions decide.
@@ -46,12 +44,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let limits: ConnectionLimits
     var life = Life.opening
     var engine = Engine.none
-    var tls: TLSSession?
-    var deadlines: HTTP1Deadlines?
-    var startedAt: UInt64 = 0
     /// `nil` where the listener speaks in the clear.
     var tls: TLSSession?
-    var handshakeDeadline = UInt64.max
+    var deadlines: HTTP1Deadlines?
+    private var startedAt: UInt64 = 0
     private(set) var context: ChannelHandlerContext?
     private(set) var connection: Connection!
     var sourceAddress = ""
@@ -97,9 +93,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         listener.connectionOpened()
         loop.add(self)
         if listener.isDraining { return closeNow() }
+        startedAt = loop.now()
         switch listener.configuration.security {
-        case .plaintext: openPlaintext(context, now: loop.now())
-        case .tls(let slot): openTLS(slot, now: loop.now())
+        case .plaintext: openPlaintext(context, now: startedAt)
+        case .tls(let slot): startHandshake(slot.current)
         }
     }
 
@@ -134,7 +131,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch life {
         case .opening, .open:
             buffer.withUnsafeReadableBytes { bytes in
-                if let tls { decrypt(bytes, tls) } else { receivePlaintext(bytes) }
+                if let tls { decrypt(bytes, tls) } else { receive(bytes) }
             }
         case .closing, .lingering, .closed: break
         }
@@ -171,7 +168,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .none: return false
         case .http2(let session): return session.bufferedResponseBytes > limits.heldResponseBytes
         case .http1(let session): return session.hasBacklog || session.outboxBytes > limits.heldResponseBytes
-        case .http2(let session): return session.bufferedResponseBytes > limits.heldResponseBytes
         }
     }
 
@@ -184,7 +180,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.read()
     }
 
-    func receivePlaintext(_ bytes: UnsafeRawBufferPointer) {
+    /// Plaintext from the peer.
+    func receive(_ bytes: UnsafeRawBufferPointer) {
         switch engine {
         case .none: break
         case .http1(let session):
@@ -201,7 +198,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .none: return
         case .http2(let session): session.respond(to: token.stream, with: response, now: loop.roundTime)
         case .http1(let session): session.respond(response, to: token)
-        case .http2(let session): session.respond(to: token.stream, with: response, now: loop.now())
         }
         loop.markDirty(self)
     }
@@ -250,10 +246,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Makes `loop.output` the records of `loop.plaintext` and of what the handshake has to say; `false` when there is
     /// nothing to send.
     private func encrypt(_ tls: TLSSession) -> Bool {
-        do throws(TLSError) {
-            if !loop.plaintext.isEmpty { try loop.plaintext.withUnsafeBytes { (bytes) throws(TLSError) in try tls.write(bytes) } }
-        } catch {
-            refuse(.session("\(error)"))
+        if let failure = loop.plaintext.withUnsafeBytes({ Self.write($0, tls) }) {
+            refuse(.session("\(failure)"))
             closeNow()
             return false
         }
@@ -263,6 +257,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         return true
     }
 
+    private static func write(_ plaintext: UnsafeRawBufferPointer, _ tls: TLSSession) -> TLSError? {
+        guard !plaintext.isEmpty else { return nil }
+        do throws(TLSError) {
+            try tls.write(plaintext)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     // MARK: The end
 
     /// Lets the requests under way finish and takes no more.
@@ -270,7 +274,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch engine {
         case .none: return closeNow()
         case .http1(let session): session.drain()
-        case .http2(let session): session.beginDrain(now: loop.now())
         case .http2(let session): session.beginDrain(now: loop.now())
         }
         loop.markDirty(self)
@@ -286,14 +289,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         life = .lingering(until: loop.now() + Self.lingerNanoseconds)
         if let tls {
             tls.shutdown()
-            writeCiphertext(tls, context)
+            loop.plaintext.removeAll(keepingCapacity: true)
+            if encrypt(tls) { context.writeAndFlush(wrapOutboundOut(loop.output), promise: nil) }
         }
         context.close(mode: .output, promise: nil)
-    }
-
-    private func encryptGoodbye(_ tls: TLSSession) -> Bool {
-        loop.plaintext.removeAll(keepingCapacity: true)
-        return encrypt(tls)
     }
 
     /// Closes once what is pending is written.
@@ -322,11 +321,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
             refuse(.deadline(.writeStall))
             return closeNow()
         }
-        if now >= handshakeDeadline, case .opening = life {
-            refuse(.deadline(.handshake))
-            return closeNow()
-        }
-        if case .http2(let session) = engine { return tick(session, now) }
         switch engine {
         case .none:
             guard now >= startedAt + limits.handshakeNanoseconds else { return }

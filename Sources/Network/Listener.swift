@@ -1,6 +1,5 @@
 import NIOCore
 import NIOPosix
-package import TLS
 
 /// One listening socket and its connections.
 package final class Listener: Sendable {
@@ -54,12 +53,6 @@ package final class Listener: Sendable {
 
     /// Connections open now.
     package var openConnections: Int { state.openConnections }
-
-    /// New handshakes use `context` from now on; connections that are open keep theirs. Only for a TLS listener.
-    package func replace(_ context: ServerContext) {
-        precondition(state.serverContext != nil, "a plaintext listener has no TLS context")
-        state.replace(context)
-    }
 
     /// Stops accepting, tells every connection to finish, and returns when the last one has closed, at the latest after
     /// `ConnectionLimits.drainNanoseconds`.

@@ -1,8 +1,5 @@
 import TLS
 
-package import HTTP2
-package import TLS
-
 /// Where and how a listener listens.
 package struct ListenerConfiguration: Sendable {
     /// The listener's name in facts, logs and policies.
@@ -14,8 +11,6 @@ package struct ListenerConfiguration: Sendable {
     /// Connections the kernel holds before they are accepted.
     package var backlog = 1024
     package var limits = ConnectionLimits()
-    /// The limits of HTTP/2 sessions.
-    package var http2 = HTTP2Configuration()
     package var security: ListenerSecurity
     /// Whether an address may connect: the listener's security group.
     package var admits: @Sendable (_ sourceAddress: String) -> Bool = { _ in true }
@@ -32,8 +27,6 @@ package struct ListenerConfiguration: Sendable {
 package enum ListenerSecurity: Sendable {
     /// HTTP/1.1 in the clear, for the loopback admin pages only.
     case plaintext
-    /// TLS with `h2` or `http/1.1` by ALPN. The context is the first; `Listener.replace` gives later ones.
-    case tls(ServerContext)
     /// TLS, then the HTTP that ALPN agrees on.
     case tls(ServerContextSlot)
 

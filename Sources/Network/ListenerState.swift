@@ -1,7 +1,6 @@
 import HTTP2
 import NIOCore
 import Synchronization
-import TLS
 
 /// What the connections of one listener share.
 final class ListenerState: Sendable {
@@ -16,22 +15,13 @@ final class ListenerState: Sendable {
     let http2: HTTP2Configuration
     let gate: AcceptGate
     private let counts = Mutex(Counts())
-    private let current: Mutex<ServerContext?>
 
     init(configuration: ListenerConfiguration, gate: AcceptGate) {
         self.configuration = configuration
         http2 = HTTP2Configuration(configuration.limits)
         self.gate = gate
-        switch configuration.security {
-        case .plaintext: current = Mutex(nil)
-        case .tls(let context): current = Mutex(context)
-        }
     }
 
-    /// The context of the next handshake; `nil` without TLS.
-    var serverContext: ServerContext? { current.withLock { $0 } }
-
-    func replace(_ context: ServerContext) { current.withLock { $0 = context } }
 
     var openConnections: Int { counts.withLock { $0.open } }
     /// New connections are not served any more.

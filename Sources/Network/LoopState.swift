@@ -25,8 +25,6 @@ final class LoopState: @unchecked Sendable {
         byteCount: ReceiveBuffer.capacity + 16_384, alignment: MemoryLayout<UInt64>.alignment)
     /// Spreads connection ages; a counter scrambled, for no one may gain by guessing it.
     private var ageSeed: UInt32 = 0
-    /// Where a session decrypts into: room for a whole record.
-    let decrypted = UnsafeMutableRawBufferPointer.allocate(byteCount: 16_384, alignment: 16)
 
     private(set) var connections: [ConnectionHandler] = []
     private var dirty: [ConnectionHandler] = []
@@ -47,7 +45,6 @@ final class LoopState: @unchecked Sendable {
         wakeTask = { self.wakeUp() }
     }
 
-    deinit { decrypted.deallocate() }
 
     deinit { inbound.deallocate() }
 
