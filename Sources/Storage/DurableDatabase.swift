@@ -95,6 +95,14 @@ final class DurableDatabase: Sendable {
         }
     }
 
+    /// Bytes of pages that are free inside the database.
+    func freeBytes() throws(StorageError) -> Int {
+        try access { db in
+            let pages = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
+            return pages * (try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
+        }
+    }
+
     func close() throws(StorageError) { try translating(path) { try queue.close() } }
 }
 
@@ -103,6 +111,12 @@ extension StorageError {
     var isFull: Bool {
         guard case .database(_, let code) = self else { return false }
         return code & 0xFF == DatabaseError.SQLITE_FULL.rawValue
+    }
+
+    /// The disk has no room for SQLite to begin with: a full disk at the start, with its shared memory file still to be made.
+    var isFullAtStart: Bool {
+        guard case .database(_, let code) = self else { return false }
+        return isFull || code == DatabaseError.SQLITE_IOERR_SHMSIZE.rawValue
     }
 
     /// Another process held the database for longer than the wait: nothing was begun.

@@ -46,7 +46,7 @@ package struct LogConfiguration: Sendable {
     /// open, and saves each commit an index page.
     static let unindexedBlocksLimit = 256
     /// Blocks removed in one transaction, so that a trim never holds up appends for long.
-    static let trimmedBlocksPerCommit = 64
+    static let trimmedBlocksPerCommit = 256
 
     func requireDurable() throws(StorageError) {
         guard journalMode.lowercased() == "wal" else {

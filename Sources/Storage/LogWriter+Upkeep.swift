@@ -20,7 +20,8 @@ extension LogWriter {
         nextUpkeep = now + Self.upkeepNanoseconds
         if case .full = disk { _ = try hasRoom() } else { _ = try reserve.hold() }
         try expireKeys()
-        try trim()
+        hasMoreToTrim = try trim()
+        if hasMoreToTrim { nextUpkeep = now }
     }
 
     /// The last words of a writer that was asked to stop.
@@ -33,19 +34,25 @@ extension LogWriter {
     /// the write-ahead log must fit the database.
     func hasRoom() throws(StorageError) -> Bool {
         guard case .full(let retryAt) = disk else {
-            if reserve.isHeld { return true }
-            if try reserve.hold() { return true }
+            if try hasReserve() { return true }
             noteFull()
             return false
         }
         guard parts.monotonic() >= retryAt else { return false }
-        guard try reserve.hold(), try database.checkpointUnlessFull() != nil else {
+        guard try hasReserve(), try database.checkpointUnlessFull() != nil else {
             disk = .full(retryAt: parts.monotonic() + Self.fullNanoseconds)
             return false
         }
         disk = .roomy
         parts.watch.onFull(false)
         return true
+    }
+
+    /// Whether deletes are sure to commit: by the reserve file, or by as much free room inside the database.
+    private func hasReserve() throws(StorageError) -> Bool {
+        if reserve.isHeld { return true }
+        if try reserve.hold() { return true }
+        return try database.freeBytes() >= configuration.reserveBytes
     }
 
     func noteFull() {
@@ -124,19 +131,24 @@ extension LogWriter {
     }
 
     /// Removes whole blocks behind the limits of age and size, a bounded number for each bus.
-    private func trim() throws(StorageError) {
+    ///
+    /// - Returns: whether there are more to remove.
+    private func trim() throws(StorageError) -> Bool {
         let cutoff = parts.clock.now().advanced(bySeconds: -configuration.retentionSeconds).milliseconds
-        for (bus, head) in memory.heads where head.bytes > 0 {
-            let isOverSize = head.bytes > configuration.retentionBytesPerBus
-            let mayBeOld = head.oldestTime.map { $0 < cutoff } ?? true
-            guard isOverSize || mayBeOld else { continue }
-            if !unindexed.isEmpty { try writeIndex() }
-            guard unindexed.isEmpty else { return }
-            try trim(bus, olderThan: cutoff)
+        let due = memory.heads.filter { _, head in
+            guard head.bytes > 0 else { return false }
+            return head.bytes > configuration.retentionBytesPerBus || head.oldestTime.map { $0 < cutoff } ?? true
         }
+        guard !due.isEmpty else { return false }
+        if !unindexed.isEmpty { try writeIndex() }
+        guard unindexed.isEmpty else { return false }
+        var hasMore = false
+        for bus in due.keys where try trim(bus, olderThan: cutoff) { hasMore = true }
+        return hasMore
     }
 
-    private func trim(_ bus: BusNumber, olderThan cutoff: Int64) throws(StorageError) {
+    /// - Returns: whether a full share of blocks was removed, so that there may be more.
+    private func trim(_ bus: BusNumber, olderThan cutoff: Int64) throws(StorageError) -> Bool {
         let rows = try database.access { db in
             try Row.fetchAll(
                 db.cachedStatement(sql: "SELECT first, id, time, bytes FROM place WHERE bus = ? ORDER BY first LIMIT ?"),
@@ -158,7 +170,7 @@ extension LogWriter {
             oldest = nil
         }
         memory.heads[bus]?.oldestTime = oldest.map { $0[2] }
-        guard let first = removed.first, let last = removed.last else { return }
+        guard let first = removed.first, let last = removed.last else { return false }
         let end = oldest.map { UInt64($0[0] as Int64) } ?? memory.heads[bus]?.next ?? 1
         let isDone = try commitUpkeep { db in
             for (_, id) in removed {
@@ -169,7 +181,7 @@ extension LogWriter {
             try db.execute(
                 sql: "UPDATE bus SET bytes = ? WHERE number = ?", arguments: [bytes, Int64(bus.value)])
         }
-        guard isDone else { return }
+        guard isDone else { return false }
         memory.heads[bus]?.bytes = bytes
         logBytes += removed.count * configuration.pageBytes
         parts.directory.trim(bus, through: end - 1)
@@ -177,6 +189,7 @@ extension LogWriter {
             LogWatch.Trim(
                 bus: bus, first: Domain.Sequence(UInt64(first.first)), last: Domain.Sequence(end - 1),
                 reason: isBySize ? .size : .age))
+        return removed.count == LogConfiguration.trimmedBlocksPerCommit
     }
 }
 

@@ -41,7 +41,7 @@ final class LogWriter: @unchecked Sendable {
     /// About how many bytes the write-ahead log holds since it was last copied whole.
     var logBytes = 0
     var nextUpkeep: UInt64 = 0
-    private var hasFailed = false
+    var hasMoreToTrim = false
 
     /// The wait for a batch while nothing is due.
     private static let idleMilliseconds = 1000
@@ -60,7 +60,7 @@ final class LogWriter: @unchecked Sendable {
         while true {
             let turn = parts.waiting.take(
                 bytes: configuration.commitBytes, requests: configuration.commitRequests,
-                milliseconds: Self.idleMilliseconds)
+                milliseconds: hasMoreToTrim ? 0 : Self.idleMilliseconds)
             do throws(StorageError) {
                 switch turn {
                 case .commit(let batches): try commit(batches)

@@ -40,6 +40,11 @@ struct ReserveFile {
         return true
     }
 
+    /// Gives back the room that an earlier process kept, so that this one can start on a full disk.
+    ///
+    /// - Returns: whether there was any.
+    func releaseLeftover() -> Bool { unlink(path) == 0 }
+
     /// Gives the room back to the file system.
     mutating func release() throws(StorageError) {
         guard isHeld else { return }

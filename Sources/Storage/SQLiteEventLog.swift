@@ -37,10 +37,12 @@ package final class SQLiteEventLog: EventLog {
         do throws(CryptographyError) {
             seal = try BlockSeal(key: key.key(for: .leafSalts).bytes)
         } catch { throw .wrongKey(path: home.file(MasterKey.fileName)) }
-        database = try DurableDatabase(
-            path: path, pageBytes: configuration.pageBytes, synchronous: configuration.synchronous)
-        try LogSchema.prepare(
-            database, keyCheck: key.key(for: .check), keyPath: home.file(MasterKey.fileName))
+        var reserve = ReserveFile(in: home, byteCount: configuration.reserveBytes)
+        do throws(StorageError) {
+            database = try Self.openDatabase(path, configuration, key, home)
+        } catch where error.isFullAtStart && reserve.releaseLeftover() {
+            database = try Self.openDatabase(path, configuration, key, home)
+        }
         try home.sync()
         // Room of its own for the write-ahead log: commits then neither wait for block allocation nor meet a full disk first.
         do throws(StorageError) {
@@ -51,7 +53,6 @@ package final class SQLiteEventLog: EventLog {
         memory.heads = recovery.heads
         directory = BlockDirectory(recovery: recovery, bodyBytesLimit: configuration.recentBlockBytes)
         reader = try LogReader(path: path, connections: configuration.readers, directory: directory, seal: seal)
-        var reserve = ReserveFile(in: home, byteCount: configuration.reserveBytes)
         _ = try reserve.hold()
         waiting = WaitingBatches(bytesLimit: configuration.waitingBytesLimit)
         subscriptions = CommitSubscriptions()
@@ -62,6 +63,15 @@ package final class SQLiteEventLog: EventLog {
                 waiting: waiting, subscriptions: subscriptions, watch: watch, clock: clock, monotonic: monotonic),
             recovery: recovery, reserve: reserve)
         thread = try WriterThread { writer.run() }
+    }
+
+    private static func openDatabase(
+        _ path: String, _ configuration: LogConfiguration, _ key: MasterKey, _ home: DataDirectory
+    ) throws(StorageError) -> DurableDatabase {
+        let database = try DurableDatabase(
+            path: path, pageBytes: configuration.pageBytes, synchronous: configuration.synchronous)
+        try LogSchema.prepare(database, keyCheck: key.key(for: .check), keyPath: home.file(MasterKey.fileName))
+        return database
     }
 
     package var waitingBytes: Int { waiting.waitingBytes.load(ordering: .relaxed) }

@@ -80,6 +80,19 @@ final class Appender {
         say("end")
     }
 
+    /// Appends one event, again while the disk is full.
+    func appendOne(index: Int, attempts: Int) {
+        for _ in 0..<attempts {
+            if case .stored(let positions) = append(index) {
+                say("ack \(index) \(positions[0].sequence.value)")
+                break
+            }
+            usleep(100_000)
+        }
+        log.stop()
+        say("end")
+    }
+
     /// Appends until the time is over, saying when the disk fills and when it has room again.
     func fill(seconds: Int) {
         let end = Exerciser.monotonic() + UInt64(seconds) * 1_000_000_000

@@ -11,6 +11,7 @@ import Storage
 /// verify DIRECTORY          `event SEQUENCE I` for each stored event, then `ok MILLISECONDS` since the start
 /// open DIRECTORY SYNC JOURNAL   opens with these settings and says `open` or `refused TEXT`
 /// fill DIRECTORY SECONDS    appends without pause; `full` and `room` when that changes, `ack` counts each second
+/// trim DIRECTORY            opens with room for one block a bus and says `trimmed FIRST LAST`, then appends one event
 /// measure DIRECTORY LOOPS BATCH SECONDS   durable entries a second, CPU an entry, restart
 /// ```
 @main
@@ -22,12 +23,13 @@ enum Exerciser {
             case ("append", 4): try Appender(directory: words[2]).run(count: Int(words[3]) ?? 0)
             case ("verify", 3): try verify(words[2])
             case ("open", 5): open(words[2], synchronous: words[3], journal: words[4])
+            case ("trim", 3): try trim(words[2])
             case ("fill", 4): try Appender(directory: words[2]).fill(seconds: Int(words[3]) ?? 0)
             case ("measure", 6):
                 try Measure(loops: Int(words[3]) ?? 1, batch: Int(words[4]) ?? 64, seconds: Int(words[5]) ?? 5)
                     .run(directory: words[2])
             default:
-                say("usage: log-exerciser append|verify|open|fill|measure DIRECTORY …")
+                say("usage: log-exerciser append|verify|open|fill|trim|measure DIRECTORY …")
                 exit(64)
             }
         } catch {
@@ -92,6 +94,26 @@ enum Exerciser {
         }
         log.stop()
         say("ok \((opened - started) / 1_000_000)")
+    }
+
+    static func trim(_ path: String) throws {
+        var configuration = smallConfiguration()
+        configuration.retentionBytesPerBus = 1
+        let trimmed = DispatchSemaphore(value: 0)
+        var watch = LogWatch { error in
+            say("fatal \(error)")
+            exit(3)
+        }
+        watch.onTrim = { trim in
+            say("trimmed \(trim.first.value) \(trim.last.value)")
+            trimmed.signal()
+        }
+        let appender = try Appender(directory: path, configuration: configuration, watch: watch)
+        guard trimmed.wait(timeout: .now() + 5) == .success else {
+            say("refused to trim")
+            exit(2)
+        }
+        appender.appendOne(index: 1_000_000, attempts: 200)
     }
 
     static func open(_ path: String, synchronous: String, journal: String) {
