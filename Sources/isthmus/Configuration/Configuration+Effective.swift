@@ -34,8 +34,8 @@ extension Configuration {
             out.note("account \(account.id)\(account.isLocal ? "" : " (foreign)"), from \(account.file)")
             for principal in account.principals {
                 let origins = principal.policies.map(\.origin)
-                let policies =
-                    origins.isEmpty ? "no policy: nothing is allowed by identity" : origins.joined(separator: ", ")
+                let none = account.isLocal ? "no policy: identity allows nothing" : "its own side is decided elsewhere"
+                let policies = origins.isEmpty ? none : origins.joined(separator: ", ")
                 out.note("  \(principal.principal.arn): \(policies)")
             }
         }
