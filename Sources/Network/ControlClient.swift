@@ -13,7 +13,7 @@ package struct ControlClient: Sendable {
 
     /// Sends one line and gives each line of the answer to `receive` until that returns `false` or the gateway ends it.
     ///
-    /// - Throws: `.unreachable` when no gateway listens there; `.interrupted` when it went away in the middle of a line.
+    /// - Throws: `.cannotReachControl` when no gateway listens there; `.controlClosed` when it went away in the middle.
     package func ask(
         _ line: [UInt8], receive: @escaping @Sendable (_ line: [UInt8]) async -> Bool
     ) async throws(NetworkError) {
@@ -27,7 +27,7 @@ package struct ControlClient: Sendable {
                     }
                 }
         } catch {
-            throw .unreachable(path: path, cause: "\(error)")
+            throw .cannotReachControl(path: path, cause: "\(error)")
         }
         do {
             try await channel.executeThenClose { inbound, outbound in
@@ -37,7 +37,7 @@ package struct ControlClient: Sendable {
         } catch let error as NetworkError {
             throw error
         } catch {
-            throw .interrupted(path: path, cause: "\(error)")
+            throw .controlClosed
         }
     }
 
@@ -56,7 +56,7 @@ package struct ControlClient: Sendable {
                 searched = start
             }
             rest.removeFirst(start)
-            guard rest.count <= lineBytes else { throw NetworkError.answerTooLong(limit: lineBytes) }
+            guard rest.count <= lineBytes else { throw NetworkError.controlLineTooLong(limitBytes: lineBytes) }
         }
     }
 }

@@ -121,13 +121,20 @@ package final class ControlListener: Sendable {
     private static func isOperator(_ channel: any Channel) async -> Bool {
         guard let provider = channel as? any SocketOptionProvider else { return false }
         do {
-            let peer: ucred = try await provider.unsafeGetSocketOption(
+            let peer: PeerCredentials = try await provider.unsafeGetSocketOption(
                 level: .socket, name: .init(rawValue: SO_PEERCRED)
             ).get()
             return mayControl(userID: peer.uid, ownUserID: geteuid())
         } catch {
             return false
         }
+    }
+
+    /// `struct ucred` of the kernel, which the C library's module does not show.
+    private struct PeerCredentials: Sendable {
+        var processID: Int32
+        var uid: UInt32
+        var gid: UInt32
     }
 
     /// Whether a peer's user may give orders: the gateway's own user and root.
