@@ -112,10 +112,11 @@ package final class ControlListener: Sendable {
         }
     }
 
+    /// Returns when the channel is closed, or at once when the task is cancelled.
     private static func untilGone(_ channel: any Channel) async {
-        do { try await channel.closeFuture.get() } catch {
-            // Closed with an error is closed.
-        }
+        let (gone, end) = AsyncStream<Void>.makeStream()
+        channel.closeFuture.whenComplete { _ in end.finish() }
+        for await _ in gone {}
     }
 
     private static func isOperator(_ channel: any Channel) async -> Bool {

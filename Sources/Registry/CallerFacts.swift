@@ -49,12 +49,10 @@ package final class CallerFacts: Sendable {
 }
 
 extension Snapshot {
-    /// A principal's own policies. A local account's undeclared principal has none and so nothing is allowed by them; a
-    /// foreign account's side is evaluated here only for principals whose policies are declared here.
+    /// A principal's own policies: those of its account's file. A local account's undeclared principal has none, so
+    /// nothing is allowed by them; a foreign account's own side is decided elsewhere. Source: POLICY 1.
     func ownSide(of principal: Principal) -> PrincipalPolicies? {
-        let declared = identityPolicies[principal.arn]
-        if isLocal(principal.account) { return declared ?? PrincipalPolicies.none }
-        guard let declared, !declared.identity.isEmpty else { return nil }
-        return declared
+        guard isLocal(principal.account) else { return nil }
+        return identityPolicies[principal.arn] ?? PrincipalPolicies.none
     }
 }

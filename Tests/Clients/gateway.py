@@ -102,11 +102,7 @@ name: acme
 local: false
 principals:
   - name: role/publisher
-    policies:
-      - Version: "2012-10-17"
-        Statement: [{{Effect: Allow, Action: "events:PutEvents", Resource: "*"}}]
   - name: role/other
-    policies: []
 """)
         (self.folder / "orders-bus.json").write_text(json.dumps({
             "Version": "2012-10-17",
@@ -215,7 +211,7 @@ buses:
         """A new access key for a principal: (id, secret)."""
         done = self.run(
             "credentials", "create", "--config", str(self.config), "--principal", f"arn:aws:iam::{account}:{name}",
-            "--output", "json")
+            "--format", "json")
         answer = json.loads(done.stdout)
         return answer["accessKeyId"], answer["secretAccessKey"]
 
