@@ -8,7 +8,7 @@ struct BannedWord: Sendable {
 
     static let all: [BannedWord] = [
         BannedWord(pattern: #"\btry\?"#, instead: "`do throws(XError) … catch`, where it is known what to do"),
-        BannedWord(pattern: #"\btry!"#, instead: "`do throws(XError) … catch`", inSourcesOnly: false),
+        BannedWord(pattern: #"\btry!"#, instead: "`do throws(XError) … catch`"),
         BannedWord(pattern: #"\bfatalError\("#, instead: "`precondition` for our own bug, a typed error for theirs"),
         BannedWord(pattern: #"(?:^|[^.\w])(?:debugP|p)rint\("#, instead: "the logger, or `Output` in the program"),
         BannedWord(pattern: #"\bDispatchQueue\b"#, instead: "an event loop, the log writer or the cooperative pool"),

@@ -29,11 +29,11 @@ struct ConfigurationFixture {
                 account: 444455556666
                 principals:
                   - name: role/publisher
-                    policies: [publisher.json, {Version: 2012-10-17, Statement: [{Effect: Deny, Action: "*", Resource: "*"}]}]
+                    policies: [publisher.json, {Version: 2012-10-17, Statement: {Effect: Deny, Action: "*", Resource: "*"}}]
                 """),
             "etc/accounts/notes.txt": Self.content("not an account"),
             "etc/accounts/publisher.json": Self.content(
-                #"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#),
+                #"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#),
         ]
         self["etc/isthmus.yaml"] = Self.document(pin: acme.certificate.publicKeyFingerprint.hexadecimal)
     }

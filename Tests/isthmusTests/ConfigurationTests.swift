@@ -34,7 +34,7 @@ import Testing
     }
 
     private static let policy =
-        #"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#
+        #"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#
 
     @Test("each mistake is one line with file, line and what to write instead", arguments: mistakes)
     func mistake(text: String, instead: String, complaint: String) throws {

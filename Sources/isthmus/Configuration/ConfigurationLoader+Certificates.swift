@@ -26,6 +26,11 @@ extension ConfigurationLoader {
                 "`\(certificate.path)` is not valid before \(Timestamp(seconds: leaf.notBefore).iso8601)",
                 "check the clock")
         }
+        if leaf.usage.extendedKeyUsage?.contains(.serverAuthentication) != true {
+            place.warning(
+                "`\(certificate.path)` does not say that it is for servers: strict clients refuse it",
+                "issue one with extended key usage serverAuth: `isthmus pki issue-server`")
+        }
         if leaf.notAfter - leaf.notBefore > Self.recommendedServerDays * Self.daySeconds {
             place.warning(
                 "`\(certificate.path)` lives \((leaf.notAfter - leaf.notBefore) / Self.daySeconds) days",
