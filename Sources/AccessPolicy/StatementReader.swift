@@ -75,7 +75,7 @@ struct StatementReader {
     /// `*`, or what begins as an ARN. An ARN of fewer parts stands for any rest.
     static func isResource(_ text: String, _ pattern: PatternText) -> Bool {
         if text == "*" { return true }
-        guard !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return false }
+        guard !pattern.plainBytes.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return false }
         if text.hasPrefix("arn:") { return text.utf8.count > 4 }
         return pattern.literalPrefix.bytes.isEmpty
     }
