@@ -43,7 +43,7 @@ extension AuthenticationRefusal: CustomStringConvertible {
             "Missing Authentication Token: present a client certificate or sign with AWS Signature Version 4"
         case .signature(let refusal): refusal.description
         case .accountMismatch(let certificate, let signature):
-            "the certificate is of account `\(certificate)` and the signature of account `\(signature)`: use one account"
+            "the certificate is of account `\(certificate)` and the signature of account `\(signature)`: use one"
         }
     }
 }

@@ -12,7 +12,7 @@ package struct Caller: Sendable {
     }
 
     package let principal: Principal
-    /// Where the principal's account stands in the organization; nil when it is in none, or the facts are past their time.
+    /// Where the principal's account stands in the organization; nil when it is in none or that is not known.
     package let organizationPath: OrganizationPath?
     /// The trust domain of the certificate, nil without one.
     package let trustDomain: String?

@@ -50,7 +50,8 @@ package struct CertificateIdentity: Sendable {
 
     /// Holds the certificate to its trust domain as it is now: for each request of an open connection.
     ///
-    /// - Throws: `.notYetValid`, `.expired`, `.unknownTrustDomain`, `.issuerNotPinned`, `.accountNotVouched`, `.region`.
+    /// - Throws: `.notYetValid`, `.expired`, `.unknownTrustDomain`, `.issuerNotPinned`, `.accountNotVouched`,
+    ///   `.region`.
     package func check(against domain: TrustDomain?, region: String, now: Timestamp) throws(CertificateRefusal) {
         guard leaf.notBefore <= now.seconds else {
             throw .notYetValid(notBefore: Timestamp(seconds: leaf.notBefore).iso8601)
@@ -93,7 +94,7 @@ package struct CertificateIdentity: Sendable {
     }
 }
 
-/// Bytes for a message: printable ASCII as it is, everything else, `\` and the backtick as `\xNN`; 200 characters at most.
+/// Bytes for a message: printable ASCII as it is, the rest, `\` and the backtick as `\xNN`; 200 characters at most.
 func escaped(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     for byte in bytes {

@@ -88,7 +88,7 @@ package struct SpiffeID: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The trust domain a certificate claims, read loosely and proving nothing: for choosing the store that verifies it.
+    /// The trust domain a certificate claims, which proves nothing: for choosing the store that verifies it.
     ///
     /// - Returns: what stands between `spiffe://` and the next `/`, when it could be a trust domain.
     package static func claimedTrustDomain(_ bytes: some Collection<UInt8>) -> String? {

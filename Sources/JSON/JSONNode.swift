@@ -23,7 +23,7 @@ package indirect enum JSONNode: Sendable, Equatable {
         }
     }
 
-    /// The largest document `init(parsing:)` takes when the caller names no limit: 1 MiB, EventBridge's largest request.
+    /// The largest document `init(parsing:)` takes unless told otherwise: 1 MiB, EventBridge's largest request.
     package static let defaultMaximumBytes = 1 << 20
 }
 

@@ -36,9 +36,13 @@ package struct JSONWriter: Sendable {
         endArray()
     }
 
+    /// Opens an object; `endObject` closes it.
     package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    /// Closes the object opened last.
     package mutating func endObject() { close(UInt8(ascii: "}")) }
+    /// Opens an array; `endArray` closes it.
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    /// Closes the array opened last.
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
     /// Writes a member's key that needs no escaping: a literal of the program.
@@ -95,11 +99,13 @@ package struct JSONWriter: Sendable {
         bytes.append(contentsOf: number.description.utf8)
     }
 
+    /// Writes `true` or `false`.
     package mutating func bool(_ value: Bool) {
         separate()
         bytes.append(contentsOf: (value ? "true" : "false").utf8)
     }
 
+    /// Writes `null`.
     package mutating func null() {
         separate()
         bytes.append(contentsOf: "null".utf8)
@@ -148,26 +154,31 @@ package struct JSONWriter: Sendable {
 }
 
 extension JSONWriter {
+    /// Writes a key and a string.
     package mutating func member(_ key: StaticString, _ text: String) {
         self.key(key)
         string(text)
     }
 
+    /// Writes a key and an integer.
     package mutating func member(_ key: StaticString, _ number: some BinaryInteger) {
         self.key(key)
         integer(number)
     }
 
+    /// Writes a key and a finite number.
     package mutating func member(_ key: StaticString, _ number: Double) {
         self.key(key)
         double(number)
     }
 
+    /// Writes a key and `true` or `false`.
     package mutating func member(_ key: StaticString, _ value: Bool) {
         self.key(key)
         bool(value)
     }
 
+    /// Writes a key and an owned value.
     package mutating func member(_ key: StaticString, _ node: JSONNode) {
         self.key(key)
         self.node(node)

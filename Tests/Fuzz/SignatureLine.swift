@@ -1,7 +1,7 @@
 import Identity
 import JSON
 
-// Feeds lines to `signature verify --batch`: the JSON reader, base64, paths, queries, fields and the verifier behind it.
+// Feeds lines to `signature verify --batch`: JSON, base64, paths, queries, fields and the verifier behind them.
 //
 // Oracle: every line gets one line of JSON that says whether it verified, under every path rule.
 
