@@ -32,12 +32,12 @@ struct House {
     }
 
     mutating func tests(
-        _ name: String, _ modules: [String], products: [Target.Dependency] = [], exclude: [String] = []
+        _ name: String, _ modules: [String], products: [Target.Dependency] = [], path: String? = nil
     ) {
         let dependencies = modules.map { Target.Dependency.target(name: $0) } + products
         add(
             name, modules,
-            .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict))
+            .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict))
     }
 }
 
@@ -104,6 +104,28 @@ house.add(
     .executableTarget(
         name: "isthmus", dependencies: program.map { .target(name: $0) } + yams + arguments + signals,
         swiftSettings: strict))
+
+// tests · one target for each module
+house.tests("DomainTests", ["Domain"])
+house.tests("JSONTests", ["JSON"])
+house.tests("TelemetryTests", ["Domain", "JSON", "Telemetry"])
+house.tests("CryptographyTests", ["Cryptography"])
+house.tests("TLSTests", ["COpenSSL", "Cryptography", "TLS"])
+house.tests("HTTP2Tests", ["CNghttp2", "Domain", "HTTP2"])
+house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy"])
+house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "Identity"])
+house.tests("LedgerTests", ["Cryptography", "Ledger"])
+house.tests("BusTests", ["Domain", "Cryptography", "Ledger", "Bus"])
+house.tests("NetworkTests", ["Domain", "Cryptography", "TLS", "HTTP2", "Network"])
+house.tests("StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage"], products: grdb)
+house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "isthmus"])
+house.tests("Tidy", ["Domain"], path: "Tests/Tidy")
+house.add(
+    "log-exerciser", ["Domain", "Cryptography", "Registry", "Bus", "Storage"],
+    .executableTarget(
+        name: "log-exerciser",
+        dependencies: ["Domain", "Cryptography", "Registry", "Bus", "Storage"].map { .target(name: $0) },
+        path: "Tests/Faults/Exerciser", swiftSettings: strict))
 
 let package = Package(
     name: "isthmus",

@@ -19,6 +19,11 @@ package struct Denial: Sendable {
     package let side: Side
     /// More than the sender is told; `nil` when there is no more.
     package let detail: String?
+
+    /// What the sender reads. A decision gets its id; for a bus that is simply not there EventBridge's words stand alone.
+    package func message(to decisionID: UniqueID) -> String {
+        side == .bus ? message : "\(message) (decision id: \(decisionID))"
+    }
 }
 
 /// Decides whether an entry of a caller may stand on a bus: binding and region first, then the bus, then policies.

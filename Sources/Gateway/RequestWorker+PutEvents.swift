@@ -53,7 +53,7 @@ extension RequestWorker {
                     results.admit()
                 case .denial(let denial):
                     services.record(denial, decisionID, requestID, caller)
-                    results.fail(denial.code, "\(denial.message) (decision id: \(decisionID))")
+                    results.fail(denial.code, denial.message(to: decisionID))
                 }
             }
         }
