@@ -9,7 +9,8 @@ import Testing
 @Suite struct ControlConversationTests {
     /// A gateway's control socket that takes one line and answers with what it was given, whole or byte by byte.
     private final class FakeGateway: Sendable {
-        let path = "/tmp/isthmus-\(UUID().uuidString.prefix(8)).sock"
+        let path = FileManager.default.temporaryDirectory.appending(path: "isthmus-\(UUID().uuidString.prefix(8)).sock")
+            .path(percentEncoded: false)
         private let listening: Int32
 
         init(answering answer: String) throws {
