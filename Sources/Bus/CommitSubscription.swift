@@ -46,7 +46,18 @@ package final class CommitSubscriptions: Sendable {
         weak let subscription: CommitSubscription?
     }
 
-    private let entries = Mutex<[BusNumber: [Weak]]>([:])
+    private struct Entries {
+        var byBus: [BusNumber: [Weak]] = [:]
+        /// How many there are, released ones included until `prune`.
+        var count = 0
+
+        mutating func prune() {
+            byBus = byBus.mapValues { $0.filter { $0.subscription != nil } }.filter { !$0.value.isEmpty }
+            count = byBus.values.reduce(0) { $0 + $1.count }
+        }
+    }
+
+    private let entries = Mutex(Entries())
 
     package init() {}
 
@@ -54,14 +65,10 @@ package final class CommitSubscriptions: Sendable {
     package func add(bus: BusNumber, wake: @escaping @Sendable () -> Void) -> CommitSubscription? {
         let subscription = CommitSubscription(bus: bus, wake: wake)
         let isAdded = entries.withLock { entries in
-            var total = 0
-            for bus in Array(entries.keys) {
-                entries[bus]?.removeAll { $0.subscription == nil }
-                total += entries[bus]?.count ?? 0
-                if entries[bus]?.isEmpty == true { entries[bus] = nil }
-            }
-            guard total < EventLogLimits.subscriptions else { return false }
-            entries[bus, default: []].append(Weak(subscription: subscription))
+            if entries.count >= EventLogLimits.subscriptions { entries.prune() }
+            guard entries.count < EventLogLimits.subscriptions else { return false }
+            entries.byBus[bus, default: []].append(Weak(subscription: subscription))
+            entries.count += 1
             return true
         }
         return isAdded ? subscription : nil
@@ -69,7 +76,7 @@ package final class CommitSubscriptions: Sendable {
 
     /// Notifies the readers of `bus`.
     package func notify(_ bus: BusNumber) {
-        let readers = entries.withLock { $0[bus]?.compactMap(\.subscription) }
+        let readers = entries.withLock { $0.byBus[bus]?.compactMap(\.subscription) }
         readers?.forEach { $0.notify() }
     }
 }

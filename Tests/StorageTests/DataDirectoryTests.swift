@@ -1,0 +1,115 @@
+import Cryptography
+import Foundation
+import Registry
+import Testing
+
+@testable import Storage
+
+@Suite struct DataDirectoryTests {
+    private static let mounts = """
+        22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+        30 22 0:30 / /tmp rw - tmpfs tmpfs rw
+        31 22 0:31 / /mnt/a\\040b rw - ramfs none rw
+        32 22 0:32 / /over rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w,volatile
+        33 22 0:33 / /safe rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w
+        34 30 254:1 / /tmp/disk rw - ext4 /dev/vdb rw
+        """
+
+    @Test(
+        "a place that forgets is recognised by its mount",
+        arguments: [
+            ("/var/lib/isthmus", nil), ("/tmp", .temporary), ("/tmp/x/y", .temporary), ("/tmpx", nil),
+            ("/mnt/a b/c", .memory), ("/over/x", .volatileOverlay), ("/safe/x", nil), ("/tmp/disk/x", nil),
+        ] as [(String, StorageError.Forgetful?)])
+    func forgetful(path: String, expected: StorageError.Forgetful?) {
+        #expect(DataDirectory.forgetfulMount(of: path, mounts: Self.mounts) == expected)
+    }
+
+    @Test("the master key is made once, private, and read again")
+    func masterKey() throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        let first = try MasterKey(in: home, hasLog: false, random: .system)
+        let again = try MasterKey(in: home, hasLog: true, random: .system)
+        let path = home.file(MasterKey.fileName)
+        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        #expect(Set(MasterKey.Purpose.allCases.map { first.key(for: $0) }).count == MasterKey.Purpose.allCases.count)
+        for purpose in MasterKey.Purpose.allCases { #expect(first.key(for: purpose) == again.key(for: purpose)) }
+        let secret = try Data(contentsOf: URL(fileURLWithPath: path))
+        #expect(!"\(first)".contains(Hexadecimal.text([UInt8](secret))))
+    }
+
+    @Test("a derived key is HKDF's")
+    func derivation() throws {
+        let key = MasterKey(secret: SHA256.hash([1]))
+        let info = Array("isthmus event ids 1".utf8)
+        let expected = try HKDFSHA256.derive(secret: SHA256.hash([1]).bytes, salt: [], info: info, count: 32)
+        #expect(key.key(for: .eventIDs).bytes == expected)
+    }
+
+    @Test("a master key that others can read, of another length, or gone beside a log is refused")
+    func masterKeyRefusals() throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        let path = home.file(MasterKey.fileName)
+        func open(hasLog: Bool = true) throws { _ = try MasterKey(in: home, hasLog: hasLog, random: .system) }
+        #expect(throws: StorageError.keyFileMissing(path: path)) { try open() }
+        try open(hasLog: false)
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        #expect(throws: StorageError.keyFileMode(path: path, mode: 0o644)) { try open() }
+        for count in [0, 31, 33] {
+            try Data(repeating: 1, count: count).write(to: URL(fileURLWithPath: path))
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+            #expect(throws: StorageError.keyFileLength(path: path, bytes: count)) { try open() }
+        }
+    }
+
+    @Test("the reserve takes its room and gives it back")
+    func reserve() throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        var reserve = ReserveFile(in: home, byteCount: 1 << 20)
+        #expect(try reserve.hold())
+        var facts = stat()
+        #expect(stat(home.file(ReserveFile.fileName), &facts) == 0)
+        #expect(facts.st_size == 1 << 20 && facts.st_blocks * 512 >= 1 << 20)
+        try reserve.release()
+        #expect(!home.contains(ReserveFile.fileName))
+        #expect(try reserve.hold())
+    }
+
+    @Test("only wal with full or extra synchronous is accepted")
+    func weakened() {
+        var configuration = LogConfiguration(region: "r")
+        for (journal, synchronous, isAccepted) in [
+            ("wal", "full", true), ("WAL", "EXTRA", true), ("wal", "normal", false), ("wal", "off", false),
+            ("wal", "", false), ("delete", "full", false), ("memory", "full", false), ("off", "full", false),
+        ] {
+            configuration.journalMode = journal
+            configuration.synchronous = synchronous
+            if isAccepted {
+                #expect(throws: Never.self) { try configuration.requireDurable() }
+            } else {
+                #expect(throws: StorageError.self) { try configuration.requireDurable() }
+            }
+        }
+    }
+
+    @Test("control records are put, replaced, removed together, and survive a restart")
+    func controlStore() throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        func record(_ key: String, _ value: [UInt8]) -> ControlRecord {
+            ControlRecord(kind: .eventBus, key: key, value: value)
+        }
+        var store = try SQLiteControlStore(in: home)
+        #expect(try store.load().isEmpty)
+        try store.commit([.put(record("a", [1])), .put(record("b", [])), .put(record("a", [2, 3]))])
+        try store.commit([.remove(kind: .eventBus, key: "b"), .remove(kind: .accessKey, key: "a")])
+        try store.close()
+        store = try SQLiteControlStore(in: home)
+        #expect(try store.load() == [record("a", [2, 3])])
+        try store.close()
+    }
+}

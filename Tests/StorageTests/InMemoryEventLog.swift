@@ -1,0 +1,115 @@
+import Bus
+import Cryptography
+import Domain
+import Synchronization
+
+/// The seam without a disk: every submit is decided before it returns. Bounds are the parameters.
+final class InMemoryEventLog: EventLog {
+    private struct Kept {
+        let body: Digest?
+        let positions: Positions
+        let mask: UInt32
+        let until: Timestamp
+    }
+
+    private struct State {
+        var events: [BusNumber: [StoredEvent]] = [:]
+        var kept: [Digest: Kept] = [:]
+        var isStopped = false
+    }
+
+    private let state = Mutex(State())
+    private let subscriptions = CommitSubscriptions()
+    private let clock: WallClock
+    private let waitingBytesLimit: Int
+    private let keysLimit: Int
+
+    init(clock: WallClock, waitingBytesLimit: Int, keysLimit: Int) {
+        self.clock = clock
+        self.waitingBytesLimit = waitingBytesLimit
+        self.keysLimit = keysLimit
+    }
+
+    var waitingBytes: Int { 0 }
+
+    func submit(_ batch: consuming AppendBatch) {
+        let completions = batch.completions
+        let refusal: AppendOutcome.FullReason? =
+            state.withLock { $0.isStopped } ? .stopped : batch.bytes.count > waitingBytesLimit ? .queue : nil
+        if let refusal {
+            completions.publish(batch.requests.map { AppendCompletion(token: $0.token, outcome: .full(refusal)) })
+            return
+        }
+        let batch = batch
+        let now = clock.now()
+        let answers = state.withLock { state in
+            batch.requests.map { AppendCompletion(token: $0.token, outcome: decide($0, batch, &state, now)) }
+        }
+        for bus in batch.buses { subscriptions.notify(bus.number) }
+        completions.publish(answers)
+    }
+
+    private func decide(
+        _ request: AppendRequest, _ batch: AppendBatch, _ state: inout State, _ now: Timestamp
+    ) -> AppendOutcome {
+        let key: Digest?
+        let body: Digest?
+        let seconds: Int64
+        switch request.repeatGuard {
+        case .none: (key, body, seconds) = (nil, nil, 0)
+        case .explicit(let explicit, _, let digest): (key, body, seconds) = (explicit, digest, 86_400)
+        case .implicit(let implicit): (key, body, seconds) = (implicit, nil, 300)
+        }
+        if let key, let kept = state.kept[key], kept.until > now {
+            return kept.body == body ? .repeated(kept.positions, entryMask: kept.mask) : .keyMismatch
+        }
+        let keys = state.kept.values.count { $0.body != nil }
+        if body != nil, keys >= keysLimit { return .full(.keys) }
+        let positions = Positions(
+            batch.events[request.events].map { event in
+                let frame = EventFrame(decodingPrefixOf: batch.bytes[event.start..<event.end])!
+                let sequence = Domain.Sequence(UInt64(state.events[event.bus, default: []].count + 1))
+                let position = Position(bus: event.bus, sequence: sequence)
+                state.events[event.bus, default: []].append(StoredEvent(position: position, frame: frame))
+                return position
+            })
+        if let key {
+            state.kept[key] = Kept(
+                body: body, positions: positions, mask: request.entryMask, until: now.advanced(bySeconds: seconds))
+        }
+        return .stored(positions)
+    }
+
+    func read(
+        bus: BusNumber, from sequence: Domain.Sequence, limitBytes: Int
+    ) throws(EventLogError) -> [StoredEvent] {
+        let events = state.withLock { $0.events[bus] ?? [] }
+        var bytes = 0
+        var found: [StoredEvent] = []
+        for event in events.dropFirst(Int(sequence.value) - 1) where bytes < limitBytes || found.isEmpty {
+            found.append(event)
+            bytes += event.frame.bytes.count
+        }
+        return found
+    }
+
+    func event(at position: Position) throws(EventLogError) -> StoredEvent {
+        let events = state.withLock { $0.events[position.bus] ?? [] }
+        guard position.sequence.value <= UInt64(events.count) else { throw .noSuchEvent(position) }
+        return events[Int(position.sequence.value) - 1]
+    }
+
+    func lastSequence(of bus: BusNumber) -> Domain.Sequence? {
+        state.withLock { $0.events[bus]?.last?.position.sequence }
+    }
+
+    func firstSequence(of bus: BusNumber) throws(EventLogError) -> Domain.Sequence? {
+        state.withLock { $0.events[bus]?.first?.position.sequence }
+    }
+
+    func subscribe(to bus: BusNumber, wake: @escaping @Sendable () -> Void) -> CommitSubscription? {
+        subscriptions.add(bus: bus, wake: wake)
+    }
+
+    func stop() { state.withLock { $0.isStopped = true } }
+}

@@ -1,0 +1,191 @@
+import Bus
+import Cryptography
+import Domain
+import Foundation
+import GRDB
+import Synchronization
+import Testing
+
+@testable import Storage
+
+@Suite struct SQLiteLogTests {
+    /// Small limits: copies of the write-ahead log and index rows happen within a few commits.
+    static var configuration: LogConfiguration {
+        var configuration = LogConfiguration(region: "eu-central-1")
+        configuration.pageBytes = 4096
+        configuration.checkpointBytes = 65_536
+        configuration.commitBytes = 65_536
+        configuration.reserveBytes = 65_536
+        return configuration
+    }
+
+    private static let start = Timestamp(seconds: 1_800_000_000)
+
+    static func open(
+        _ directory: ScratchDirectory, _ clock: HeldClock, _ configuration: LogConfiguration = configuration,
+        watch: LogWatch = LogWatch { error in Issue.record("the log failed: \(error)") }
+    ) throws -> SQLiteEventLog {
+        let home = try DataDirectory(path: directory.path)
+        let key = try MasterKey(in: home, hasLog: SQLiteEventLog.exists(in: home), random: .system)
+        return try SQLiteEventLog(
+            in: home, key: key, configuration: configuration, clock: clock.clock,
+            monotonic: { DispatchTime.now().uptimeNanoseconds }, watch: watch)
+    }
+
+    @Test("events, sequences and explicit keys survive a restart, over many blocks and index writes")
+    func restart() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        var expected: [String] = []
+        for round in 0..<3 {
+            let log = try Self.open(directory, clock)
+            let loop = TestLoop(log)
+            #expect(log.lastSequence(of: BusNumber(1))?.value ?? 0 == UInt64(expected.count))
+            #expect(try log.details() == expected)
+            for index in 0..<300 {
+                let detail = "{\"r\":\(round),\"i\":\(index)}"
+                let place = UInt64(expected.count + 1)
+                #expect(loop.append(TestLoop.request(detail)) == [stored(place...place)])
+                expected.append(detail)
+            }
+            if round == 0 {
+                #expect(loop.append(TestLoop.request("k", guarded: TestLoop.key("once"), mask: 9)) == [stored(301...301)])
+                expected.append("k")
+            } else {
+                #expect(loop.append(TestLoop.request("k", guarded: TestLoop.key("once"))) == [repeated(301...301, mask: 9)])
+            }
+            log.stop()
+        }
+    }
+
+    @Test("headers chain from block to block of a bus")
+    func chain() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        let log = try Self.open(directory, clock)
+        let loop = TestLoop(log)
+        for _ in 0..<10 { _ = loop.append(TestLoop.request("a"), TestLoop.request("b", bus: 2)) }
+        log.stop()
+        let database = try DatabaseQueue(path: directory.path + "/log.sqlite")
+        for bus in 1...2 {
+            let headers = try database.read { db in
+                try Data.fetchAll(db, sql: "SELECT header FROM block WHERE bus = ? ORDER BY first", arguments: [bus])
+            }
+            var previous = Digest.zero
+            var next: UInt64 = 1
+            for bytes in headers {
+                let (header, digest) = try #require(BlockHeader.decode([UInt8](bytes)[...]))
+                #expect(header.previous == previous)
+                #expect(header.first.value == next)
+                #expect(header.policyRevision == 7)
+                #expect(header.region == "eu-central-1")
+                previous = digest
+                next = header.last.value + 1
+            }
+            #expect(next == 11)
+        }
+    }
+
+    @Test("a changed byte of a stored block is noticed, and its neighbours are still read", arguments: ["header", "body", "digest"])
+    func damage(column: String) throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        var configuration = Self.configuration
+        configuration.recentBlockBytes = 0
+        do {
+            let log = try Self.open(directory, clock, configuration)
+            for detail in ["a", "b", "c"] { _ = TestLoop(log).append(TestLoop.request(detail)) }
+            log.stop()
+        }
+        try DatabaseQueue(path: directory.path + "/log.sqlite").write { db in
+            var bytes = [UInt8](try Data.fetchOne(db, sql: "SELECT \(column) FROM block WHERE first = 2")!)
+            bytes[bytes.count / 2] ^= 1
+            try db.execute(sql: "UPDATE block SET \(column) = ? WHERE first = 2", arguments: [Data(bytes)])
+        }
+        let log = try Self.open(directory, clock, configuration)
+        defer { log.stop() }
+        func event(_ sequence: UInt64) throws -> String {
+            try log.event(at: Position(bus: BusNumber(1), sequence: Domain.Sequence(sequence))).frame.detail.text
+        }
+        #expect(try event(1) == "a")
+        #expect(try event(3) == "c")
+        #expect(throws: EventLogError.damaged(BusNumber(1), first: 2)) { try event(2) }
+    }
+
+    @Test("retention removes whole old blocks, says so, and never gives a sequence twice")
+    func retention() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        let trims = Mutex<[LogWatch.Trim]>([])
+        let trimmed = DispatchSemaphore(value: 0)
+        var watch = LogWatch { error in Issue.record("the log failed: \(error)") }
+        watch.onTrim = { trim in
+            trims.withLock { $0.append(trim) }
+            trimmed.signal()
+        }
+        do {
+            let log = try Self.open(directory, clock, watch: watch)
+            for detail in ["a", "b"] { _ = TestLoop(log).append(TestLoop.request(detail), receivedAt: clock.now) }
+            clock.advance(seconds: 3 * 86_400)
+            _ = TestLoop(log).append(TestLoop.request("c"), receivedAt: clock.now)
+            clock.advance(seconds: 5 * 86_400)
+            #expect(trimmed.wait(timeout: .now() + 10) == .success)
+            #expect(
+                trims.withLock { $0 }
+                    == [LogWatch.Trim(bus: BusNumber(1), first: Domain.Sequence(1), last: Domain.Sequence(2), reason: .age)])
+            #expect(try log.firstSequence(of: BusNumber(1)) == Domain.Sequence(3))
+            #expect(try log.details() == ["c"])
+            clock.advance(seconds: 5 * 86_400)
+            #expect(trimmed.wait(timeout: .now() + 10) == .success)
+            #expect(try log.details().isEmpty)
+            log.stop()
+        }
+        let log = try Self.open(directory, clock)
+        #expect(log.lastSequence(of: BusNumber(1)) == Domain.Sequence(3))
+        #expect(TestLoop(log).append(TestLoop.request("d")) == [stored(4...4)])
+        log.stop()
+    }
+
+    @Test("a bus over its size loses its oldest blocks only")
+    func sizeLimit() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        let trimmed = DispatchSemaphore(value: 0)
+        var watch = LogWatch { error in Issue.record("the log failed: \(error)") }
+        watch.onTrim = { trim in if trim.reason == .size { trimmed.signal() } }
+        var configuration = Self.configuration
+        configuration.retentionBytesPerBus = 20_000
+        let log = try Self.open(directory, clock, configuration, watch: watch)
+        let detail = String(repeating: "x", count: 4000)
+        for _ in 0..<10 { _ = TestLoop(log).append(TestLoop.request(detail), receivedAt: clock.now) }
+        #expect(trimmed.wait(timeout: .now() + 10) == .success)
+        let kept = try log.read(bus: BusNumber(1), from: Domain.Sequence(1), limitBytes: .max)
+        #expect(kept.last?.position.sequence.value == 10)
+        #expect(kept.count >= 3 && kept.count <= 4)
+        log.stop()
+    }
+
+    @Test("two processes cannot have one data directory")
+    func locked() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        let log = try Self.open(directory, clock)
+        #expect(throws: StorageError.inUse(path: directory.path + "/lock")) { try Self.open(directory, clock) }
+        log.stop()
+    }
+
+    @Test("a principal's share of the keys is bounded; another principal still has room")
+    func keyShare() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        var configuration = Self.configuration
+        configuration.keysPerPrincipalLimit = 2
+        let log = try Self.open(directory, clock, configuration)
+        defer { log.stop() }
+        let outcomes = TestLoop(log).append(
+            TestLoop.request("a", guarded: TestLoop.key("1")), TestLoop.request("b", guarded: TestLoop.key("2")),
+            TestLoop.request("c", guarded: TestLoop.key("3")),
+            TestLoop.request("d", guarded: TestLoop.key("3", principal: "q")))
+        #expect(outcomes == [stored(1...1), stored(2...2), .full(.keys), stored(3...3)])
+    }
+}
