@@ -54,6 +54,9 @@ package final class Listener: Sendable {
     /// Connections open now.
     package var openConnections: Int { state.openConnections }
 
+    /// Whether `drain` or `close` has begun.
+    package var isDraining: Bool { state.isDraining }
+
     /// Stops accepting, tells every connection to finish, and returns when the last one has closed, at the latest after
     /// `ConnectionLimits.drainNanoseconds`.
     package func drain() async {

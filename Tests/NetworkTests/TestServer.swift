@@ -1,0 +1,67 @@
+import Domain
+import Synchronization
+
+@testable import Network
+
+/// What the workers of a test server have seen.
+final class Seen: Sendable {
+    struct State {
+        var requests = 0
+        var refusals: [String] = []
+        var closed = 0
+    }
+
+    let state = Mutex(State())
+
+    var requests: Int { state.withLock { $0.requests } }
+    var refusals: [String] { state.withLock { $0.refusals } }
+    var closed: Int { state.withLock { $0.closed } }
+}
+
+/// A real listener on loopback whose worker says back what it was asked.
+struct TestServer {
+    let loops: EventLoops
+    let listener: Listener
+    let seen: Seen
+    let gate: AcceptGate
+
+    var port: Int { listener.port }
+
+    static func start(
+        loops count: Int = 1, limits: ConnectionLimits = ConnectionLimits(),
+        budgets: ConnectionBudgets = ConnectionBudgets(),
+        answer: (@Sendable (Request, Connection, StreamToken) -> Void)? = nil
+    ) async throws -> TestServer {
+        let seen = Seen()
+        let loops = EventLoops(count: count) { _, _ in
+            LoopWorker(
+                receive: { request, connection, token in
+                    seen.state.withLock { $0.requests += 1 }
+                    if let answer { return answer(request, connection, token) }
+                    connection.respond(Self.description(of: request), to: token)
+                },
+                closed: { _ in seen.state.withLock { $0.closed += 1 } },
+                refused: { refusal in seen.state.withLock { $0.refusals.append("\(refusal.reason)") } })
+        }
+        var configuration = ListenerConfiguration(id: "test", host: "127.0.0.1", port: 0, security: .plaintext)
+        configuration.limits = limits
+        let gate = AcceptGate(budgets: budgets)
+        let listener = try await Listener.start(configuration, on: loops, gate: gate)
+        return TestServer(loops: loops, listener: listener, seen: seen, gate: gate)
+    }
+
+    func stop() async {
+        await listener.close()
+        await loops.shutdown()
+    }
+
+    /// Every part of the request on one line, so that two requests can be compared.
+    static func description(of request: Request) -> Response {
+        var text = "\(request.method.text) \(request.target.text) \(request.authority.text)"
+        for index in 0..<request.fields.count {
+            text += " [\(request.fields.name(at: index).text)=\(request.fields.value(at: index).text)]"
+        }
+        text += " <\(request.body.prefix(64)[...].text)> \(request.body.count)"
+        return Response(status: 200, contentType: .text, requestID: UniqueID(high: 1, low: 2), body: Array(text.utf8))
+    }
+}
