@@ -13,7 +13,8 @@ package enum RepeatGuard: Hashable, Sendable {
     /// invocation and body.
     case implicit(request: Digest)
 
-    /// The guard of an explicit key. The three texts are the bytes as authenticated; the key's length is checked before.
+    /// The guard of an explicit key. The three texts are the bytes as authenticated; the key's length is checked
+    /// before.
     package static func explicit(principal: String, key: Bytes, body: Digest) -> RepeatGuard {
         var owner = SHA256()
         owner.update("isthmus principal\0")
@@ -89,8 +90,8 @@ package struct AppendBatch: Sendable {
     /// Starts a request; the frames appended until `endRequest` are its events.
     package mutating func beginRequest() { openRequest = events.count }
 
-    /// Notes that the bytes from `start` to the end of `bytes` are one frame for `bus`. Only `AdmittedEvent` calls it: that an
-    /// event was admitted is proven there.
+    /// Notes that the bytes from `start` to the end of `bytes` are one frame for `bus`. Only `AdmittedEvent` calls it:
+    /// that an event was admitted is proven there.
     package mutating func endFrame(unchecked start: Int, bus number: BusNumber, id: EventBusID) {
         precondition(start < bytes.count)
         var index = buses.count - 1

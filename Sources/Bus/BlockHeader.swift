@@ -6,7 +6,8 @@ package import Domain
 /// The signature will cover everything before it; `digest` is what the next block names as its previous one.
 package struct BlockHeader: Hashable, Sendable {
     package static let format: UInt8 = 1
-    /// The most a header takes. Source: region 63, bus name 256, key id and signature 255 each, and 160 fixed, rounded up.
+    /// The most a header takes. Source: region 63, bus name 256, key id and signature 255 each, and 160 fixed, rounded
+    /// up.
     package static let bytesLimit = 1024
 
     /// `eu-central-1`.

@@ -60,8 +60,8 @@ package struct BlockSeal: Sendable {
         return hashes.count == header.count ? hashes : nil
     }
 
-    /// The events of a block read from disk, or `nil` unless every byte is as it was stored: the frames decode, there are
-    /// as many as the header says, and their root is the header's.
+    /// The events of a block read from disk, or `nil` unless every byte is as it was stored: the frames decode, there
+    /// are as many as the header says, and their root is the header's.
     package func open(_ body: [UInt8], header: BlockHeader) -> [StoredEvent]? {
         guard let events = Self.events(of: body, header: header) else { return nil }
         var leaves = leaves(bus: header.busNumber, first: header.first)

@@ -1,7 +1,8 @@
 import Cryptography
 import Domain
 
-/// Reads little-endian fields from bytes that a disk may have changed: past the end, or over a length, everything is `nil`.
+/// Reads little-endian fields from bytes that a disk may have changed: past the end, or over a length, everything is
+/// `nil`.
 struct ByteCursor {
     private let bytes: Bytes
     private(set) var position: Int

@@ -28,7 +28,8 @@ package final class CompletionQueue: Sendable {
         if isFirst { wake() }
     }
 
-    /// Takes everything that waits, in the order it was decided, by swapping arrays: `taken` is emptied, its storage reused.
+    /// Takes everything that waits, in the order it was decided, by swapping arrays: `taken` is emptied, its storage
+    /// reused.
     package func drain(into taken: inout [AppendCompletion]) {
         taken.removeAll(keepingCapacity: true)
         waiting.withLock { swap(&$0, &taken) }

@@ -1,6 +1,6 @@
 package import Domain
 
-/// One event as the log keeps it: a run of bytes written on the loop and read back as a view. All integers little-endian.
+/// One event as the log keeps it: bytes written on the loop and read back as a view. Integers are little-endian.
 ///
 /// ```
 /// 0  u32 bytes that follow      4 u8 format (1)   5 u8 flags (1: the entry gave a time)   6 u16 publisher bytes

@@ -4,8 +4,8 @@ package import Domain
 /// Event ids: a UUID of version 8 from which the gateway, and only it, reads bus and sequence.
 ///
 /// The 122 free bits are a keyed permutation (a balanced Feistel network whose round function is AES) of
-/// `bus 24 | sequence 48 | zero 50`. Ids show neither order nor volume; of the ids somebody makes up, one in 2^50 decodes.
-/// Six AES blocks an id, nothing allocated.
+/// `bus 24 | sequence 48 | zero 50`. Ids show neither order nor volume; of the ids somebody makes up, one in 2^50
+/// decodes. Six AES blocks an id, nothing allocated.
 ///
 /// Source: RFC 9562 § 5.8; Luby and Rackoff, "How to construct pseudorandom permutations" (four rounds suffice).
 package struct EventIDCodec: Sendable {

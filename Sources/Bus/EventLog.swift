@@ -17,8 +17,8 @@ package enum EventLogError: Error, Hashable, Sendable {
 /// Seam: SQLite in `Storage`, an in-memory fake in the tests; both pass one conformance suite.
 package protocol EventLog: AnyObject, Sendable {
     /// Hands a batch to the writer. Never blocks. Every request of it is answered exactly once through the batch's
-    /// completion queue, in the order of the requests within one bus; when the queue of waiting bytes is full the answer
-    /// `.full(.queue)` is there before this returns.
+    /// completion queue, in the order of the requests within one bus; when the queue of waiting bytes is full the
+    /// answer `.full(.queue)` is there before this returns.
     func submit(_ batch: consuming AppendBatch)
 
     /// Bytes that wait for a commit: what a loop looks at before it reads more from its sockets.
@@ -43,12 +43,14 @@ package protocol EventLog: AnyObject, Sendable {
     func firstSequence(of bus: BusNumber) throws(EventLogError) -> Domain.Sequence?
 
     /// Calls `wake` after each commit that added to `bus`, from the writer's thread: it must only note the fact and
-    /// return. Coalesced: after a call there is none until `CommitSubscription.rearm`. Ends when the subscription is released.
+    /// return. Coalesced: after a call there is none until `CommitSubscription.rearm`. Ends when the subscription is
+    /// released.
     ///
     /// - Returns: `nil` when `EventLogLimits.subscriptions` are open.
     func subscribe(to bus: BusNumber, wake: @escaping @Sendable () -> Void) -> CommitSubscription?
 
-    /// Commits what waits, answers it, and returns when the writer has ended. Later batches are answered `.full(.stopped)`.
+    /// Commits what waits, answers it, and returns when the writer has ended. Later batches are answered
+    /// `.full(.stopped)`.
     func stop()
 }
 
@@ -56,6 +58,7 @@ package protocol EventLog: AnyObject, Sendable {
 package enum EventLogLimits {
     /// Open subscriptions, all buses together. Source: each is a tail or a rule's reader; far above the rules of a bus.
     package static let subscriptions = 10_000
-    /// Bytes that may wait for a commit before `.full(.queue)`. Source: THREATS 4.6, bound queues; about a second of disk.
+    /// Bytes that may wait for a commit before `.full(.queue)`. Source: THREATS 4.6, bound queues; about a second of
+    /// disk.
     package static let waitingBytes = 64 * 1024 * 1024
 }

@@ -17,10 +17,12 @@ package struct PublisherProvenance: Hashable, Sendable {
     /// The encoded form.
     let encoded: [UInt8]
 
-    /// The most an encoding takes. Source: ARN 1,600, organization path 512, trust domain and key id 255 each, rounded up.
+    /// The most an encoding takes. Source: ARN 1,600, organization path 512, trust domain and key id 255 each, rounded
+    /// up.
     package static let encodedBytesLimit = 4096
 
-    /// - Returns: `nil` when the texts are longer than `encodedBytesLimit` together, which no authenticated caller's are.
+    /// - Returns: `nil` when the texts are longer than `encodedBytesLimit` together, which no authenticated caller's
+    ///   are.
     package init?(
         principal: String, account: AccountID, organizationPath: String?, trustDomain: String?,
         certificateFingerprint: Digest?, accessKeyID: String?

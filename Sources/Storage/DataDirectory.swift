@@ -78,7 +78,8 @@ extension DataDirectory {
     ///
     /// - Parameters:
     ///   - path: absolute, without symbolic links.
-    ///   - mounts: the text of /proc/self/mountinfo. Source: proc(5); docs.kernel.org/filesystems/overlayfs.html#volatile-mount
+    ///   - mounts: the text of /proc/self/mountinfo. Source: proc(5);
+    ///     docs.kernel.org/filesystems/overlayfs.html#volatile-mount
     static func forgetfulMount(of path: String, mounts: String) -> StorageError.Forgetful? {
         var longest = 0
         var found: StorageError.Forgetful?

@@ -68,8 +68,8 @@ final class DurableDatabase: Sendable {
         try translating(path) { try queue.writeWithoutTransaction(body) }
     }
 
-    /// Runs `body` in one transaction that is durable when this returns. On any error nothing of it is left, but for an error of the
-    /// commit itself, which says nothing either way.
+    /// Runs `body` in one transaction that is durable when this returns. On any error nothing of it is left, but for
+    /// an error of the commit itself, which says nothing either way.
     func commit(_ body: (Database) throws -> Void) throws(StorageError) {
         try access { db in
             try db.beginTransaction(.immediate)
@@ -77,7 +77,8 @@ final class DurableDatabase: Sendable {
                 try body(db)
                 try db.commit()
             } catch {
-                // SQLite rolls back itself after most failures; what a second failure says is worth less than the first.
+                // SQLite rolls back itself after most failures; what a second failure says is worth less than the
+                // first.
                 let cause = error
                 do { if db.isInsideTransaction { try db.rollback() } } catch {}
                 throw cause
@@ -113,7 +114,8 @@ extension StorageError {
         return code & 0xFF == DatabaseError.SQLITE_FULL.rawValue
     }
 
-    /// The disk has no room for SQLite to begin with: a full disk at the start, with its shared memory file still to be made.
+    /// The disk has no room for SQLite to begin with: a full disk at the start, with its shared memory file still to
+    /// be made.
     var isFullAtStart: Bool {
         guard case .database(_, let code) = self else { return false }
         return isFull || code == DatabaseError.SQLITE_IOERR_SHMSIZE.rawValue

@@ -36,8 +36,8 @@ enum FileBytes {
         }
     }
 
-    /// Makes the file at `path` (mode 0600 when it is new) at least `count` bytes long by writing zeros after its end, and syncs it. Written zeros,
-    /// not a hole: the blocks are there afterwards, even when the disk is full.
+    /// Makes the file at `path` (mode 0600 when it is new) at least `count` bytes long by writing zeros after its end,
+    /// and syncs it. Written zeros, not a hole: the blocks are there afterwards, even when the disk is full.
     static func extend(_ path: String, to count: Int) throws(StorageError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }

@@ -13,8 +13,8 @@ struct KeyPlace {
 /// The explicit idempotency keys of the last 24 hours: their index in memory, their rows in the log's database, one row
 /// a commit.
 ///
-/// A row is a run of entries: key 32, principal 16, body 32, entry mask u32, number of runs u16, then for each run bus u32, first
-/// sequence u64, count u16. All little-endian.
+/// A row is a run of entries: key 32, principal 16, body 32, entry mask u32, number of runs u16, then for each run bus
+/// u32, first sequence u64, count u16. All little-endian.
 struct KeyTable {
     private(set) var places: [ShortDigest: KeyPlace] = [:]
     private var principals: [ShortDigest: Int] = [:]

@@ -9,16 +9,18 @@ package struct LogConfiguration: Sendable {
     package var journalMode = "wal"
     /// SQLite's `synchronous`: only `full` and `extra` are accepted.
     package var synchronous = "full"
-    /// Bytes of a database page, when the database is made. Measured with 1 KB events, at 4, 8, 16 and 32 KiB: a commit of one event
-    /// costs 67, 67, 63 and 67 µs CPU, an event in a commit of 512 costs 3.3, 3.1, 2.6 and 3.0 µs.
+    /// Bytes of a database page, when the database is made. Measured with 1 KB events, at 4, 8, 16 and 32 KiB: a
+    /// commit of one event costs 67, 67, 63 and 67 µs CPU, an event in a commit of 512 costs 3.3, 3.1, 2.6 and 3.0 µs.
     package var pageBytes = 16 * 1024
-    /// Bytes in the write-ahead log at which it is copied into the database. Below 32 MiB the pause of the writer stays short.
+    /// Bytes in the write-ahead log at which it is copied into the database. Below 32 MiB the pause of the writer
+    /// stays short.
     package var checkpointBytes = 8 * 1024 * 1024
     /// Bytes kept aside so that deletes commit on a full disk. Source: DURABILITY 2.
     package var reserveBytes = 64 * 1024 * 1024
     /// Bytes that may wait for a commit.
     package var waitingBytesLimit = EventLogLimits.waitingBytes
-    /// Bytes and requests after which the writer takes no more into one commit: keeps a commit near 2 ms of hashing and copying.
+    /// Bytes and requests after which the writer takes no more into one commit: keeps a commit near 2 ms of hashing
+    /// and copying.
     package var commitBytes = 2 * 1024 * 1024
     package var commitRequests = 4096
     /// Explicit idempotency keys kept, and the part of them one principal may have. A key takes about 100 bytes on disk

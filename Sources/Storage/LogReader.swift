@@ -5,8 +5,8 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// Reads blocks for anyone, from any thread, beside the writer. Every block read from disk is checked against its digest and its
-/// root before an event of it is given out.
+/// Reads blocks for anyone, from any thread, beside the writer. Every block read from disk is checked against its
+/// digest and its root before an event of it is given out.
 final class LogReader: Sendable {
     private let databases: [DurableDatabase]
     private let directory: BlockDirectory

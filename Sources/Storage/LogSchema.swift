@@ -7,8 +7,10 @@ import GRDB
 /// The tables of the log, and what is read from them when it is opened.
 ///
 /// ```
-/// block  one row a block: id (ascending over all buses), bus, first, count, time (latest receipt, ms), digest of the header, header, body
-/// place  where the blocks of a bus are: (bus, first) → id, time, bytes; written in groups, the rest is found by reading `block`
+/// block  one row a block: id (ascending over all buses), bus, first, count, time (latest receipt, ms),
+///        digest of the header, header, body
+/// place  where the blocks of a bus are: (bus, first) → id, time, bytes; written in groups, the rest is found by
+///        reading `block`
 /// bus    the end of each bus's chain as of the last group: next sequence, digest, bytes kept
 /// keys   one row a commit that had explicit idempotency keys
 /// meta   indexed (the last block id that `place` has), key check
@@ -44,7 +46,8 @@ enum LogSchema {
         CREATE TABLE place (
             bus INTEGER NOT NULL, first INTEGER NOT NULL, id INTEGER NOT NULL, time INTEGER NOT NULL,
             bytes INTEGER NOT NULL, PRIMARY KEY (bus, first)) WITHOUT ROWID;
-        CREATE TABLE bus (number INTEGER PRIMARY KEY, next INTEGER NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL);
+        CREATE TABLE bus (
+            number INTEGER PRIMARY KEY, next INTEGER NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL);
         CREATE TABLE keys (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, entries BLOB NOT NULL);
         CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) WITHOUT ROWID;
         """
@@ -80,8 +83,11 @@ struct LogRecovery {
             }
             let indexed = try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'indexed'") ?? 0
             lastID = indexed
-            let sql = "SELECT id, bus, first, count, time, digest, header, length(body) FROM block WHERE id > ? ORDER BY id"
-            let blocks = try Row.fetchCursor(db, sql: sql, arguments: [indexed])
+            let blocks = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT id, bus, first, count, time, digest, header, length(body) FROM block WHERE id > ? ORDER BY id
+                    """, arguments: [indexed])
             while let row = try blocks.next() {
                 let id: Int64 = row[0]
                 guard let block = UnindexedBlock(row), block.follows(heads[block.bus]) else {

@@ -78,9 +78,9 @@ extension LogWriter {
             do throws(StorageError) {
                 try database.commit(body)
                 return true
-            } catch where error.isBusy {
+            } catch  where error.isBusy {
                 return false
-            } catch where error.isFull {
+            } catch  where error.isFull {
                 noteFull()
                 if attempt == 0 { try reserve.release() }
             }
@@ -151,7 +151,8 @@ extension LogWriter {
     private func trim(_ bus: BusNumber, olderThan cutoff: Int64) throws(StorageError) -> Bool {
         let rows = try database.access { db in
             try Row.fetchAll(
-                db.cachedStatement(sql: "SELECT first, id, time, bytes FROM place WHERE bus = ? ORDER BY first LIMIT ?"),
+                db.cachedStatement(
+                    sql: "SELECT first, id, time, bytes FROM place WHERE bus = ? ORDER BY first LIMIT ?"),
                 arguments: [Int64(bus.value), LogConfiguration.trimmedBlocksPerCommit + 1])
         }
         var removed: [(first: Int64, id: Int64)] = []
@@ -198,9 +199,9 @@ extension DurableDatabase {
     func checkpointUnlessFull() throws(StorageError) -> Bool? {
         do throws(StorageError) {
             return try checkpoint()
-        } catch where error.isFull {
+        } catch  where error.isFull {
             return nil
-        } catch where error.isBusy {
+        } catch  where error.isBusy {
             return false
         }
     }

@@ -124,7 +124,7 @@ final class LogWriter: @unchecked Sendable {
                     try insert.execute(arguments: [nextKeyRow, now.seconds, Data(plan.keyRow)])
                 }
             }
-        } catch where error.isFull || error.isBusy {
+        } catch  where error.isFull || error.isBusy {
             noteFull()
             return .full
         }

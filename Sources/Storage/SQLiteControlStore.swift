@@ -68,7 +68,7 @@ package final class SQLiteControlStore: ControlStore {
             }
             // Rare and small: the write-ahead log is copied at once and never grows.
             _ = try database.checkpointUnlessFull()
-        } catch where error.isFull || error.isBusy {
+        } catch  where error.isFull || error.isBusy {
             throw .full
         } catch {
             throw .unknownOutcome(reason: error.description)

@@ -6,8 +6,8 @@ import Synchronization
 
 /// The block log in SQLite: one writer thread, group commit, one row a block.
 ///
-/// A success is given after the fdatasync of the write-ahead log returned. Source: sqlite.org/pragma.html#pragma_synchronous
-/// for why `FULL` is needed in WAL mode, sqlite.org/wal.html for the rest.
+/// A success is given after the fdatasync of the write-ahead log returned. Source:
+/// sqlite.org/pragma.html#pragma_synchronous for why `FULL` is needed in WAL mode, sqlite.org/wal.html for the rest.
 package final class SQLiteEventLog: EventLog {
     private let waiting: WaitingBatches
     private let directory: BlockDirectory
@@ -40,14 +40,15 @@ package final class SQLiteEventLog: EventLog {
         var reserve = ReserveFile(in: home, byteCount: configuration.reserveBytes)
         do throws(StorageError) {
             database = try Self.openDatabase(path, configuration, key, home)
-        } catch where error.isFullAtStart && reserve.releaseLeftover() {
+        } catch  where error.isFullAtStart && reserve.releaseLeftover() {
             database = try Self.openDatabase(path, configuration, key, home)
         }
         try home.sync()
-        // Room of its own for the write-ahead log: commits then neither wait for block allocation nor meet a full disk first.
+        // Room of its own for the write-ahead log: commits then neither wait for block allocation nor meet a full disk
+        // first.
         do throws(StorageError) {
             try FileBytes.extend(path + "-wal", to: configuration.checkpointBytes + configuration.commitBytes)
-        } catch where error.isNoSpace {}
+        } catch  where error.isNoSpace {}
         let memory = LogMemory(configuration: configuration)
         let recovery = try LogRecovery(reading: database, keys: &memory.keys)
         memory.heads = recovery.heads

@@ -12,7 +12,9 @@ import Testing
         let queue = CompletionQueue { wakes.add(1, ordering: .relaxed) }
         queue.publish([])
         #expect(wakes.load(ordering: .relaxed) == 0)
-        queue.publish([AppendCompletion(token: 1, outcome: .keyMismatch), AppendCompletion(token: 2, outcome: .keyMismatch)])
+        queue.publish([
+            AppendCompletion(token: 1, outcome: .keyMismatch), AppendCompletion(token: 2, outcome: .keyMismatch),
+        ])
         queue.publish(AppendCompletion(token: 3, outcome: .unknownOutcome))
         #expect(wakes.load(ordering: .relaxed) == 1)
         var taken: [AppendCompletion] = []

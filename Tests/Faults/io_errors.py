@@ -1,5 +1,5 @@
-"""D5: EIO at every sync and write of a run. The waiting request is answered "unknown" or refused, nothing is acknowledged
-afterwards, the process ends within a second, and a retry of everything with the same keys gives exactly one event each.
+"""D5: EIO at every sync and write of a run. The waiting request is answered "unknown" or refused, nothing is
+acknowledged afterwards, the process ends within a second, and a retry of everything with the same keys gives exactly one event each.
 
     io_errors.py EXERCISER [EVENTS] [STEP]
 """

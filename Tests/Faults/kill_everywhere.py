@@ -21,7 +21,8 @@ def main():
         for when in range(1, counts[call] + 1, step):
             data = os.path.join(root, "data")
             remove(data)
-            _, lines = run([exerciser, "append", data, events], inject=f"{call}:signal=KILL:when={when}", trace=[call])
+            inject = f"{call}:signal=KILL:when={when}"
+            _, lines = run([exerciser, "append", data, events], inject=inject, trace=[call])
             acks = acknowledged(lines)
             if os.path.isdir(data):
                 found, milliseconds = stored(exerciser, data)

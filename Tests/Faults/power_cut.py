@@ -2,9 +2,9 @@
 
     power_cut.py EXERCISER [EVENTS] [--every N] [--normal]
 
-What was synced is there; of what was written since, all, none, all but one, only the last, or one torn at a 512-byte sector
-is there. A file that was created, renamed or removed is so for certain after its directory was synced. `--normal` forgets
-the syncs that SQLite would not make with synchronous=NORMAL: the method must then find losses, or it finds nothing.
+What was synced is there; of what was written since, all, none, all but one, only the last, or one torn at a 512-byte
+sector is there. A file that was created, renamed or removed is so for certain after its directory was synced.
+`--normal` forgets the syncs that SQLite would not make with synchronous=NORMAL: the method must then find losses, or it finds nothing.
 """
 
 import hashlib
@@ -228,7 +228,9 @@ def main():
                 print(f"LOST after {operation[:2]}: {lost}")
     remove(root)
     name = "synchronous=NORMAL, to show that the method finds losses" if is_normal else "synchronous=FULL"
-    print(f"power cut, {name}: {len(operations)} operations, {states} states, {losing} with losses, {broken} that do not open")
+    print(
+        f"power cut, {name}: {len(operations)} operations, {states} states, {losing} with losses, "
+        f"{broken} that do not open")
     if is_normal:
         return 0 if losing else 1
     return 1 if losing or broken or states == 0 else 0

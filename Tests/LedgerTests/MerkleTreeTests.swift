@@ -3,7 +3,8 @@ import Testing
 
 @testable import Ledger
 
-/// Vectors: github.com/google/certificate-transparency `cpp/merkletree/merkle_tree_test.cc` (the reference tree of RFC 6962).
+/// Vectors: github.com/google/certificate-transparency `cpp/merkletree/merkle_tree_test.cc` (the reference tree of RFC
+/// 6962).
 @Suite struct MerkleTreeTests {
     private static let inputs = [
         "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",

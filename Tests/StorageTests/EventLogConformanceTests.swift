@@ -51,7 +51,8 @@ import Testing
         }
     }
 
-    @Test("a request over several buses gets a position for each event, in its order", arguments: Implementation.allCases)
+    @Test(
+        "a request over several buses gets a position for each event, in its order", arguments: Implementation.allCases)
     func scattered(implementation: Implementation) throws {
         try with(implementation) { (loop, _) throws in
             let request = TestLoop.Request(events: [(1, "a"), (2, "b"), (1, "c"), (3, "d")])
@@ -70,7 +71,10 @@ import Testing
         try with(implementation) { (loop, _) throws in
             for index in 0..<5 { _ = loop.append(TestLoop.request("{\"n\":\(index)}", "{\"m\":\(index)}")) }
             let bus = BusNumber(1)
-            #expect(try loop.log.read(bus: bus, from: Domain.Sequence(4), limitBytes: 1).map(\.position.sequence.value) == [4])
+            #expect(
+                try loop.log.read(bus: bus, from: Domain.Sequence(4), limitBytes: 1).map(\.position.sequence.value) == [
+                    4
+                ])
             #expect(try loop.log.details(from: 8) == ["{\"m\":3}", "{\"n\":4}", "{\"m\":4}"])
             #expect(try loop.log.details(from: 11).isEmpty)
             let beyond = Position(bus: bus, sequence: Domain.Sequence(11))
@@ -78,7 +82,8 @@ import Testing
         }
     }
 
-    @Test("an explicit key stores once, for its body and its principal, for 24 hours", arguments: Implementation.allCases)
+    @Test(
+        "an explicit key stores once, for its body and its principal, for 24 hours", arguments: Implementation.allCases)
     func explicitKey(implementation: Implementation) throws {
         try with(implementation) { (loop, clock) throws in
             let key = TestLoop.key("k")
@@ -125,7 +130,10 @@ import Testing
     func keysFull(implementation: Implementation) throws {
         try with(implementation) { (loop, _) throws in
             for index in 1...4 {
-                #expect(loop.append(TestLoop.request("a", guarded: TestLoop.key("k\(index)"))) == [stored(UInt64(index)...UInt64(index))])
+                #expect(
+                    loop.append(TestLoop.request("a", guarded: TestLoop.key("k\(index)"))) == [
+                        stored(UInt64(index)...UInt64(index))
+                    ])
             }
             #expect(loop.append(TestLoop.request("a", guarded: TestLoop.key("k5"))) == [.full(.keys)])
             #expect(loop.append(TestLoop.request("a", guarded: TestLoop.key("k4"))) == [repeated(4...4)])
@@ -133,7 +141,9 @@ import Testing
         }
     }
 
-    @Test("a batch over the bound of waiting bytes is refused at once and stores nothing", arguments: Implementation.allCases)
+    @Test(
+        "a batch over the bound of waiting bytes is refused at once and stores nothing",
+        arguments: Implementation.allCases)
     func queueFull(implementation: Implementation) throws {
         try with(implementation) { (loop, _) throws in
             let big = String(repeating: "x", count: 65_536)

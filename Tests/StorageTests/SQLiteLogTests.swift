@@ -49,10 +49,12 @@ import Testing
                 expected.append(detail)
             }
             if round == 0 {
-                #expect(loop.append(TestLoop.request("k", guarded: TestLoop.key("once"), mask: 9)) == [stored(301...301)])
+                #expect(
+                    loop.append(TestLoop.request("k", guarded: TestLoop.key("once"), mask: 9)) == [stored(301...301)])
                 expected.append("k")
             } else {
-                #expect(loop.append(TestLoop.request("k", guarded: TestLoop.key("once"))) == [repeated(301...301, mask: 9)])
+                #expect(
+                    loop.append(TestLoop.request("k", guarded: TestLoop.key("once"))) == [repeated(301...301, mask: 9)])
             }
             log.stop()
         }
@@ -86,7 +88,9 @@ import Testing
         }
     }
 
-    @Test("a changed byte of a stored block is noticed, and its neighbours are still read", arguments: ["header", "body", "digest"])
+    @Test(
+        "a changed byte of a stored block is noticed, and its neighbours are still read",
+        arguments: ["header", "body", "digest"])
     func damage(column: String) throws {
         let directory = ScratchDirectory()
         let clock = HeldClock(Self.start)
@@ -132,7 +136,10 @@ import Testing
             #expect(trimmed.wait(timeout: .now() + 10) == .success)
             #expect(
                 trims.withLock { $0 }
-                    == [LogWatch.Trim(bus: BusNumber(1), first: Domain.Sequence(1), last: Domain.Sequence(2), reason: .age)])
+                    == [
+                        LogWatch.Trim(
+                            bus: BusNumber(1), first: Domain.Sequence(1), last: Domain.Sequence(2), reason: .age)
+                    ])
             #expect(try log.firstSequence(of: BusNumber(1)) == Domain.Sequence(3))
             #expect(try log.details() == ["c"])
             clock.advance(seconds: 5 * 86_400)

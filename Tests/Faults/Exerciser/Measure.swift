@@ -76,8 +76,8 @@ struct Measure {
         let times = commits.map(\.nanoseconds).sorted()
         guard !sizes.isEmpty else { return }
         say(
-            "commits \(commits.count): entries p50 \(sizes[sizes.count / 2]), time p50 \(times[times.count / 2] / 1000) us, "
-                + "p99 \(times[times.count * 99 / 100] / 1000) us")
+            "commits \(commits.count): entries p50 \(sizes[sizes.count / 2]), "
+                + "time p50 \(times[times.count / 2] / 1000) us, p99 \(times[times.count * 99 / 100] / 1000) us")
     }
 
     private func reopen(_ directory: String, entries: Int) throws {
