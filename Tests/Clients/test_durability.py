@@ -1,0 +1,268 @@
+"""What an acknowledgement is worth: kills, failing and full disks, and places where it could not be kept (D1, D5, D6, D8)."""
+
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from gateway import Gateway, binary, wait_until
+from measures import report  # noqa: F401 (a fixture)
+from publishing import Flood, Publisher, assert_kept, entry, stored
+from stracing import Strace
+
+KILLS = 30
+SEED = 20_260_101
+
+
+def refused_start(gateway, *words, seconds=20):
+    """Runs `serve`, which must end by itself, not bind, and say all `words`; returns what it said."""
+    done = subprocess.run(
+        [binary(), "serve", "--config", str(gateway.config)], capture_output=True, text=True, timeout=seconds,
+        env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
+    said = done.stdout + done.stderr
+    assert done.returncode in (1, 3), f"{done.returncode}: {said}"
+    for word in words:
+        assert word in said, said
+    assert '"listening"' not in said and '"ready"' not in said, said
+    return said
+
+
+@pytest.fixture
+def gateway():
+    made = Gateway()
+    yield made
+    made.remove()
+
+
+def test_what_was_acknowledged_survives_kill_9_at_random_moments(gateway, report):
+    rolling, acknowledged, restarts = random.Random(SEED), {}, []
+    gateway.start()
+    for kill in range(KILLS):
+        flood = Flood(gateway, connections=4, begin=10_000_000 * kill).start()
+        # Not a wait for something: the moment of the kill is what is drawn.
+        threading.Event().wait(rolling.uniform(0, 0.15))
+        gateway.kill()
+        flood.wait()
+        acknowledged.update(flood.acknowledged)
+        began = time.monotonic()
+        gateway.start()
+        restarts.append(time.monotonic() - began)
+    found = stored(gateway)
+    gateway.stop()
+    report("D1", "kills, acknowledged, stored, lost",
+           f"{KILLS}, {len(acknowledged)}, {len(found)}, {len(acknowledged.keys() - found.keys())}")
+    report("D1", "slowest restart to ready", f"{max(restarts):.2f} s (limit 2 s)")
+    assert_kept(acknowledged, found)
+    assert len(acknowledged) > 10 * KILLS and max(restarts) <= 2
+
+
+def test_a_failing_fdatasync_stops_the_gateway_with_nothing_acknowledged_after(gateway, report):
+    trace = gateway.folder / "trace.txt"
+    gateway.start(wrapper=Strace(trace, "fdatasync", "fdatasync:error=EIO:when=20+").command)
+    flood = Flood(gateway, connections=4).start()
+    code = gateway.process.wait(timeout=30)
+    flood.wait()
+    ended = time.time()
+    gateway.log.close()
+    failed = Strace.first_failure(trace)
+    answers = [answer for answer in flood.refused if answer.status == 500]
+    report("D5", "exit code; seconds from the failed fdatasync to the end", f"{code}; {ended - failed:.2f} s (limit 1 s)")
+    report("D5", "acknowledged; answered 500; closed without an answer",
+           f"{len(flood.acknowledged)}; {len(answers)}; {len(flood.broken)}")
+    assert code == 5
+    assert ended - failed <= 1
+    assert '"fail-stop"' in gateway.logged()
+    assert [answer.status for answer in flood.refused] == [500] * len(flood.refused)
+    assert all(answer.code == "InternalFailure" for answer in answers), answers
+    # What was acknowledged was so by a sync that succeeded: none after the first failure.
+    gateway.start()
+    found = stored(gateway)
+    assert_kept(flood.acknowledged, found)
+    report("D5", "stored without an acknowledgement (allowed: the outcome was unknown)", len(found) - len(flood.acknowledged))
+    gateway.stop()
+
+
+@pytest.mark.parametrize("commit", [3, 5, 8, 13, 21])
+def test_the_sender_at_a_failing_sync_is_told_that_the_outcome_is_unknown_and_its_retry_is_one_event(gateway, report, commit):
+    """One request alone is at the failing sync: its answer has to leave before the process ends."""
+    gateway.start().stop()
+    gateway.start(wrapper=Strace(gateway.folder / "trace.txt", "fdatasync", f"fdatasync:error=EIO:when={commit}+").command)
+    with Publisher(gateway) as publisher:
+        for number in range(100):
+            key = {"Isthmus-Idempotency-Key": f"event-{number}"}
+            try:
+                answer = publisher.put(entry(number), headers=key)
+            except OSError as error:
+                answer = error
+            if getattr(answer, "ids", None) is None:
+                break
+    assert gateway.process.wait(timeout=10) == 5
+    gateway.log.close()
+    gateway.start()
+    with Publisher(gateway) as publisher:
+        again = publisher.put(entry(number), headers=key)
+        assert again.ids, again
+    assert stored(gateway)[number] == again.ids[0]
+    report("D5", f"answer at the failing sync {commit}", repr(answer)[:40])
+    gateway.stop()
+    assert getattr(answer, "status", None) == 500, f"no answer but {answer!r}"
+    assert answer.code == "InternalFailure"
+
+
+@pytest.fixture
+def small_disk():
+    """A gateway whose data stands on an ext4 of 160 MiB, of which the reserve file takes 64."""
+    made = Gateway()
+    image, place = made.folder / "disk.img", made.folder / "disk"
+    place.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(160 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", image], check=True, capture_output=True)
+    mounted = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        made.remove()
+        pytest.skip(f"a loop device cannot be mounted here: {mounted.stderr.strip()}")
+    made.data = place / "data"
+    made.write_configuration()
+    try:
+        yield made
+    finally:
+        if made.process and made.process.poll() is None:
+            made.kill()
+        subprocess.run(["umount", place], check=True)
+        made.remove()
+
+
+def test_a_full_disk_is_a_503_and_the_gateway_recovers_unattended(small_disk, report):
+    gateway = small_disk
+    gateway.start()
+    filler = gateway.data.parent / "filler"
+    kept = {}
+    with Publisher(gateway) as publisher, Publisher(gateway, gateway.administrator) as administrator:
+        describe = lambda: administrator.post(b'{"Name":"orders"}', target="AWSEvents.DescribeEventBus")
+        number, answer = 0, None
+        answer = publisher.put(entry(number))
+        kept[number] = answer.ids[0]
+        free = shutil.disk_usage(filler.parent).free
+        with open(filler, "wb") as file:
+            subprocess.run(["fallocate", "-l", str(max(1, free - (1 << 20))), filler], check=True)
+        while answer.ids:
+            number += 1
+            assert number < 2000, "the disk does not become full"
+            answer = publisher.put(*[entry(number, size=200_000)])
+            if answer.ids:
+                kept[number] = answer.ids[0]
+        assert (answer.status, answer.code) == (503, "ServiceUnavailable"), answer
+        assert int(answer.fields["Retry-After"]) >= 1
+        statuses = [publisher.put(entry(10_000 + again)).status for again in range(20)]
+        assert set(statuses) <= {503, 200}, statuses
+        assert describe().json.get("Name") == "orders"
+        assert gateway.page("/healthz")[0] == 200
+        assert gateway.process.poll() is None, gateway.logged()
+        filler.unlink()
+        began = time.monotonic()
+
+        def accepted():
+            nonlocal number
+            number += 1
+            answer = publisher.put(entry(20_000 + number))
+            if answer.ids:
+                kept[20_000 + number] = answer.ids[0]
+            return answer.ids
+
+        wait_until(accepted, 15, "recovery")
+        report("D6", "events before full; seconds to recover", f"{len(kept)}; {time.monotonic() - began:.2f} s")
+    assert '"disk-full"' in gateway.logged() and '"disk-has-room"' in gateway.logged()
+    assert_kept(kept, stored(gateway))
+    gateway.stop()
+
+
+def test_a_full_disk_keeps_what_was_acknowledged_over_a_kill_and_starts_again(small_disk, report):
+    gateway = small_disk
+    gateway.start()
+    kept, number = {}, 0
+    with Publisher(gateway) as publisher:
+        answer = publisher.put(entry(number))
+        while answer.ids:
+            kept[number] = answer.ids[0]
+            number += 1
+            assert number < 1000, "the disk does not become full"
+            answer = publisher.put(entry(number, size=900_000))
+        assert answer.status == 503, answer
+    gateway.kill()
+    gateway.start()
+    found = stored(gateway)
+    report("D6", "acknowledged on a disk that became full by itself; lost", f"{len(kept)}; {len(kept.keys() - found.keys())}")
+    assert_kept(kept, found)
+    gateway.stop()
+
+
+def test_a_data_directory_in_memory_is_refused(gateway, report):
+    place = f"/dev/shm/{gateway.folder.name}"
+    os.mkdir(place)
+    try:
+        gateway.data = f"{place}/data"
+        gateway.write_configuration()
+        said = refused_start(gateway, "tmpfs", "put the data directory on a disk")
+        report("D8", "tmpfs", said.strip().splitlines()[-1])
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("value", ["normal", "off"])
+def test_a_weaker_durability_is_refused_with_its_line(gateway, report, value):
+    gateway.extra = f"durability:\n  synchronous: {value}\n"
+    gateway.write_configuration()
+    line = gateway.config.read_text().splitlines().index(f"  synchronous: {value}") + 1
+    said = refused_start(gateway, f"isthmus.yaml:{line}:", "no setting weakens it")
+    assert not gateway.data.exists(), "nothing may be half applied"
+    report("D8", value, said.strip().splitlines()[0].split("/")[-1])
+
+
+def test_a_directory_that_cannot_fsync_is_refused(gateway, report):
+    done = subprocess.run(
+        [*Strace(gateway.folder / "trace.txt", "fsync", "fsync:error=EINVAL:when=1+").command, binary(), "serve",
+         "--config", str(gateway.config)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "cannot be made durable" in done.stderr, done
+    report("D8", "no fsync", done.stderr.strip().splitlines()[-1])
+
+
+def test_a_second_gateway_on_the_same_data_directory_is_refused(gateway, report):
+    gateway.start()
+    other = Gateway()
+    try:
+        other.data = gateway.data
+        other.write_configuration()
+        report("D8", "second gateway", refused_start(other, "in use by another gateway").strip().splitlines()[-1])
+    finally:
+        other.remove()
+    with Publisher(gateway) as publisher:
+        assert publisher.put(entry(1)).ids
+    assert stored(gateway).keys() == {1}
+    gateway.stop()
+
+
+def test_a_master_key_that_is_open_wrong_short_or_missing_is_refused(gateway, report):
+    gateway.start().stop()
+    path = gateway.data / "master.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    right = path.read_bytes()
+    for mode in (0o640, 0o604, 0o660):
+        path.chmod(mode)
+        refused_start(gateway, f"mode {mode:o}", "chmod 600")
+    path.chmod(0o600)
+    path.write_bytes(bytes(byte ^ 1 for byte in right))
+    refused_start(gateway, "not the key this log was begun with")
+    path.write_bytes(right[:31])
+    refused_start(gateway, "has 31 bytes")
+    path.unlink()
+    refused_start(gateway, "is missing", "restore it")
+    assert not path.exists(), "a new key must not be made beside an old log"
+    path.write_bytes(right)
+    path.chmod(0o600)
+    gateway.start().stop()
+    report("D8", "master keys refused", 6)
