@@ -1,0 +1,310 @@
+"""TLS and identity: which certificates speak for someone, when they stop, and which protocol is spoken at all."""
+
+import datetime
+import json
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+import leaves
+from attacks import Attacker, client_context, connect_tls
+from authority import key_usage
+from canary import body_of
+from gateway import Gateway, wait_until
+from http1 import Peer, event_id
+from measures import report  # noqa: F401
+
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\n\r\n%s"
+REQUEST = POST % (len(body_of()), body_of())
+
+
+def outcome(gateway, leaf, version=None):
+    """What a certificate gets: `200`, `handshake`, or the error code of the answer."""
+    context = client_context(gateway, alpn=["http/1.1"])
+    # The client must not be the one who refuses.
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.load_cert_chain(*leaf.pair)
+    if version:
+        context.maximum_version = version
+    try:
+        with Peer(gateway, context) as peer:
+            peer.send(REQUEST)
+            response = peer.response()
+    except (ssl.SSLError, OSError):
+        return "handshake"
+    if response is None:
+        return "handshake"
+    status, _, body = response
+    return str(status) if status == 200 else json.loads(body)["__type"]
+
+
+def presentable(leaf):
+    """Whether OpenSSL as a client even loads it."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*leaf.pair)
+    except ssl.SSLError as error:
+        return error.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
+    return True
+
+
+def test_t1_to_t4_no_certificate_of_the_corpus_speaks_for_anyone(gateway, report):  # noqa: F811
+    refused, accepted, clear = {}, [], []
+    failed = lambda: gateway.metric("isthmus_tls_handshakes_failed_total") + gateway.metric(
+        "isthmus_authentication_failures_total")
+    for row, name, leaf in leaves.corpus(gateway):
+        if not presentable(leaf):
+            clear.append(name)
+            continue
+        before = failed()
+        seen = outcome(gateway, leaf)
+        if seen == "200":
+            accepted.append((row, name))
+        if failed() == before:
+            clear.append(f"not counted: {name}")
+        refused.setdefault(row, {}).setdefault(seen, []).append(name)
+    for row, kinds in refused.items():
+        report(row, "certificates refused in the", {kind: len(names) for kind, names in kinds.items()})
+    tried = sum(len(names) for kinds in refused.values() for names in kinds.values())
+    report("T1", "accepted of the corpus; not even presentable, or not counted", f"{len(accepted)} of {tried}; {clear}")
+    assert tried >= 200
+    assert accepted == []
+    assert not [name for name in clear if name.startswith("not counted")]
+
+
+def test_t1_the_log_says_why_and_never_with_the_certificates_own_bytes(gateway):
+    lines = gateway.log_path.read_bytes().splitlines()
+    for line in lines:
+        assert line and all(0x20 <= octet < 0x7F for octet in line), line
+    text = " ".join(json.loads(line).get("message", "") + str(json.loads(line)) for line in lines)
+    for reason in ("expired", "not for clients", "trust domain", "URI"):
+        assert reason in text, reason
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_t2_what_is_right_but_unusual_is_accepted(gateway, version):
+    seen = {}
+    for number, (name, san, content, arguments) in enumerate(leaves.good()):
+        leaf = gateway.acme.leaf(f"good-{version}-{number}", leaves.extensions(*san, **content), **arguments)
+        seen[name] = outcome(gateway, leaf, version)
+    assert set(seen.values()) == {"200"}, seen
+
+
+def milliseconds_until_refused(ask, start, limit=5):
+    """Asks again and again; returns how long after `start` the first refusal came."""
+    while time.monotonic() - start < limit:
+        if not ask():
+            return (time.monotonic() - start) * 1000
+    raise AssertionError(f"still accepted after {limit} s")
+
+
+def test_t5_a_revoked_certificate_is_refused_at_once(gateway, report):  # noqa: F811
+    uri = leaves.GOOD_ID.decode()
+    for way in ("a new connection", "the next request of a live HTTP/2 connection"):
+        leaf = gateway.acme.principal("revoked", uri)
+        assert outcome(gateway, leaf) == "200"
+        with Attacker(gateway, leaf) as live:
+            served = lambda: (answer := live.post(body_of())) is not None and answer.status == 200
+            assert served()
+            gateway.acme.revoke(leaf)
+            start = time.monotonic()
+            gateway.process.send_signal(signal.SIGHUP)
+            ask = served if way.startswith("the next") else lambda: outcome(gateway, leaf) == "200"
+            late = milliseconds_until_refused(ask, start)
+            report("T5", f"{way}: ms from SIGHUP to the refusal", f"{late:.0f}")
+            assert late <= 1000
+            assert not served() and outcome(gateway, leaf) != "200"
+    assert outcome(gateway, gateway.publisher) == "200"
+
+
+def test_t5_a_reload_disturbs_no_live_connection(gateway, report):  # noqa: F811
+    with Attacker(gateway) as live:
+        for number in range(10):
+            gateway.reload()
+            answer = live.post(body_of())
+            assert answer is not None and answer.status == 200, number
+        assert live.goaways == []
+    report("T5", "requests lost on a live connection over 10 reloads", 0)
+
+
+def test_t6_a_certificate_that_expires_on_a_live_connection_is_refused(gateway, report):  # noqa: F811
+    end = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)).replace(microsecond=0)
+    leaf = gateway.acme.principal("short", leaves.GOOD_ID.decode(), not_after=end)
+    with Attacker(gateway, leaf) as live:
+        served = 0
+        while time.time() < end.timestamp() + 5:
+            asked = time.time()
+            answer = live.post(body_of())
+            if answer is None or answer.status != 200:
+                break
+            served += 1
+        late = asked - end.timestamp()
+        report("T6", "ms from notAfter to the refusal on a live connection", f"{late * 1000:.0f} ({served} served before)")
+        assert served > 0
+        # notAfter is inclusive (RFC 5280 section 4.1.2.5): the second it names is still good.
+        assert 0 <= late <= 2
+    assert outcome(gateway, leaf) == "handshake"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_t7_no_session_is_ever_resumed(gateway, report, version):  # noqa: F811
+    context = client_context(gateway, gateway.publisher, alpn=["http/1.1"])
+    context.minimum_version = context.maximum_version = version
+    resumed = tickets = 0
+    session = None
+    for port in (gateway.port, gateway.port, gateway.open_port, gateway.open_port, gateway.port):
+        plain = connect_tls_with(port, context, session)
+        with plain:
+            resumed += plain.session_reused
+            plain.sendall(REQUEST)
+            assert plain.recv(12) == b"HTTP/1.1 200"
+            session = plain.session
+            tickets += bool(session and session.has_ticket)
+    report("T7", f"{version.name}: sessions resumed, tickets", f"{resumed}, {tickets}")
+    assert (resumed, tickets) == (0, 0)
+
+
+def connect_tls_with(port, context, session):
+    return context.wrap_socket(
+        socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname="localhost", session=session)
+
+
+def s_client(gateway, *arguments, text="", port=None):
+    done = subprocess.run(
+        ["openssl", "s_client", *([] if "-alpn" in arguments else ["-alpn", "http/1.1"]), "-connect", f"127.0.0.1:{port or gateway.open_port}", "-servername", "localhost",
+         "-CAfile", str(gateway.servers.bundle), *arguments], input=text, capture_output=True, text=True, timeout=20)
+    return done.stdout + done.stderr
+
+
+def test_t7_no_ticket_is_ever_sent(gateway):
+    request = REQUEST.decode().replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+    for version in ("-tls1_2", "-tls1_3"):
+        for port in (gateway.port, gateway.open_port):
+            out = s_client(gateway, version, "-msg", "-ign_eof", "-cert", str(gateway.publisher.path), "-key",
+                           str(gateway.publisher.key_path), text=request, port=port)
+            assert "HTTP/1.1 200" in out
+            assert "NewSessionTicket" not in out
+
+
+# What may be spoken: THREATS section 3.1.
+SUITES_12 = {f"ECDHE-{kind}-{cipher}" for kind in ("ECDSA", "RSA") for cipher in (
+    "AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")}
+SUITES_13 = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+GROUPS = {"X25519", "P-256", "P-384"}
+
+
+@pytest.fixture(scope="module")
+def rsa_gateway():
+    """The same gateway behind an RSA certificate, for the suites that need one."""
+    running = Gateway()
+    running.server = running.servers.leaf("server-rsa", [
+        (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (key_usage(digital_signature=True, key_encipherment=True), True)], key=rsa.generate_private_key(65537, 2048))
+    running.write_configuration()
+    running.start()
+    yield running
+    running.stop()
+    running.remove()
+
+
+def speaks(gateway, prepare):
+    """What a client of these settings agrees on with the gateway: (version, suite); `None` when nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(str(gateway.servers.bundle))
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        prepare(context)
+        with connect_tls(gateway.open_port, context) as connection:
+            return connection.version(), connection.cipher()[0]
+    except (ssl.SSLError, OSError):
+        return None
+
+
+def only(suite, version):
+    def prepare(context):
+        context.set_ciphers(f"{suite}:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = version
+    return prepare
+
+
+def test_t10_the_suites_offered_are_exactly_those_of_the_profile(gateway, rsa_gateway, report):  # noqa: F811
+    listed = subprocess.run(["openssl", "ciphers", "-s", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"],
+                            capture_output=True, text=True, check=True).stdout.strip().split(":")
+    tried, offered = 0, set()
+    for running in (gateway, rsa_gateway):
+        for suite in listed:
+            if suite.startswith("TLS_"):
+                continue
+            tried += 1
+            agreed = speaks(running, only(suite, ssl.TLSVersion.TLSv1_2))
+            if agreed:
+                offered.add(agreed[1])
+    report("T10", "TLS 1.2 suites tried; offered beyond or short of the list", f"{tried}; {sorted(offered ^ SUITES_12)}")
+    assert offered == SUITES_12
+    out = {suite for suite in ("TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256", *SUITES_13)
+           if "Cipher is " + suite in s_client(gateway, "-tls1_3", "-ciphersuites", suite)}
+    assert out == SUITES_13
+
+
+def test_t10_nothing_below_tls_12_is_spoken(gateway, report):  # noqa: F811
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        assert speaks(gateway, only("ALL", version)) is None
+    for flag in ("-tls1", "-tls1_1"):
+        out = s_client(gateway, flag, "-cipher", "ALL:@SECLEVEL=0")
+        assert "alert protocol version" in out and "Cipher is (NONE)" in out
+    assert speaks(gateway, only("ALL", ssl.TLSVersion.TLSv1_2))[0] == "TLSv1.2"
+    assert speaks(gateway, lambda context: None)[0] == "TLSv1.3"
+    report("T10", "versions below 1.2 spoken", 0)
+
+
+def test_t10_the_groups_and_digests_are_those_of_the_profile(gateway):
+    known = ("X25519", "P-256", "P-384", "P-521", "X448", "brainpoolP256r1", "ffdhe2048", "secp256k1")
+    taken = set()
+    for group in known:
+        for version in ("-tls1_2", "-tls1_3"):
+            out = s_client(gateway, version, "-groups", group, "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2")
+            if re.search(r"Cipher is (?!\(NONE\))", out):
+                taken.add(group)
+    assert taken == GROUPS
+    for digest in ("ECDSA+SHA1", "ECDSA+SHA224"):
+        assert "Cipher is (NONE)" in s_client(gateway, "-tls1_2", "-sigalgs", digest, "-cipher", "ALL:@SECLEVEL=0")
+
+
+def test_t10_no_compression_renegotiation_early_data_or_heartbeat(gateway):
+    out = s_client(gateway, "-tls1_2", "-comp", "-cipher", "ALL:@SECLEVEL=0")
+    assert "Compression: NONE" in out and "Secure Renegotiation IS supported" in out
+    out = s_client(gateway, "-tls1_2", "-ign_eof", text="R\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert "RENEGOTIATING" in out and "no renegotiation" in out
+    out = s_client(gateway, "-tls1_3")
+    assert "Early data was not sent" in out and "Max Early Data: " not in out
+    out = s_client(gateway, "-tls1_2", "-tlsextdebug")
+    assert 'extension "heartbeat"' not in out
+    assert "session ticket" not in out
+
+
+def test_t10_alpn_is_required_and_only_two_protocols_are_known(gateway):
+    assert speaks(gateway, lambda context: context.set_alpn_protocols(["h2"])) is not None
+    for names in (["h3"], ["http/1.0"], ["h2c"], ["spdy/3.1", "http/0.9"]):
+        assert speaks(gateway, lambda context: context.set_alpn_protocols(names)) is None, names
+    with pytest.raises((ssl.SSLError, OSError)):
+        context = ssl.create_default_context(cafile=str(gateway.servers.bundle))
+        with connect_tls(gateway.open_port, context) as connection:
+            connection.sendall(REQUEST)
+            assert connection.recv(1) == b""
+            raise OSError("closed without a word")
+
+
+def test_the_gateway_went_on(gateway):
+    with Peer(gateway) as peer:
+        peer.send(REQUEST)
+        event_id(peer.response())
+    wait_until(lambda: gateway.metric("isthmus_connections") <= 1, what="closed connections")

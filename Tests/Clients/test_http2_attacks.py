@@ -1,0 +1,377 @@
+"""The HTTP/2 rows of the test matrix: every attack is ended by its limit, and a legitimate client does not notice."""
+
+import contextlib
+import itertools
+import re
+import subprocess
+import threading
+
+import pytest
+
+from attacks import (
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR,
+    HEADER_TABLE_SIZE, HEADERS, PREFACE, PRIORITY, PROTOCOL_ERROR, PUT_EVENTS, STREAM_CLOSED, Attacker, Usage, block,
+    frame, headers, literal, ping, priority, put_events, reset, settings, window_update)
+from canary import Canary, body_of
+from gateway import wait_until
+from measures import report  # noqa: F401
+
+COUNT = 10_000
+MANY = 100_000
+#: What may be on its way before the gateway's verdict is carried out: one slice of HEADERS and rounding.
+SLACK = 32
+
+
+@pytest.fixture(scope="module")
+def key(gateway):
+    return gateway.credentials()
+
+
+@pytest.fixture(scope="module")
+def quiet(gateway, key, report):  # noqa: F811
+    """The canary's p99 with nothing else going on, in milliseconds."""
+    with Canary(gateway, key) as canary:
+        canary.process.join(2)
+    assert canary.failures == []
+    report("H", "canary, quiet", canary)
+    return canary.p99
+
+
+@contextlib.contextmanager
+def watched(gateway, key, quiet, report, row):  # noqa: F811
+    """The canary and the gateway's memory and CPU around an attack."""
+    usage = Usage(gateway)
+    with Canary(gateway, key) as canary:
+        yield usage
+    report(row, "canary", canary)
+    assert canary.failures == []
+    # 2 cores carry the gateway, the attacker and the canary: the floor is what the scheduler alone may cost.
+    assert canary.p99 <= max(2 * quiet, 150)
+
+
+def still_serves(gateway):
+    with Attacker(gateway) as peer:
+        answer = peer.post(body_of())
+        assert answer is not None and answer.status == 200 and answer.json["FailedEntryCount"] == 0
+
+
+def calmed(peer):
+    """The peer is told to calm down, and is gone."""
+    assert peer.until_closed(), f"still open after {peer.sent_frames} frames"
+    assert peer.goaway == ENHANCE_YOUR_CALM
+
+
+def streams_of(peer):
+    """How many streams the gateway worked on, as its last GOAWAY has it."""
+    return max((last + 1) // 2 for _, last in peer.goaways)
+
+
+def test_h1_rapid_reset_ends_the_connection_after_the_burst(gateway, key, quiet, report):  # noqa: F811
+    with watched(gateway, key, quiet, report, "H1") as usage, Attacker(gateway) as peer:
+        peer.flood((headers(n) + reset(n) for n in range(1, 2 * COUNT, 2)), batch=50)
+        calmed(peer)
+        report("H1", "streams worked on until the close (unprotected: 1,001)", streams_of(peer))
+        report("H1", "CPU ms with the canary", f"{usage.cpu_ms:.0f}")
+        assert streams_of(peer) <= 100 + SLACK
+    still_serves(gateway)
+
+
+def test_h1_resets_within_the_burst_are_a_clients_right(gateway):
+    with Attacker(gateway) as peer:
+        peer.flood((headers(n) + reset(n) for n in range(1, 2 * 90, 2)), batch=10)
+        peer.next_stream = 201
+        assert peer.get().status == 405
+        assert peer.goaways == []
+
+
+def overflow_of(n, method):
+    ends = END_STREAM if method == b"GET" else 0
+    return headers(n, block(method=method), END_HEADERS | ends) + window_update(n, 0x7FFFFFFF)
+
+
+INVITED_RESETS = {
+    "H2-post": lambda n: overflow_of(n, b"POST"),
+    "H2-get": lambda n: overflow_of(n, b"GET"),
+    "H3-short": lambda n: headers(n, block((b"content-length", b"5"), method=b"POST")),
+    "H3-long": lambda n: headers(n, block((b"content-length", b"5"), method=b"POST"), END_HEADERS)
+    + frame(DATA, END_STREAM, n, b"x" * 10),
+    "H3-twice": lambda n: headers(n, block((b"content-length", b"0"), (b"content-length", b"1"))),
+    "H4-upper": lambda n: headers(n, block((b"Upper", b"x"))),
+    "H4-hop": lambda n: headers(n, block((b"connection", b"close"))),
+    "H4-nul": lambda n: headers(n, block((b"a", b"x\0y"))),
+    "H4-newline": lambda n: headers(n, block((b"a", b"x\r\ny: z"))),
+    "H4-pseudo": lambda n: headers(n, block((b":path", b"/two"))),
+    "H4-method": lambda n: headers(n, b"".join(literal(*f) for f in ((b":scheme", b"https"), (b":path", b"/")))),
+    "H2-self": lambda n: headers(n, block(method=b"POST"), END_HEADERS) + window_update(n, 0x7FFFFFFF) + reset(n),
+}
+
+
+@pytest.mark.parametrize("name", INVITED_RESETS)
+def test_h2_to_h4_resets_invited_by_the_peer_are_counted(gateway, report, name):  # noqa: F811
+    """MadeYouReset: the peer makes the gateway send the RST_STREAM, which no reset limit counts."""
+    usage = Usage(gateway)
+    with Attacker(gateway) as peer:
+        peer.flood((INVITED_RESETS[name](n) for n in range(1, 2 * COUNT, 2)), batch=50)
+        calmed(peer)
+        report(name[:2], f"{name[3:]}: resets sent by the gateway (unprotected: 5,000 of 5,000)", peer.resets)
+        report(name[:2], f"{name[3:]}: CPU ms until the close", f"{usage.cpu_ms:.0f}")
+        assert peer.resets <= 100
+        assert streams_of(peer) <= 100 + 2 * SLACK
+
+
+def test_h2_to_h4_leave_the_others_alone(gateway, key, quiet, report):  # noqa: F811
+    with watched(gateway, key, quiet, report, "H2"):
+        for name in itertools.islice(itertools.cycle(INVITED_RESETS), 24):
+            with Attacker(gateway) as peer:
+                peer.flood((INVITED_RESETS[name](n) for n in range(1, 2 * COUNT, 2)), batch=50)
+                calmed(peer)
+
+
+ENDS_AT_ONCE = {
+    "stream window update of 0": (lambda n: headers(n, flags=END_HEADERS) + window_update(n, 0), {PROTOCOL_ERROR}),
+    "connection window update of 0": (lambda n: window_update(0, 0), {PROTOCOL_ERROR}),
+    "connection window overflow": (lambda n: window_update(0, 0x7FFFFFFF), {FLOW_CONTROL_ERROR}),
+    "priority on itself": (lambda n: headers(n, flags=END_HEADERS) + priority(n, on=n), {PROTOCOL_ERROR}),
+    "priority of 4 bytes": (lambda n: frame(PRIORITY, stream=n, payload=b"\0" * 4), {FRAME_SIZE_ERROR}),
+    "headers after the end": (lambda n: headers(n) + headers(n), {STREAM_CLOSED, PROTOCOL_ERROR}),
+    "data after the end": (lambda n: headers(n) + frame(DATA, 0, n, b"x"), {STREAM_CLOSED, PROTOCOL_ERROR}),
+    "data on stream 0": (lambda n: frame(DATA, 0, 0, b"x"), {PROTOCOL_ERROR}),
+    "an even stream": (lambda n: headers(2), {PROTOCOL_ERROR}),
+    "a push promise": (lambda n: frame(5, END_HEADERS, 1, b"\0\0\0\2"), {PROTOCOL_ERROR}),
+}
+
+
+@pytest.mark.parametrize("name", ENDS_AT_ONCE)
+def test_h5_what_is_an_error_of_the_connection_ends_it_at_the_first_frame(gateway, report, name):  # noqa: F811
+    build, codes = ENDS_AT_ONCE[name]
+    with Attacker(gateway) as peer:
+        peer.send(build(1))
+        assert peer.until_closed()
+        report("H5", f"{name}: GOAWAY", peer.goaway)
+        assert peer.goaway in codes
+
+
+def test_h6_resets_never_let_more_than_100_requests_work_at_once(gateway, key, report):  # noqa: F811
+    """Every fdatasync takes 300 ms here: handlers are alive while their streams are long gone."""
+    accepted = lambda: gateway.metric("isthmus_put_events_entries_accepted_total")
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-p", str(gateway.process.pid), "-e", "trace=fdatasync", "-o", "/dev/null",
+         "-e", "inject=fdatasync:delay_exit=300000"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert "attached" in tracer.stderr.readline()
+        highest, before, done = 0, accepted(), threading.Event()
+
+        def watch():
+            nonlocal highest
+            while not done.is_set():
+                highest = max(highest, gateway.metric("isthmus_requests_in_flight"))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        with Attacker(gateway) as peer:
+            peer.flood((put_events(n, body_of()) + reset(n) for n in range(1, 2 * COUNT, 2)), batch=50)
+            calmed(peer)
+            streams = streams_of(peer)
+        done.set()
+        watcher.join()
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    still_serves(gateway)
+    report("H6", "streams worked on; most requests at work; entries stored of them",
+           f"{streams}; {highest:.0f}; {accepted() - before - 1:.0f}")
+    assert streams <= 100 + SLACK
+    assert 0 < highest <= 100
+
+
+def open_block(stream):
+    return frame(HEADERS, END_STREAM, stream, block())
+
+
+def test_h7_four_continuations_are_taken_and_the_fifth_ends_the_connection(gateway):
+    with Attacker(gateway) as peer:
+        pieces = [literal(b"x-%d" % n, b"y") for n in range(4)]
+        frames = [frame(CONTINUATION, END_HEADERS if n == 3 else 0, 1, piece) for n, piece in enumerate(pieces)]
+        assert peer.ask(open_block(1) + b"".join(frames), 1).status == 405
+        peer.send(open_block(3) + b"".join(frame(CONTINUATION, 0, 3, piece) for piece in (*pieces, b"")))
+        calmed(peer)
+
+
+@pytest.mark.parametrize("name, size, count", [("10,000 empty", 0, COUNT), ("9 of 16 KiB", 16_384, 9)])
+def test_h7_a_continuation_flood_is_not_kept(gateway, key, quiet, report, name, size, count):  # noqa: F811
+    filler = (literal(b"x-filler", b"f" * 16_000) * 2)[:size]
+    with watched(gateway, key, quiet, report, "H7"), Attacker(gateway) as peer:
+        usage = Usage(gateway)
+        peer.flood(itertools.chain([open_block(1)], (frame(CONTINUATION, 0, 1, filler) for _ in range(count))), batch=100)
+        calmed(peer)
+        report("H7", f"{name}: memory rise KiB", usage.rise_kib)
+        assert usage.rise_kib <= 1024
+
+
+FLOODS = {
+    # name: (one frame, how many are harmless, how many are surely too many, what comes first)
+    "H8 ping": (lambda n: ping(n), 19, 60, b""),
+    "H9 settings": (lambda n: settings(), 8, 40, b""),
+    "H9 table size 0, 4096": (lambda n: settings((HEADER_TABLE_SIZE, 4096 * (n % 2))), 8, 40, b""),
+    "H10 priority": (lambda n: priority(101), 170, 260, b""),
+    "H10 window update of 1": (lambda n: window_update(0, 1), 70, 160, b""),
+    "H10 unknown type": (lambda n: frame(0xFA), 170, 260, b""),
+    "H10 unknown type of 1 KiB": (lambda n: frame(0xFA, payload=b"u" * 1024), 170, 260, b""),
+    "H10 empty data": (lambda n: frame(DATA, 0, 99, b""), 80, 160,
+                       headers(99, block(*PUT_EVENTS, method=b"POST"), END_HEADERS)),
+    "H10 padded empty data": (lambda n: frame(DATA, 0x8, 99, b"\x0f" + b"\0" * 15), 80, 160,
+                              headers(99, block(*PUT_EVENTS, method=b"POST"), END_HEADERS)),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_h8_to_h10_a_flood_is_borne_up_to_its_limit_and_no_further(gateway, report, name):  # noqa: F811
+    build, harmless, too_many, before = FLOODS[name]
+    with Attacker(gateway) as peer:
+        peer.send(before)
+        peer.flood((build(n) for n in range(harmless)), batch=harmless)
+        peer.next_stream = 101
+        answer = peer.get()
+        assert answer is not None and answer.status == 405, f"{harmless} frames are too many: {peer.goaways}"
+        assert peer.goaways == []
+        peer.flood((build(n) for n in range(too_many - harmless)), batch=too_many)
+        calmed(peer)
+    report(name.split()[0], f"{name.split(' ', 1)[1]}: closed between", f"{harmless} and {too_many} frames")
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["reading", "not-reading"])
+def test_h8_to_h10_floods_do_not_disturb_others(gateway, key, quiet, report, reads):  # noqa: F811
+    usage, closed_after = Usage(gateway), {}
+    with watched(gateway, key, quiet, report, "H8"):
+        for name, (build, _, _, before) in FLOODS.items():
+            with Attacker(gateway) as peer:
+                peer.send(before)
+                peer.reads = reads
+                peer.flood((build(n) for n in range(MANY)), batch=1000)
+                assert peer.closed is not None or peer.until_closed(), name
+                closed_after[name] = peer.sent_frames
+    report("H8", f"{'reading' if reads else 'not reading'}: frames written of 100,000 until the close; memory rise KiB",
+           f"{closed_after}; {usage.rise_kib}")
+    assert max(closed_after.values()) < MANY
+    assert usage.rise_kib <= 2048
+
+
+@pytest.mark.parametrize("entries, taken", [(16, True), (17, False), (33, False)])
+def test_h9_one_settings_frame_has_at_most_16_entries(gateway, entries, taken):
+    with Attacker(gateway) as peer:
+        peer.send(settings(*((0x1000 + n, n) for n in range(entries))))
+        if taken:
+            assert peer.get().status == 405 and peer.goaways == []
+        else:
+            calmed(peer)
+
+
+def bomb(stream, references, size=4000):
+    """One field put into the dynamic table, then named again and again by one byte."""
+    long = b"\x40" + literal(b"x-bomb", b"b" * size)[1:]
+    first, rest = block() + long, b"\xbe" * references
+    if len(first + rest) <= 16_384:
+        return headers(stream, first + rest)
+    pieces = [rest[at:at + 16_384] for at in range(0, len(rest), 16_384)]
+    return frame(HEADERS, END_STREAM, stream, first) + b"".join(
+        frame(CONTINUATION, END_HEADERS if n == len(pieces) - 1 else 0, stream, p) for n, p in enumerate(pieces))
+
+
+def huffman_heavy(stream):
+    """The shortest Huffman code has five bits: 125 zero bytes are 200 times `0`, together 18 kB out of 12."""
+    fields = b""
+    for n in range(90):
+        name = b"h%02d" % n
+        fields += b"\x00" + bytes([len(name)]) + name + bytes([0x80 | 125]) + b"\x00" * 125
+    return headers(stream, block() + fields)
+
+
+BOMBS = {
+    "9 frames' worth of references in 4": lambda n: bomb(n, 4 * 16_384),
+    "12,000 references in one frame": lambda n: bomb(n, 12_000),
+    "4,096 fields": lambda n: headers(n, block() + b"\x40\x01a\x01b" + b"\xbe" * 4096),
+    "huffman": huffman_heavy,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_h11_a_header_bomb_is_refused_without_its_bytes_being_kept(gateway, report, name):  # noqa: F811
+    with Attacker(gateway) as peer:
+        assert peer.get().status == 405
+        usage, stream = Usage(gateway), peer.stream()
+        answer = peer.ask(BOMBS[name](stream), stream)
+        outcome = f"status {answer.status}, reset {answer.reset}" if answer else f"GOAWAY {peer.goaway}"
+        report("H11", f"{name}: {outcome}; memory rise KiB; CPU ms", f"{usage.rise_kib}; {usage.cpu_ms:.0f}")
+        assert answer is None or answer.status == 431 or answer.reset is not None
+        assert answer is not None or peer.goaway is not None
+        assert usage.rise_kib <= 1024
+    still_serves(gateway)
+
+
+def sized_fields(total):
+    """A header block whose names and values are `total` bytes together."""
+    base = sum(map(len, (b":method", b"GET", b":scheme", b"https", b":authority", b"localhost", b":path", b"/")))
+    return block((b"x-fill", b"f" * (total - base - 6)))
+
+
+def test_h15_header_bytes_at_the_limit_are_taken_and_one_more_is_431(gateway):
+    with Attacker(gateway) as peer:
+        for total, status in ((16_384, 405), (16_385, 431), (17 * 1024, 431)):
+            fields, stream = sized_fields(total), peer.stream()
+            octets = frame(HEADERS, END_STREAM, stream, fields[:16_384])
+            answer = peer.ask(octets + frame(CONTINUATION, END_HEADERS, stream, fields[16_384:]), stream)
+            assert answer.status == status, total
+        assert peer.goaways == []
+
+
+def test_h15_100_fields_are_taken_and_101_are_431(gateway):
+    with Attacker(gateway) as peer:
+        for count, status in ((100, 405), (101, 431)):
+            answer = peer.get(*((b"x-%d" % n, b"") for n in range(count - 4)))
+            assert answer.status == status, count
+
+
+def test_h15_a_body_declared_too_long_is_refused_before_it_comes(gateway, report):  # noqa: F811
+    with Attacker(gateway) as peer:
+        stream = peer.stream()
+        octets = headers(stream, block(*PUT_EVENTS, (b"content-length", b"2097153"), method=b"POST"), END_HEADERS)
+        assert peer.ask(octets, stream).status == 413
+        report("H15", "bytes of body read before a declared 2 MiB + 1 is refused", 0)
+        assert peer.get().status == 405 and peer.goaways == []
+
+
+@pytest.mark.parametrize("size, status", [(2 << 20, 400), ((2 << 20) + 1, 413)])
+def test_h15_an_undeclared_body_is_cut_at_the_limit(gateway, report, size, status):  # noqa: F811
+    with Attacker(gateway) as peer:
+        stream, usage = peer.stream(), Usage(gateway)
+        peer.send(headers(stream, block(*PUT_EVENTS, method=b"POST"), END_HEADERS))
+        sent = peer.upload(stream, size)
+        answered = peer.pump(until=lambda: stream in peer.responses and peer.responses[stream].done)
+        assert answered and peer.responses[stream].status == status
+        report("H15", f"body of {size}: {status} after bytes; memory rise KiB", f"{sent}; {usage.rise_kib}")
+
+
+@pytest.mark.parametrize("length, ends", [(16_384, False), (16_385, True)])
+def test_h15_a_frame_over_16_384_bytes_ends_the_connection(gateway, length, ends):
+    with Attacker(gateway) as peer:
+        peer.send(headers(1, block(*PUT_EVENTS, method=b"POST"), END_HEADERS) + frame(DATA, 0, 1, b" " * length))
+        if ends:
+            assert peer.until_closed() and peer.goaway == FRAME_SIZE_ERROR
+        else:
+            assert peer.ask(frame(DATA, END_STREAM, 1, b"{}"), 1).status == 400
+
+
+def test_a_wrong_preface_gets_goaway_and_nothing_else(gateway):
+    for octets in (PREFACE[:-1] + b"X", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\0" * 24):
+        with Attacker(gateway, preface=False) as peer:
+            peer.send(octets)
+            assert peer.until_closed() and peer.goaway == PROTOCOL_ERROR and peer.counts[HEADERS] == 0
+
+
+def test_the_gateway_went_on_and_said_why_each_connection_ended(gateway, report):  # noqa: F811
+    still_serves(gateway)
+    wait_until(lambda: gateway.metric("isthmus_connections") <= 1, what="closed connections")
+    reasons = set(re.findall(r"HTTP/2 connection was ended: ([a-z_]+)", gateway.logged()))
+    report("H", "reasons in the log", ", ".join(sorted(reasons)))
+    assert {"rapid_reset", "glitches", "continuation_flood", "ping_flood", "settings_flood"} <= reasons
+    assert "Fatal error" not in gateway.logged()

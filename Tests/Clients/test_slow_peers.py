@@ -1,0 +1,249 @@
+"""Peers that read nothing, or send a byte a second: each is cut at its deadline, and memory stays bounded.
+
+All of them run at once, for most of the time is waiting. ISTHMUS_SLOW_PEERS=full takes the numbers of the threat model
+(100 connections of 100 streams, 2,000 slow ones) instead of a tenth of them.
+"""
+
+import concurrent.futures
+import os
+import socket
+import ssl
+import time
+
+import pytest
+
+from attacks import (
+    CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, INITIAL_WINDOW_SIZE, PREFACE, PUT_EVENTS, Attacker, Usage, block,
+    client_context, connect_tls, frame, headers, settings)
+from canary import Canary, body_of
+from gateway import Gateway
+from measures import report  # noqa: F401
+
+FULL = os.environ.get("ISTHMUS_SLOW_PEERS") == "full"
+WINDOW_CONNECTIONS, WINDOW_STREAMS = (100, 100) if FULL else (10, 90)
+EACH = 280 if FULL else 5
+#: Of the deadlines, which are looked at twice a second; and of a machine of two cores that runs all this at once.
+TOLERANCE = 1.0
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    many = 20_000
+    running = Gateway(limits={"connections": many, "connectionsPerAddress": many, "connectionsPerPrincipal": many}).start()
+    yield running
+    running.stop()
+    running.remove()
+
+
+def trickle(connection, octets, start, seconds=30):
+    """Sends a byte a second until the peer ends the connection; returns (after how long, how, what came)."""
+    received, at = b"", 0
+    while time.monotonic() - start < seconds:
+        if at < len(octets):
+            try:
+                connection.send(octets[at:at + 1])
+                at += 1
+            except OSError as error:
+                return time.monotonic() - start, type(error).__name__, received
+        connection.settimeout(1)
+        try:
+            piece = connection.recv(65536)
+        except (socket.timeout, ssl.SSLWantReadError):
+            continue
+        except OSError as error:
+            return time.monotonic() - start, type(error).__name__, received
+        if not piece:
+            return time.monotonic() - start, "EOF", received
+        received += piece
+    return float("inf"), "still open", received
+
+
+def client_hello():
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        session.do_handshake()
+    return outgoing.read()
+
+
+def over_tls(alpn, before, octets):
+    def run(gateway):
+        with connect_tls(gateway.port, client_context(gateway, gateway.publisher, alpn=[alpn])) as connection:
+            connection.sendall(before)
+            return trickle(connection, octets, time.monotonic())
+    return run
+
+
+def over_tcp(octets):
+    def run(gateway):
+        with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+            return trickle(connection, octets, time.monotonic())
+    return run
+
+
+POST = headers(1, block(*PUT_EVENTS, (b"content-length", b"100000"), method=b"POST"), END_HEADERS)
+HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSEvents.PutEvents\r\n"
+
+
+def slow_http2_body(pace):
+    """Content at `pace` bytes a second: (until the stream is reset or the connection ends, how, what came)."""
+    def run(gateway):
+        with Attacker(gateway) as peer:
+            start = time.monotonic()
+            peer.send(POST)
+            done = lambda: peer.closed is not None or (1 in peer.responses and peer.responses[1].done)
+            due = start
+            while not done() and time.monotonic() - start < 30:
+                peer.pump(frame(DATA, 0, 1, b" " * pace))
+                due += 1
+                peer.pump(until=done, seconds=max(0, due - time.monotonic()))
+            response = peer.responses.get(1)
+            how = f"reset {response.reset}" if response and response.reset is not None else str(peer.close_error or "EOF")
+            return time.monotonic() - start, how, b""
+    return run
+
+
+def slow_http1_body(pace):
+    def run(gateway):
+        with connect_tls(gateway.port, client_context(gateway, gateway.publisher, alpn=["http/1.1"])) as connection:
+            connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n")
+            start, received, due = time.monotonic(), b"", time.monotonic()
+            while time.monotonic() - start < 30:
+                try:
+                    connection.send(b" " * pace)
+                    due += 1
+                    connection.settimeout(max(0.01, due - time.monotonic()))
+                    piece = connection.recv(65536)
+                except (socket.timeout, ssl.SSLWantReadError):
+                    continue
+                except OSError as error:
+                    return time.monotonic() - start, type(error).__name__, received
+                if not piece:
+                    return time.monotonic() - start, "EOF", received
+                received += piece
+            return float("inf"), "still open", received
+    return run
+
+
+#: name: (attack, seconds until the cut)
+SLOW = {
+    "TCP, silent": (over_tcp(b""), 5),
+    "TLS, ClientHello at 1 B/s": (over_tcp(client_hello()), 5),
+    "HTTP/2, silent after the handshake": (over_tls("h2", b"", b""), 3),
+    "HTTP/2, preface at 1 B/s": (over_tls("h2", b"", PREFACE), 3),
+    "HTTP/2, HEADERS at 1 B/s": (over_tls("h2", PREFACE + settings(), headers(1)), 5),
+    "HTTP/2, CONTINUATION never comes": (over_tls("h2", PREFACE + settings() + headers(1, flags=END_STREAM), b""), 5),
+    "HTTP/2, body at 1 B/s": (slow_http2_body(1), 5),
+    "HTTP/2, body at 1.5 KiB/s": (slow_http2_body(1536), 15),
+    "HTTP/1.1, silent after the handshake": (over_tls("http/1.1", b"", b""), 5),
+    "HTTP/1.1, head at 1 B/s": (over_tls("http/1.1", b"", HEAD), 5),
+    "HTTP/1.1, body at 1 B/s": (over_tls("http/1.1", HEAD + b"Content-Length: 100\r\n\r\n", b" " * 100), 6),
+    "HTTP/1.1, body at 1.5 KiB/s": (slow_http1_body(1536), 15),
+}
+
+
+def unread(initial, body):
+    """Requests whose answers find a window of `initial` bytes: seconds until each is reset, and how."""
+    def run(gateway):
+        with Attacker(gateway, first=settings((INITIAL_WINDOW_SIZE, initial))) as peer:
+            start = time.monotonic()
+            ids = range(1, 2 * WINDOW_STREAMS, 2)
+            for stream in ids:
+                peer.send(headers(stream) if body is None else
+                          headers(stream, block(*PUT_EVENTS, method=b"POST"), END_HEADERS)
+                          + frame(DATA, END_STREAM, stream, body))
+            first = []
+
+            def all_reset():
+                if peer.resets and not first:
+                    first.append(time.monotonic() - start)
+                return peer.resets >= len(ids)
+
+            peer.pump(until=all_reset, seconds=25)
+            codes = {response.reset for response in peer.responses.values()}
+            served = sum(bool(response.body) for response in peer.responses.values())
+            return (first or [float("inf")])[0], time.monotonic() - start, peer.resets, codes, served, peer.goaways
+    return run
+
+
+UNREAD = {"window 0, errors": unread(0, None), "window 0, PutEvents": unread(0, body_of()), "window 1": unread(1, None)}
+
+
+@pytest.fixture(scope="module")
+def outcomes(gateway, report):  # noqa: F811
+    """Runs every slow peer at once, the canary among them."""
+    usage, results, key = Usage(gateway), {}, gateway.credentials()
+    plan = [(name, run) for name, (run, _) in SLOW.items() for _ in range(EACH)]
+    plan += [(name, run) for name, run in UNREAD.items() for _ in range(WINDOW_CONNECTIONS)]
+    with Canary(gateway, key) as canary, concurrent.futures.ThreadPoolExecutor(len(plan)) as pool:
+        running = [(name, pool.submit(run, gateway)) for name, run in plan]
+        peak, held = 0, 0
+        while not all(future.done() for _, future in running):
+            concurrent.futures.wait([future for _, future in running], timeout=0.5)
+            peak = max(peak, usage.rise_kib)
+            held = max(held, gateway.metric("isthmus_connections"))
+        for name, future in running:
+            results.setdefault(name, []).append(future.result())
+    report("H12", f"{len(plan)} slow connections at once, {held:.0f} held; canary", canary)
+    report("H12", "peak memory rise KiB", peak)
+    results["canary"], results["peak"], results["plan"] = canary, peak, len(plan)
+    return results
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_h13_a_slow_peer_is_cut_at_its_deadline(outcomes, report, name):  # noqa: F811
+    times = [after for after, _, _ in outcomes[name]]
+    kinds = {how for _, how, _ in outcomes[name]}
+    deadline = SLOW[name][1]
+    report("H13", f"{name}: deadline {deadline} s, cut after", f"{min(times):.2f} to {max(times):.2f} s ({', '.join(kinds)})")
+    assert min(times) >= deadline - TOLERANCE
+    assert max(times) <= deadline + TOLERANCE
+
+
+@pytest.mark.parametrize("name", [name for name in SLOW if name.startswith("HTTP/1.1, ") and "silent" not in name])
+def test_h13_http1_says_408_before_it_closes(outcomes, name):
+    assert all(received.startswith(b"HTTP/1.1 408 ") for _, _, received in outcomes[name])
+
+
+def test_h13_http2_says_goaway_before_it_closes(outcomes):
+    for name in ("HTTP/2, preface at 1 B/s", "HTTP/2, HEADERS at 1 B/s", "HTTP/2, CONTINUATION never comes"):
+        for _, _, received in outcomes[name]:
+            assert GOAWAY in {received[at + 3] for at in frame_starts(received)}, name
+
+
+def frame_starts(octets):
+    at = 0
+    while at + 9 <= len(octets):
+        yield at
+        at += 9 + int.from_bytes(octets[at:at + 3], "big")
+
+
+@pytest.mark.parametrize("name", ["HTTP/2, body at 1 B/s", "HTTP/2, body at 1.5 KiB/s"])
+def test_h13_a_slow_body_costs_its_stream_and_not_the_connection(outcomes, name):
+    assert {how for _, how, _ in outcomes[name]} == {f"reset {CANCEL}"}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_h12_answers_that_nobody_reads_are_reset_after_15_s(outcomes, report, name):  # noqa: F811
+    first = [row[0] for row in outcomes[name]]
+    last = [row[1] for row in outcomes[name]]
+    report("H12", f"{name}: {len(first)} x {WINDOW_STREAMS} streams reset after", f"{min(first):.2f} to {max(last):.2f} s")
+    for _, _, resets, codes, _, goaways in outcomes[name]:
+        assert (resets, codes, goaways) == (WINDOW_STREAMS, {CANCEL}, [])
+    assert min(first) >= 15 - TOLERANCE and max(last) <= 15 + TOLERANCE
+
+
+def test_h12_memory_is_bounded_and_comes_back(gateway, outcomes):
+    streams = len(UNREAD) * WINDOW_CONNECTIONS * WINDOW_STREAMS
+    # 100 KiB a connection and 4 KiB a stream whose answer waits: far below the 256 KiB a stream may hold at most.
+    assert outcomes["peak"] <= outcomes["plan"] * 100 + streams * 4 + 8 * 1024
+
+
+def test_h12_h13_a_legitimate_client_never_notices(outcomes):
+    assert outcomes["canary"].failures == []
+
+
+def test_every_slow_peer_is_gone_and_the_gateway_serves(gateway, outcomes):
+    with Attacker(gateway) as peer:
+        assert peer.post(body_of()).status == 200
+        assert gateway.metric("isthmus_connections") <= 2
