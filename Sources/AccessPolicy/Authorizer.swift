@@ -2,8 +2,8 @@
 ///
 /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 package enum Authorizer {
-    /// Decides on what `context` holds. The same question has the same answer; nothing is allocated, unless a text that is
-    /// not ASCII is compared without case or a number has more than fifteen digits.
+    /// Decides on what `context` holds. The same question has the same answer; nothing is allocated, unless a text
+    /// that is not ASCII is compared without case or a number has more than fifteen digits.
     ///
     /// - Cost: grows with the statements whose principal, action and resource match; bounded by
     ///   `PolicyLimits.stepsPerDecision`.
@@ -89,8 +89,8 @@ private struct DecisionRun {
 
     /// Either side suffices, within boundary and session policy.
     ///
-    /// A resource policy that names the user or the session itself is not limited by what boundary and session policy leave
-    /// out; one that names the role, the account or everyone is. Source:
+    /// A resource policy that names the user or the session itself is not limited by what boundary and session policy
+    /// leave out; one that names the role, the account or everyone is. Source:
     /// docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
     private mutating func sameAccount(_ layers: PolicyLayers) -> Decision {
         guard let own = layers.principal else {

@@ -181,6 +181,11 @@ struct CompiledCondition: Sendable {
     var key: KeyReference
     /// Into the patterns for texts, into the values for the rest.
     var values: Span32
+    /// Whether it compares one known key with one literal text, which `literal` and `head` then hold: the commonest
+    /// case.
+    var isLiteral = false
+    var literal = Span32()
+    var head: UInt64 = 0
 }
 
 /// A parsed value of a typed condition: a number, a moment, a truth, a network, bytes.

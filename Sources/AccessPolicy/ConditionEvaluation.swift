@@ -2,8 +2,8 @@
 enum ConditionVerdict {
     case no
     case yes
-    /// The value cannot be read as the operator wants, is not known now, or several values stand where the operator compares
-    /// one: an allow does not apply, a deny does.
+    /// The value cannot be read as the operator wants, is not known now, or several values stand where the operator
+    /// compares one: an allow does not apply, a deny does.
     case undecided
 }
 
@@ -15,7 +15,8 @@ extension PolicyEvaluation {
         _ policy: PolicyView, _ condition: CompiledCondition, isDeny: Bool
     ) -> ConditionVerdict {
         let slot = slot(policy, condition.key)
-        if slot.state == .present, slot.list.count == 0, condition.quantifier == .single, condition.comparison != .null {
+        if slot.state == .present, slot.list.count == 0, condition.quantifier == .single, condition.comparison != .null
+        {
             let verdict = matchesAny(policy, condition, slot.first)
             if verdict == .undecided || !condition.isNegated { return verdict }
             return verdict == .yes ? .no : .yes
@@ -54,7 +55,8 @@ extension PolicyEvaluation {
         return .no
     }
 
-    /// An operator without quantifier over several values. AWS asks for a quantifier here and EventBridge's rule conditions
+    /// An operator without quantifier over several values. AWS asks for a quantifier here and EventBridge's rule
+    /// conditions
     /// admit a pattern with one of the allowed sources but not with two: so an allow is never the better for a second
     /// value, and a deny never the worse.
     ///
@@ -119,7 +121,9 @@ extension PolicyEvaluation {
     ) -> ConditionVerdict {
         let parts = ARNParts(text.buffer, steps: &steps)
         guard parts.count == 5 else { return .undecided }
-        for index in condition.values.range where arnMatches(policy, policy.patterns[index], text, parts) { return .yes }
+        for index in condition.values.range where arnMatches(policy, policy.patterns[index], text, parts) {
+            return .yes
+        }
         return .no
     }
 

@@ -22,7 +22,9 @@ package struct ConditionOperator: Hashable, Sendable, CustomStringConvertible {
     package var quantifier: Quantifier
     package var ifExists: Bool
 
-    package init(_ comparison: Comparison, negated: Bool = false, quantifier: Quantifier = .single, ifExists: Bool = false) {
+    package init(
+        _ comparison: Comparison, negated: Bool = false, quantifier: Quantifier = .single, ifExists: Bool = false
+    ) {
         self.comparison = comparison
         isNegated = negated
         self.quantifier = quantifier

@@ -32,8 +32,8 @@ package struct ContextFacts: Sendable {
         append(name, texts, isUnknown: false)
     }
 
-    /// States that the gateway cannot know the value now (an expired organization manifest): conditions on it fail closed,
-    /// so no allow and every deny that depends on the key applies.
+    /// States that the gateway cannot know the value now (an expired organization manifest): conditions on it fail
+    /// closed, so no allow and every deny that depends on the key applies.
     package mutating func setUnknown(_ key: ContextKey) {
         append(.known(key), [], isUnknown: true)
     }

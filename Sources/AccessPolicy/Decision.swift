@@ -77,7 +77,8 @@ package final class PrincipalPolicies: Sendable {
 package struct PolicyLayers: Sendable {
     /// Of the resource's organization path: every level has to allow. Empty when none applies.
     package var resourceControl: [[CompiledPolicy]]
-    /// Of the principal's organization path: every level has to allow. Empty when its organization is not on the manifest.
+    /// Of the principal's organization path: every level has to allow. Empty when its organization is not on the
+    /// manifest.
     package var serviceControl: [[CompiledPolicy]]
     /// Of the listener: any of these has to allow; empty when it has none.
     package var endpoint: [CompiledPolicy]

@@ -7,8 +7,8 @@ enum Glob {
     /// `?`: exactly one character, of one to four bytes.
     static let anyOne: UInt8 = 0xFE
 
-    /// Whether the whole `text` matches the whole `pattern`. Spends one of `steps` for each byte looked at and stops, not
-    /// matching, when they are used up.
+    /// Whether the whole `text` matches the whole `pattern`. Spends one of `steps` for each byte looked at and stops,
+    /// not matching, when they are used up.
     static func matches(
         pattern: UnsafeBufferPointer<UInt8>, text: UnsafeBufferPointer<UInt8>, steps: inout Int
     ) -> Bool {
@@ -52,7 +52,8 @@ enum Glob {
     /// Matches an ARN part by part: a wildcard does not cross the first five colons, the sixth part may hold more.
     ///
     /// - Parameter ends: where the pattern's first five colons are; fewer than five never match.
-    /// - Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+    /// - Source:
+    /// docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
     static func matchesARN(
         pattern: UnsafeBufferPointer<UInt8>, ends: ARNParts, text: UnsafeBufferPointer<UInt8>, parts: ARNParts,
         steps: inout Int

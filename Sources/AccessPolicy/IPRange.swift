@@ -1,6 +1,7 @@
 /// A network in CIDR form, or one address as the network of itself. IPv4-mapped IPv6 addresses are IPv4.
 ///
-/// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IPAddress;
+/// Source:
+/// docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_IPAddress;
 /// RFC 4291 section 2.2 for the texts of IPv6
 struct IPRange: Equatable, Sendable {
     var high: UInt64

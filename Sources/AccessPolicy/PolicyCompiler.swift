@@ -10,6 +10,14 @@ struct PolicyCompiler {
     private(set) var values: [CompiledValue] = []
     private(set) var pieces: [CompiledPiece] = []
     private(set) var bytes: [UInt8] = []
+    /// Lists that statements share are laid out once, so that one look at them serves all.
+    private var principalLists: [[PrincipalElement.Pattern]: Span32] = [:]
+    private var patternLists: [PatternList: Span32] = [:]
+
+    private struct PatternList: Hashable {
+        var texts: [String]
+        var isARN: Bool
+    }
 
     init(readsVariables: Bool) { self.readsVariables = readsVariables }
 
@@ -24,16 +32,31 @@ struct PolicyCompiler {
             isDeny: statement.effect == .deny, principalMode: mode, negatesAction: statement.action.isNegated,
             negatesResource: statement.resource?.isNegated ?? false, hasResource: statement.resource != nil,
             source: UInt32(source))
-        let firstPrincipal = principals.count
-        for pattern in statement.principal?.patterns ?? [] { add(pattern) }
-        compiled.principals = Span32(firstPrincipal..<principals.count)
-        compiled.actions = addPatterns(statement.action.patterns.map(lowercased), wildcards: true, variables: false)
+        compiled.principals = sharedPrincipals(statement.principal?.patterns ?? [])
+        compiled.actions = sharedPatterns(statement.action.patterns.map(lowercased), isARN: false)
         let resources = (statement.resource?.patterns ?? []).map(Self.completed)
-        compiled.resources = addPatterns(resources, wildcards: true, variables: readsVariables, isARN: true)
+        compiled.resources = sharedPatterns(resources, isARN: true)
         let first = conditions.count
         for condition in Self.cheapestFirst(statement.conditions) { add(condition) }
         compiled.conditions = Span32(first..<conditions.count)
         statements.append(compiled)
+    }
+
+    private mutating func sharedPrincipals(_ list: [PrincipalElement.Pattern]) -> Span32 {
+        if let known = principalLists[list] { return known }
+        let first = principals.count
+        for pattern in list { add(pattern) }
+        let span = Span32(first..<principals.count)
+        principalLists[list] = span
+        return span
+    }
+
+    private mutating func sharedPatterns(_ texts: [String], isARN: Bool) -> Span32 {
+        let list = PatternList(texts: texts, isARN: isARN)
+        if let known = patternLists[list] { return known }
+        let span = addPatterns(texts, wildcards: true, variables: isARN && readsVariables, isARN: isARN)
+        patternLists[list] = span
+        return span
     }
 
     /// All conditions must hold, so the order is free: equality before wildcards before the rest.
@@ -155,10 +178,16 @@ struct PolicyCompiler {
             for text in condition.values { add(text, comparison.comparison) }
             span = Span32(first..<values.count)
         }
-        conditions.append(
-            CompiledCondition(
-                comparison: comparison.comparison, isNegated: comparison.isNegated, quantifier: comparison.quantifier,
-                ifExists: comparison.ifExists, key: key, values: span))
+        var compiled = CompiledCondition(
+            comparison: comparison.comparison, isNegated: comparison.isNegated, quantifier: comparison.quantifier,
+            ifExists: comparison.ifExists, key: key, values: span)
+        if comparison.comparison == .stringEquals, comparison.quantifier == .single, key.slot != KeyReference.named,
+            span.count == 1, patterns[span.range.lowerBound].kind == .literal
+        {
+            let pattern = patterns[span.range.lowerBound]
+            (compiled.isLiteral, compiled.literal, compiled.head) = (true, pattern.text, pattern.head)
+        }
+        conditions.append(compiled)
     }
 
     private mutating func add(_ text: String, _ comparison: ConditionOperator.Comparison) {

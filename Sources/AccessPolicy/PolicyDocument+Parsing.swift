@@ -1,5 +1,5 @@
-package import JSON
 import Domain
+package import JSON
 
 extension PolicyDocument {
     /// Reads a policy strictly: unknown elements, repeated keys, malformed values and wrong places are errors.

@@ -12,6 +12,10 @@ struct PolicyEvaluation {
     var steps = PolicyLimits.stepsPerDecision
     /// A variable stood for a value that cannot be known now.
     var metUnknown = false
+    /// The last lists looked at in this policy, which the next statement often shares.
+    private var lastPrincipals = (span: Span32(), matched: false)
+    private var lastActions = (span: Span32(), matched: false)
+    private var lastResources = (span: Span32(), matched: false)
 
     init(
         _ context: RequestContext, named: UnsafeBufferPointer<NamedSlot>, hasBoundary: Bool
@@ -31,6 +35,7 @@ struct PolicyEvaluation {
     ///
     /// - Parameter direct: only an allow whose `Principal` names the caller itself counts.
     mutating func firstMatch(_ policy: PolicyView, deny: Bool, firstAllow: Int, direct: Bool = false) -> Int {
+        forgetLists()
         let range = deny ? 0..<firstAllow : firstAllow..<policy.statements.count
         for index in range {
             if direct, !namesCaller(policy, policy.statements[index]) { continue }
@@ -38,6 +43,13 @@ struct PolicyEvaluation {
             if steps < 0 { return -1 }
         }
         return -1
+    }
+
+    /// Begins with another policy, whose lists are numbered anew.
+    mutating func forgetLists() {
+        lastPrincipals.span = Span32()
+        lastActions.span = Span32()
+        lastResources.span = Span32()
     }
 
     @inline(__always)
@@ -59,7 +71,19 @@ struct PolicyEvaluation {
             if metUnknown ? !statement.isDeny : !matched { return StatementOutcome(.resource) }
             metUnknown = false
         }
+        guard let first = policy.conditions.baseAddress else { return StatementOutcome(steps < 0 ? .budget : .matched) }
         for condition in statement.conditions.range {
+            let compiled = first + condition
+            if compiled.pointee.isLiteral {
+                let slot = slots + Int(compiled.pointee.key.slot)
+                if slot.pointee.state == .present, slot.pointee.list.count == 0 {
+                    steps -= 1
+                    if isEqual(policy, compiled, slot) == compiled.pointee.isNegated {
+                        return StatementOutcome(.condition, condition: condition)
+                    }
+                    continue
+                }
+            }
             var verdict = evaluate(policy, policy.conditions[condition], isDeny: statement.isDeny)
             if metUnknown {
                 metUnknown = false
@@ -70,6 +94,19 @@ struct PolicyEvaluation {
             }
         }
         return StatementOutcome(steps < 0 ? .budget : .matched)
+    }
+}
+
+extension PolicyEvaluation {
+    @inline(__always)
+    private func isEqual(
+        _ policy: PolicyView, _ condition: UnsafePointer<CompiledCondition>, _ slot: UnsafePointer<ContextSlot>
+    ) -> Bool {
+        let count = slot.pointee.first.count
+        guard count == Int(condition.pointee.literal.count), slot.pointee.first.head == condition.pointee.head else {
+            return false
+        }
+        return count <= 8 || ByteRun.equal(policy.text(condition.pointee.literal), slot.pointee.first.buffer)
     }
 }
 
@@ -92,11 +129,16 @@ struct StatementOutcome {
 extension PolicyEvaluation {
     private mutating func principalMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
         if statement.principalMode == .negated { return !isExempt(policy, statement) }
+        steps -= 1
+        if statement.principals == lastPrincipals.span { return lastPrincipals.matched }
+        var matched = false
         for index in statement.principals.range {
             steps -= 1
-            if matches(policy, policy.principals[index]) { return true }
+            matched = matches(policy, policy.principals[index])
+            if matched { break }
         }
-        return false
+        lastPrincipals = (statement.principals, matched)
+        return matched
     }
 
     private func matches(_ policy: PolicyView, _ wanted: CompiledPrincipal) -> Bool {
@@ -118,8 +160,8 @@ extension PolicyEvaluation {
 
     /// Whether `NotPrincipal` lists the caller.
     ///
-    /// An account exempts its principals only while no single principal of that account is listed beside it: AWS has the
-    /// account listed next to the user that is meant. A caller with a permissions boundary is never exempt.
+    /// An account exempts its principals only while no single principal of that account is listed beside it: AWS has
+    /// the account listed next to the user that is meant. A caller with a permissions boundary is never exempt.
     /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
     private mutating func isExempt(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
         if hasBoundary, statement.isDeny { return false }
@@ -150,19 +192,30 @@ extension PolicyEvaluation {
     }
 
     private mutating func actionMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
-        for index in statement.actions.range {
-            if matches(policy, policy.patterns[index], action) { return !statement.negatesAction }
+        steps -= 1
+        if statement.actions != lastActions.span {
+            var matched = false
+            for index in statement.actions.range {
+                matched = matches(policy, policy.patterns[index], action)
+                if matched { break }
+            }
+            lastActions = (statement.actions, matched)
         }
-        return statement.negatesAction
+        return lastActions.matched != statement.negatesAction
     }
 
     private mutating func resourceMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
-        for index in statement.resources.range {
-            if arnMatches(policy, policy.patterns[index], resource.arn, resource.parts) {
-                return !statement.negatesResource
+        steps -= 1
+        if statement.resources != lastResources.span {
+            var matched = false
+            for index in statement.resources.range {
+                matched = arnMatches(policy, policy.patterns[index], resource.arn, resource.parts)
+                if matched { break }
             }
+            // A list whose variable cannot be known now is looked at again, so that its statement is undecided too.
+            lastResources = (metUnknown ? Span32() : statement.resources, matched)
         }
-        return statement.negatesResource
+        return lastResources.matched != statement.negatesResource
     }
 }
 

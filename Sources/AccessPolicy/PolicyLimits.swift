@@ -23,7 +23,7 @@ package struct PolicyLimits: Equatable, Sendable {
     package static let `default` = PolicyLimits()
     /// No configuration may go beyond this many characters: 1 MiB.
     package static let largestDocument = 1 << 20
-    /// What one decision may cost: a step is one comparison, or one byte looked at by a wildcard. Past it the answer is a
-    /// deny with `Decision.isBudgetExceeded`.
+    /// What one decision may cost: a step is one comparison, or one byte looked at by a wildcard. Past it the answer
+    /// is a deny with `Decision.isBudgetExceeded`.
     package static let stepsPerDecision = 100_000
 }

@@ -143,7 +143,8 @@ package struct PolicyReview: Sendable {
                 shadow.effect == .deny && shadow.action == ActionElement(isNegated: false, patterns: ["*"])
                 && shadow.resource?.patterns == ["*"] && shadow.resource?.isNegated == false
                 && (shadow.principal.map { !$0.isNegated && $0.patterns == [.anyone] } ?? true)
-            let isDuplicate = isSame && shadow.effect == statement.effect && (other < index || !statement.conditions.isEmpty)
+            let isDuplicate =
+                isSame && shadow.effect == statement.effect && (other < index || !statement.conditions.isEmpty)
             if deniesAll || (isSame && shadow.effect == .deny && statement.effect == .allow) || isDuplicate {
                 add(.unreachableStatement, index, statement.sid, "\(other)")
                 return
@@ -168,7 +169,8 @@ extension PolicyReview.Rule {
         case .version: "`Version` is `\(subject)`: write `2012-10-17`"
         case .malformedARN: "`\(subject)` has not the six parts of an ARN: it matches nothing"
         case .noValues: "the condition on `\(subject)` names no value"
-        case .negatedOnAbsentKey: "the negated operator on `\(subject)` holds when the key is absent: add `Null` `false`"
+        case .negatedOnAbsentKey:
+            "the negated operator on `\(subject)` holds when the key is absent: add `Null` `false`"
         case .pathWithoutOrganization: "a value of `\(subject)` does not begin with an organization id"
         case .unreachableStatement: "statement \(subject) already decides all that this one could: remove one"
         case .ifExistsOnCreatorAccount: "`StringEqualsIfExists` on `\(subject)` admits rules whose creator is not known"

@@ -31,7 +31,8 @@ package final class PrincipalFacts: Sendable {
     ///   - roleARN: the role behind a session; without it the role is taken to have no path.
     ///   - organization: `nil` for an account in no organization; `.unknown` when the manifest has expired.
     ///   - tags: of the principal and its session.
-    ///   - more: keys that the caller of this initializer knows, such as `aws:userid`; they come before the derived ones.
+    ///   - more: keys that the caller of this initializer knows, such as `aws:userid`; they come before the derived
+    /// ones.
     package init(
         kind: Kind, arn: String, account: AccountID?, roleARN: String? = nil, service: String = "",
         organization: OrganizationFact = .none, tags: [(key: String, value: String)] = [],

@@ -2,9 +2,10 @@ package import Domain
 
 /// What one decision looks at. An event loop keeps one and refills it: after warm-up nothing is allocated.
 ///
-/// Four regions are set apart, each by one call, and stay until set again: who asks (`principal`), what for (`resource`), how it
-/// came (`connection`), and what it is (`request`). Within the last, `set` borrows bytes for as long as the next decision.
-/// Not `Sendable`: confined to its loop.
+/// Four regions are set apart, each by one call, and stay until set again: who asks (`principal`), what for
+/// (`resource`), how it
+/// came (`connection`), and what it is (`request`). Within the last, `set` borrows bytes for as long as the next
+/// decision. Not `Sendable`: confined to its loop.
 ///
 /// - Cost: setting a region copies its facts, some hundred bytes; a key of an entry is two stores.
 package final class RequestContext {
@@ -79,8 +80,8 @@ package final class RequestContext {
         loweredAction = arena.keepLowercased(action)
     }
 
-    /// States a key of this request or entry. The bytes are borrowed: they must stay until the decision is made and the key
-    /// is set or cleared again.
+    /// States a key of this request or entry. The bytes are borrowed: they must stay until the decision is made and
+    /// the key is set or cleared again.
     package func set(_ key: ContextKey, borrowing bytes: UnsafeBufferPointer<UInt8>) {
         set(key, ContextText(bytes))
     }

@@ -1,5 +1,5 @@
-package import JSON
 import Domain
+package import JSON
 
 /// Answers questions about policies asked in JSON, with the gateway's own evaluator.
 ///

@@ -7,7 +7,8 @@ struct SimulationRequest {
     let layers: PolicyLayers
 
     private static let members = [
-        "id", "principal", "action", "resource", "context", "identityPolicies", "permissionBoundaries", "sessionPolicies",
+        "id", "principal", "action", "resource", "context", "identityPolicies", "permissionBoundaries",
+        "sessionPolicies",
         "serviceControlPolicies", "resourceControlPolicies", "endpointPolicies",
     ]
 
@@ -157,7 +158,8 @@ private struct DocumentReader {
         } catch {
             throw .invalidPolicy(member: member, error)
         }
-        // A policy that is attached to a principal, an organization or a listener grants nothing to a stranger by itself.
+        // A policy that is attached to a principal, an organization or a listener grants nothing to a stranger by
+        // itself.
         let review = PolicyReview(document, compatibility: compatibility, limits: limits)
         let refusals = review.refusals.filter { kind == .resource || $0.rule != .anyoneWithoutAnchor }
         guard refusals.isEmpty else { throw .refusedPolicy(member: member, refusals) }

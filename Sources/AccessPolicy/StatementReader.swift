@@ -25,7 +25,8 @@ struct StatementReader {
     }
 
     /// Which of an element and its negation is there; not both.
-    private func choice(_ object: PolicyObject, _ name: String) throws(PolicyError) -> (name: String, isNegated: Bool)? {
+    private func choice(_ object: PolicyObject, _ name: String) throws(PolicyError) -> (name: String, isNegated: Bool)?
+    {
         let negation = "Not" + name
         switch (object[name] != nil, object[negation] != nil) {
         case (true, true): throw object.fault(negation, .exclusive(first: name, second: negation))

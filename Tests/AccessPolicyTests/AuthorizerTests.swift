@@ -25,7 +25,8 @@ struct AuthorizerTests {
     @Test("a cross-account request needs the bus policy and the sender's own policy")
     func bothSides() throws {
         let open = try Self.policy(
-            #"{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"events:PutEvents","Resource":"\#(Self.bus)"}"#)
+            #"{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"events:*","Resource":"\#(Self.bus)"}"#
+        )
         let own = PrincipalPolicies(identity: [try Self.policy(Self.allowAll, .identity)])
         let context = Self.context()
         #expect(Authorizer.decide(context, PolicyLayers(resource: open, principal: own)).isAllowed)

@@ -50,7 +50,8 @@ struct GeneratedUniverse {
             ["com.acme.orders", "com.acme.*", "com.?cme.stock", "*", "", "com.${aws:PrincipalTag/team}.*"]
         ),
         (
-            "events:TargetArn", ["arn:aws:sqs:eu-central-1:222222222222:q", "arn:aws:sqs:eu-central-1:1:a:b", "nonsense"],
+            "events:TargetArn",
+            ["arn:aws:sqs:eu-central-1:222222222222:q", "arn:aws:sqs:eu-central-1:1:a:b", "nonsense"],
             ["arn:aws:sqs:*:*:*", "arn:aws:sqs:eu-central-1:222222222222:q", "arn:*:*:*:*:?", "arn:aws:sqs:*"]
         ),
         ("isthmus:Hops", ["0", "1", "2.5", "1e1", "many"], ["1", "2", "2.50", "10"]),
@@ -131,7 +132,8 @@ struct GeneratedUniverse {
         let account = pick(Self.accounts)
         let bus = "arn:aws:events:eu-central-1:222222222222:event-bus/" + pick(["orders", "stock", "a:b"])
         var request = NaiveRequest(
-            caller: caller, arn: "", roleARN: "", account: account, action: pick(["events:PutEvents", "events:PutRule"]),
+            caller: caller, arn: "", roleARN: "", account: account,
+            action: pick(["events:PutEvents", "events:PutRule"]),
             resource: bus, resourceAccount: "222222222222", context: [:])
         switch caller {
         case .user: request.arn = "arn:aws:iam::\(account):user/ann"

@@ -1,8 +1,10 @@
 /// A second evaluator, written from AWS's documents alone: strings, recursion, no care for speed.
 ///
 /// Sources: docs.aws.amazon.com/IAM/latest/UserGuide/ reference_policies_evaluation-logic.html,
-/// reference_policies_elements_condition_operators.html, reference_policies_condition-single-vs-multi-valued-context-keys.html,
-/// reference_policies_elements_principal.html, reference_policies_elements_notprincipal.html, reference_policies_variables.html
+/// reference_policies_elements_condition_operators.html,
+/// reference_policies_condition-single-vs-multi-valued-context-keys.html,
+/// reference_policies_elements_principal.html, reference_policies_elements_notprincipal.html,
+/// reference_policies_variables.html
 struct NaivePolicy {
     struct Statement {
         var effect: String
@@ -37,7 +39,8 @@ struct NaivePolicy {
                 members.append("\"\(name)\":{\(inner.joined(separator: ","))}")
             }
             members.append("\"\(statement.isActionNegated ? "NotAction" : "Action")\":\(list(statement.actions))")
-            members.append("\"\(statement.isResourceNegated ? "NotResource" : "Resource")\":\(list(statement.resources))")
+            members.append(
+                "\"\(statement.isResourceNegated ? "NotResource" : "Resource")\":\(list(statement.resources))")
             var operators: [String: [String]] = [:]
             for condition in statement.conditions {
                 operators[condition.name, default: []].append("\"\(condition.key)\":\(list(condition.values))")
@@ -87,7 +90,8 @@ enum NaiveEvaluator {
             default:
                 entry.value == "*"
                     || (request.caller != .service && request.caller != .anonymous
-                        && (entry.value == request.arn || (request.caller == .session && entry.value == request.roleARN)))
+                        && (entry.value == request.arn
+                            || (request.caller == .session && entry.value == request.roleARN)))
             }
         }
         func isAccount(_ entry: (key: String, value: String)) -> Bool {
@@ -287,7 +291,9 @@ extension NaiveEvaluator {
     /// `allow`, `explicitDeny` or `implicitDeny`.
     static func decide(_ layers: Layers, _ request: NaiveRequest) -> String {
         let hasBoundary = !layers.boundaries.isEmpty
-        func any(_ policies: [NaivePolicy], _ effect: String, where keep: (NaivePolicy.Statement) -> Bool = { _ in true })
+        func any(
+            _ policies: [NaivePolicy], _ effect: String, where keep: (NaivePolicy.Statement) -> Bool = { _ in true }
+        )
             -> Bool
         {
             policies.contains {

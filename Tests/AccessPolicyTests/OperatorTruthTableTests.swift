@@ -29,11 +29,16 @@ struct OperatorTruthTableTests {
         Row(name: "NumericLessThanEquals", key: "isthmus:Hops", wanted: "2", equal: "2", other: "2.1"),
         Row(name: "NumericGreaterThan", key: "isthmus:Hops", wanted: "2", equal: "3", other: "2"),
         Row(name: "NumericGreaterThanEquals", key: "isthmus:Hops", wanted: "2", equal: "2", other: "-2"),
-        Row(name: "DateEquals", key: "aws:CurrentTime", wanted: "2026-01-01T00:00:00Z", equal: "1767225600", other: "2025"),
-        Row(name: "DateNotEquals", key: "aws:CurrentTime", wanted: "2026-01-01T00:00:00Z", equal: "2026", other: "2025"),
+        Row(
+            name: "DateEquals", key: "aws:CurrentTime", wanted: "2026-01-01T00:00:00Z", equal: "1767225600",
+            other: "2025"),
+        Row(
+            name: "DateNotEquals", key: "aws:CurrentTime", wanted: "2026-01-01", equal: "2026", other: "2025"),
         Row(name: "DateLessThan", key: "aws:CurrentTime", wanted: "2026", equal: "2025-12-31T23:59:59Z", other: "2026"),
         Row(name: "DateLessThanEquals", key: "aws:CurrentTime", wanted: "2026", equal: "2026", other: "2026-01-02"),
-        Row(name: "DateGreaterThan", key: "aws:CurrentTime", wanted: "2026", equal: "2026-01-01T00:00:01Z", other: "2026"),
+        Row(
+            name: "DateGreaterThan", key: "aws:CurrentTime", wanted: "2026", equal: "2026-01-01T00:00:01Z",
+            other: "2026"),
         Row(
             name: "DateGreaterThanEquals", key: "aws:CurrentTime", wanted: "2026", equal: "2026-01-01T01:00:00+01:00",
             other: "2026-01-01T00:59:59+01:00"),
@@ -41,10 +46,18 @@ struct OperatorTruthTableTests {
         Row(name: "BinaryEquals", key: "isthmus:CertificateFingerprint", wanted: "AAEC", equal: "AAEC", other: "AAED"),
         Row(name: "IpAddress", key: "aws:SourceIp", wanted: "2001:db8::/32", equal: "2001:db8:1::1", other: "10.0.0.1"),
         Row(name: "NotIpAddress", key: "aws:SourceIp", wanted: "10.0.0.0/8", equal: "10.255.0.1", other: "11.0.0.1"),
-        Row(name: "ArnEquals", key: "events:TargetArn", wanted: "arn:aws:sqs:*:111111111111:?", equal: arn, other: arn + "q"),
-        Row(name: "ArnNotEquals", key: "events:TargetArn", wanted: "arn:aws:sqs:*:111111111111:?", equal: arn, other: arn + "q"),
-        Row(name: "ArnLike", key: "events:TargetArn", wanted: "arn:aws:*:*:*:*", equal: arn, other: "arn:aws-cn:sqs:a:b:c"),
-        Row(name: "ArnNotLike", key: "events:TargetArn", wanted: "arn:aws:*:*:*:*", equal: arn, other: "arn:aws-cn:sqs:a:b:c"),
+        Row(
+            name: "ArnEquals", key: "events:TargetArn", wanted: "arn:aws:sqs:*:111111111111:?", equal: arn,
+            other: arn + "q"),
+        Row(
+            name: "ArnNotEquals", key: "events:TargetArn", wanted: "arn:aws:sqs:*:111111111111:?", equal: arn,
+            other: arn + "q"),
+        Row(
+            name: "ArnLike", key: "events:TargetArn", wanted: "arn:aws:*:*:*:*", equal: arn,
+            other: "arn:aws-cn:sqs:a:b:c"),
+        Row(
+            name: "ArnNotLike", key: "events:TargetArn", wanted: "arn:aws:*:*:*:*", equal: arn,
+            other: "arn:aws-cn:sqs:a:b:c"),
     ]
 
     enum Said: CaseIterable { case equal, other, absent, emptySet, allEqual, mixed, allOther }
@@ -63,7 +76,8 @@ struct OperatorTruthTableTests {
     }
 
     /// AWS: a missing key fails a plain operator, satisfies a negated one, `IfExists` and `ForAllValues`, and fails
-    /// `ForAnyValue`; an empty set is as a missing key. `ForAllValues` wants each value of the request, `ForAnyValue` one.
+    /// `ForAnyValue`; an empty set is as a missing key. `ForAllValues` wants each value of the request, `ForAnyValue`
+    /// one.
     static func expectation(_ row: Row, _ said: Said, _ qualifier: Qualifier, ifExists: Bool, isDeny: Bool) -> Bool {
         let holds: [Bool]
         switch said {
@@ -85,7 +99,8 @@ struct OperatorTruthTableTests {
         case .forAny: return holds.contains(true)
         case .plain:
             if holds.count == 1 { return holds[0] }
-            // "Multivalued context keys require a condition set operator": without one, never the better for the caller.
+            // "Multivalued context keys require a condition set operator": without one, never the better for the
+            // caller.
             if isDeny { return row.isNegated || said != .allOther }
             return row.isNegated && said == .allOther
         }
@@ -99,11 +114,12 @@ struct OperatorTruthTableTests {
             for qualifier in Qualifier.allCases {
                 for ifExists in [false, true] {
                     for isDeny in [false, true] {
+                        let word = isDeny ? "Deny" : "Allow"
                         let name = qualifier.rawValue + row.name + (ifExists ? "IfExists" : "")
                         let condition = #""Condition":{"\#(name)":{"\#(row.key)":"\#(row.wanted)"}}"#
                         let open = #"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#
                         let tested =
-                            #"{"Effect":"\#(isDeny ? "Deny" : "Allow")","Principal":"*","Action":"*","Resource":"*",\#(condition)}"#
+                            #"{"Effect":"\#(word)","Principal":"*","Action":"*","Resource":"*",\#(condition)}"#
                         let policy = try AuthorizerTests.policy(isDeny ? open + "," + tested : tested)
                         var facts = ContextFacts()
                         if let values = Self.values(row, said) { facts.set(ContextKeyName(row.key), values) }
@@ -151,10 +167,11 @@ struct OperatorTruthTableTests {
         let isText = row.name.hasPrefix("String")
         for isDeny in [false, true] {
             for isKnown in [true, false] where !(isText && isKnown) {
+                let word = isDeny ? "Deny" : "Allow"
                 let condition = #""Condition":{"\#(row.name)":{"\#(row.key)":"\#(row.wanted)"}}"#
                 let open = #"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#
                 let tested =
-                    #"{"Effect":"\#(isDeny ? "Deny" : "Allow")","Principal":"*","Action":"*","Resource":"*",\#(condition)}"#
+                    #"{"Effect":"\#(word)","Principal":"*","Action":"*","Resource":"*",\#(condition)}"#
                 let policy = try AuthorizerTests.policy(isDeny ? open + "," + tested : tested)
                 var facts = ContextFacts()
                 if isKnown {

@@ -31,8 +31,12 @@ struct ReviewTests {
         (document(#"{"Effect":"allow","Principal":"*",\#(put)}"#), "/Statement/0/Effect", "allow"),
         (document(#"{"Effect":"Allow","Effect":"Deny","Principal":"*",\#(put)}"#), "/Statement/0/Effect", "twice"),
         (document(#"{"Effect":"Allow",\#(put)}"#), "/Statement/0", "Principal"),
-        (document(#"{"Effect":"Allow","Principal":"*","NotPrincipal":"*",\#(put)}"#), "/Statement/0/NotPrincipal", "exclude"),
-        (allow(#""Resource":"*""#), "/Statement/0", "Action"), (allow(#""Action":"events:PutEvents""#), "/Statement/0", "Resource"),
+        (
+            document(#"{"Effect":"Allow","Principal":"*","NotPrincipal":"*",\#(put)}"#), "/Statement/0/NotPrincipal",
+            "exclude"
+        ),
+        (allow(#""Resource":"*""#), "/Statement/0", "Action"),
+        (allow(#""Action":"events:PutEvents""#), "/Statement/0", "Resource"),
         (allow(#""Action":"*","NotAction":"*","Resource":"*""#), "/Statement/0/NotAction", "exclude"),
         (allow(#""Action":"*","Resource":"*","NotResource":"*""#), "/Statement/0/NotResource", "exclude"),
         (allow(#""Action":[],"Resource":"*""#), "/Statement/0/Action", "empty"),
@@ -46,39 +50,90 @@ struct ReviewTests {
         (allow(#""Action":"*","Resource":[]"#), "/Statement/0/Resource", "empty"),
         (allow(#""Action":"*","Resource":"arn:aws:events:*:*:${aws:username""#), "/Statement/0/Resource", "variable"),
         (allow(#""Action":"*","Resource":"arn:aws:events:*:*:${}""#), "/Statement/0/Resource", "variable"),
-        (allow(#""Action":"*","Resource":"arn:aws:events:*:*:${aws:username, x}""#), "/Statement/0/Resource", "variable"),
+        (
+            allow(#""Action":"*","Resource":"arn:aws:events:*:*:${aws:username, x}""#), "/Statement/0/Resource",
+            "variable"
+        ),
         (allow(#""Principal":"111111111111""#, put), "/Statement/0/Principal", "principal"),
         (allow(#""Principal":{}"#, put), "/Statement/0/Principal", "empty"),
         (allow(#""Principal":{"AWS":[]}"#, put), "/Statement/0/Principal/AWS", "empty"),
         (allow(#""Principal":{"Aws":"*"}"#, put), "/Statement/0/Principal/Aws", "no element"),
         (allow(#""Principal":{"AWS":"11111111111"}"#, put), "/Statement/0/Principal/AWS", "principal"),
-        (allow(#""Principal":{"AWS":"arn:aws:iam::111111111111:role/*"}"#, put), "/Statement/0/Principal/AWS", "principal"),
+        (
+            allow(#""Principal":{"AWS":"arn:aws:iam::111111111111:role/*"}"#, put), "/Statement/0/Principal/AWS",
+            "principal"
+        ),
         (allow(#""Principal":{"AWS":"arn:aws:s3:::bucket"}"#, put), "/Statement/0/Principal/AWS", "principal"),
-        (allow(#""Principal":{"AWS":"arn:aws:iam::111111111111:group/g"}"#, put), "/Statement/0/Principal/AWS", "principal"),
+        (
+            allow(#""Principal":{"AWS":"arn:aws:iam::111111111111:group/g"}"#, put), "/Statement/0/Principal/AWS",
+            "principal"
+        ),
         (allow(#""Principal":{"Service":"events"}"#, put), "/Statement/0/Principal/Service", "principal"),
-        (allow(put + #","Extra":1"#), "/Statement/0/Extra", "no element"), (allow(put + #","Sid":1"#), "/Statement/0/Sid", "string"),
+        (allow(put + #","Extra":1"#), "/Statement/0/Extra", "no element"),
+        (allow(put + #","Sid":1"#), "/Statement/0/Sid", "string"),
         (
             document(
-                #"{"Sid":"a","Effect":"Allow","Principal":"*",\#(put)},{"Sid":"a","Effect":"Allow","Principal":"*",\#(put)}"#),
+                #"{"Sid":"a","Effect":"Deny","Principal":"*",\#(put)},"#
+                    + #"{"Sid":"a","Effect":"Deny","Principal":"*",\#(put)}"#
+            ),
             "/Statement/1/Sid", "twice"
         ),
         (condition(#""StringEqual":{"aws:username":"a"}"#), "/Statement/0/Condition/StringEqual", "operator"),
         (condition(#""stringEquals":{"aws:username":"a"}"#), "/Statement/0/Condition/stringEquals", "operator"),
         (condition(#""NullIfExists":{"aws:username":"true"}"#), "/Statement/0/Condition/NullIfExists", "operator"),
-        (condition(#""ForAnyValues:StringEquals":{"aws:TagKeys":"a"}"#), "/Statement/0/Condition/ForAnyValues:StringEquals", "operator"),
+        (
+            condition(#""ForAnyValues:StringEquals":{"aws:TagKeys":"a"}"#),
+            "/Statement/0/Condition/ForAnyValues:StringEquals", "operator"
+        ),
         (condition(#""StringEquals":"a""#), "/Statement/0/Condition/StringEquals", "object"),
-        (condition(#""StringEquals":{"username":"a"}"#), "/Statement/0/Condition/StringEquals/username", "condition key"),
-        (condition(#""StringEquals":{"aws:username":{}}"#), "/Statement/0/Condition/StringEquals/aws:username", "object"),
-        (condition(#""StringEquals":{"aws:username":null}"#), "/Statement/0/Condition/StringEquals/aws:username", "null"),
-        (condition(#""StringEquals":{"aws:username":"a","aws:UserName":"b"}"#), "/Statement/0/Condition/StringEquals/aws:UserName", "twice"),
-        (condition(#""NumericEquals":{"isthmus:Hops":"one"}"#), "/Statement/0/Condition/NumericEquals/isthmus:Hops", "number"),
-        (condition(#""DateLessThan":{"aws:CurrentTime":"2026-02-30T00:00:00Z"}"#), "/Statement/0/Condition/DateLessThan/aws:CurrentTime", "date"),
-        (condition(#""Bool":{"aws:SecureTransport":"yes"}"#), "/Statement/0/Condition/Bool/aws:SecureTransport", "true"),
-        (condition(#""IpAddress":{"aws:SourceIp":"10.0.0.256"}"#), "/Statement/0/Condition/IpAddress/aws:SourceIp", "IP"),
-        (condition(#""IpAddress":{"aws:SourceIp":"10.0.0.0/33"}"#), "/Statement/0/Condition/IpAddress/aws:SourceIp", "IP"),
-        (condition(#""IpAddress":{"aws:SourceIp":"${aws:SourceIp}"}"#), "/Statement/0/Condition/IpAddress/aws:SourceIp", "IP"),
-        (condition(#""BinaryEquals":{"isthmus:CertificateFingerprint":"A"}"#), "/Statement/0/Condition/BinaryEquals/isthmus:CertificateFingerprint", "base64"),
-        (condition(#""StringLike":{"aws:username":"${aws:"}"#), "/Statement/0/Condition/StringLike/aws:username", "variable"),
+        (
+            condition(#""StringEquals":{"username":"a"}"#), "/Statement/0/Condition/StringEquals/username",
+            "condition key"
+        ),
+        (
+            condition(#""StringEquals":{"aws:username":{}}"#), "/Statement/0/Condition/StringEquals/aws:username",
+            "object"
+        ),
+        (
+            condition(#""StringEquals":{"aws:username":null}"#), "/Statement/0/Condition/StringEquals/aws:username",
+            "null"
+        ),
+        (
+            condition(#""StringEquals":{"aws:username":"a","aws:UserName":"b"}"#),
+            "/Statement/0/Condition/StringEquals/aws:UserName", "twice"
+        ),
+        (
+            condition(#""NumericEquals":{"isthmus:Hops":"one"}"#), "/Statement/0/Condition/NumericEquals/isthmus:Hops",
+            "number"
+        ),
+        (
+            condition(#""DateLessThan":{"aws:CurrentTime":"2026-02-30T00:00:00Z"}"#),
+            "/Statement/0/Condition/DateLessThan/aws:CurrentTime", "date"
+        ),
+        (
+            condition(#""Bool":{"aws:SecureTransport":"yes"}"#), "/Statement/0/Condition/Bool/aws:SecureTransport",
+            "true"
+        ),
+        (
+            condition(#""IpAddress":{"aws:SourceIp":"10.0.0.256"}"#), "/Statement/0/Condition/IpAddress/aws:SourceIp",
+            "IP"
+        ),
+        (
+            condition(#""IpAddress":{"aws:SourceIp":"10.0.0.0/33"}"#), "/Statement/0/Condition/IpAddress/aws:SourceIp",
+            "IP"
+        ),
+        (
+            condition(#""IpAddress":{"aws:SourceIp":"${aws:SourceIp}"}"#),
+            "/Statement/0/Condition/IpAddress/aws:SourceIp", "IP"
+        ),
+        (
+            condition(#""BinaryEquals":{"isthmus:CertificateFingerprint":"A"}"#),
+            "/Statement/0/Condition/BinaryEquals/isthmus:CertificateFingerprint", "base64"
+        ),
+        (
+            condition(#""StringLike":{"aws:username":"${aws:"}"#), "/Statement/0/Condition/StringLike/aws:username",
+            "variable"
+        ),
         (condition(#""Null":{"aws:username":"maybe"}"#), "/Statement/0/Condition/Null/aws:username", "true"),
     ]
 
@@ -138,7 +193,9 @@ struct ReviewTests {
         (#"{"Statement":{"Effect":"Deny","Principal":"*",\#(put)}}"#, .version),
     ]
 
-    @Test("what grants more than it says is refused when saved, and saved under `compat: aws`", arguments: dangerous.indices)
+    @Test(
+        "what grants more than it says is refused when saved, and saved under `compat: aws`",
+        arguments: dangerous.indices)
     func refusesDangerous(index: Int) throws {
         let bad = Self.dangerous[index]
         let document = try PolicyDocument(parsing: bad.text, kind: .resource)

@@ -96,7 +96,9 @@ struct SecondEvaluatorTests {
             var deny = universe.statement(named: true)
             deny.effect = "Deny"
             if before != .allow { #expect(try decide(policy.statements + [deny]) != .allow) }
-            let fewer = policy.statements.filter { $0.effect == "Deny" } + policy.statements.filter { $0.effect == "Allow" }.dropLast()
+            let fewer =
+                policy.statements.filter { $0.effect == "Deny" }
+                + policy.statements.filter { $0.effect == "Allow" }.dropLast()
             if before != .allow, !fewer.isEmpty { #expect(try decide(fewer) != .allow) }
             #expect(try decide(policy.statements.reversed()) == before)
             #expect(try decide(policy.statements + policy.statements) == before)

@@ -51,7 +51,9 @@ struct ShippedPolicyTests {
         #expect(Self.names() == Self.kinds.keys.sorted())
         for (name, kind) in Self.kinds {
             let document = try PolicyDocument(parsing: Self.read("\(Self.folder)/\(name).json"), kind: kind)
-            let refusals = PolicyReview(document).refusals.filter { kind == .resource || $0.rule != .anyoneWithoutAnchor }
+            let refusals = PolicyReview(document).refusals.filter {
+                kind == .resource || $0.rule != .anyoneWithoutAnchor
+            }
             #expect(refusals == [], "\(name)")
         }
     }
@@ -115,7 +117,8 @@ struct ShippedPolicyTests {
         Question(name: "only-organizational-unit", organization: [unit], isAllowed: true),
         Question(name: "only-organizational-unit", organization: [unit + "ou-ab12-2/"], isAllowed: true),
         Question(
-            name: "only-organizational-unit", organization: ["o-exampleorgid/r-ab12/ou-ab12-22222222/"], isAllowed: false),
+            name: "only-organizational-unit", organization: ["o-exampleorgid/r-ab12/ou-ab12-22222222/"],
+            isAllowed: false),
         Question(
             name: "only-source-and-detail-type",
             keys: ["events:source": ["com.acme.orders"], "events:detail-type": ["OrderPlaced"]], isAllowed: true),
@@ -125,20 +128,27 @@ struct ShippedPolicyTests {
         Question(name: "only-source-and-detail-type", keys: ["events:source": ["com.acme.orders"]], isAllowed: false),
         Question(
             name: "only-endpoint",
-            keys: ["aws:SourceVpce": ["vpce-partners"], "aws:VpcSourceIp": ["10.20.1.1"], "aws:SecureTransport": ["true"]],
+            keys: [
+                "aws:SourceVpce": ["vpce-partners"], "aws:VpcSourceIp": ["10.20.1.1"], "aws:SecureTransport": ["true"],
+            ],
             isAllowed: true),
         Question(
             name: "only-endpoint",
-            keys: ["aws:SourceVpce": ["vpce-other"], "aws:VpcSourceIp": ["10.20.1.1"], "aws:SecureTransport": ["true"]],
-            isAllowed: false),
-        Question(
-            name: "only-endpoint",
-            keys: ["aws:SourceVpce": ["vpce-partners"], "aws:VpcSourceIp": ["10.21.1.1"], "aws:SecureTransport": ["true"]],
+            keys: [
+                "aws:SourceVpce": ["vpce-other"], "aws:VpcSourceIp": ["10.20.1.1"], "aws:SecureTransport": ["true"],
+            ],
             isAllowed: false),
         Question(
             name: "only-endpoint",
             keys: [
-                "aws:SourceVpce": ["vpce-partners"], "aws:VpcSourceIp": ["2001:db8:20::1"], "aws:SecureTransport": ["true"],
+                "aws:SourceVpce": ["vpce-partners"], "aws:VpcSourceIp": ["10.21.1.1"], "aws:SecureTransport": ["true"],
+            ],
+            isAllowed: false),
+        Question(
+            name: "only-endpoint",
+            keys: [
+                "aws:SourceVpce": ["vpce-partners"], "aws:VpcSourceIp": ["2001:db8:20::1"],
+                "aws:SecureTransport": ["true"],
             ], isAllowed: true),
         Question(name: "only-endpoint", keys: ["aws:SecureTransport": ["true"]], isAllowed: false),
         Question(
@@ -152,7 +162,8 @@ struct ShippedPolicyTests {
         Question(name: "service-control-region", keys: ["aws:RequestedRegion": ["eu-central-1"]], isAllowed: true),
         Question(name: "service-control-region", keys: ["aws:RequestedRegion": ["us-east-1"]], isAllowed: false),
         Question(name: "resource-control-organization", organization: [unit], isAllowed: true),
-        Question(name: "by-team-tag", action: "events:PutRule", resource: rule, tags: [("team", "a")], isAllowed: false),
+        Question(
+            name: "by-team-tag", action: "events:PutRule", resource: rule, tags: [("team", "a")], isAllowed: false),
         Question(
             name: "by-team-tag", action: "events:PutRule", resource: rule,
             keys: ["aws:ResourceTag/team": ["a"], "aws:ResourceTag/environment": ["test"]],
@@ -178,7 +189,10 @@ struct ShippedPolicyTests {
             parsing: everything.replacing("{\"Effect\"", with: "{\"Principal\":\"*\",\"Effect\""), kind: .resource)
         var layers = PolicyLayers(resource: open, principal: PrincipalPolicies(identity: [all]))
         switch kind {
-        case .identity: layers.principal = PrincipalPolicies(identity: [policy])
+        case .identity:
+            layers.principal = PrincipalPolicies(identity: [policy])
+            // An action without a resource has no resource policy to pass.
+            if question.resource == "*" { layers.resource = nil }
         case .permissionsBoundary: layers.principal = PrincipalPolicies(identity: [all], boundaries: [policy])
         case .endpoint: layers.endpoint = [policy]
         case .serviceControl: layers.serviceControl = [[policy]]

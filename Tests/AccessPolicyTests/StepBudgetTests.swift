@@ -19,8 +19,10 @@ struct StepBudgetTests {
             {"Effect":"\#(effect)","Principal":"*","Action":"*","Resource":"*",
              "Condition":{"StringLike":{"events:source":"\#(pattern)"}}}
             """#
+        let list = [String](repeating: statement, count: statements).joined(separator: ",")
         return try CompiledPolicy(
-            parsing: #"{"Version":"2012-10-17","Statement":[\#([String](repeating: statement, count: statements).joined(separator: ","))]}"#,
+            parsing:
+                #"{"Version":"2012-10-17","Statement":[\#(list)]}"#,
             kind: .resource, limits: PolicyLimits(characters: PolicyLimits.largestDocument))
     }
 
