@@ -31,7 +31,8 @@ extension ConnectionHandler {
             switch session.next() {
             case .wait:
                 deadlines?.observe(session, now: loop.now())
-                if isOpen, session.outboxBytes > 0 || session.wantsClose { loop.markDirty(self) }
+                // A full socket calls again when it has room.
+                if isOpen, isWritable, session.outboxBytes > 0 || session.wantsClose { loop.markDirty(self) }
                 return
             case .decode(let bytes):
                 context?.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: bytes)))

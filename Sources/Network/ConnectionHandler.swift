@@ -74,6 +74,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Whether the socket takes more.
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }

@@ -29,7 +29,7 @@ struct TestServer {
 
     static func start(
         loops count: Int = 1, limits: ConnectionLimits = ConnectionLimits(),
-        budgets: ConnectionBudgets = ConnectionBudgets(),
+        budgets: ConnectionBudgets = ConnectionBudgets(), security: ListenerSecurity = .plaintext,
         answer: (@Sendable (Request, Connection, StreamToken) -> Void)? = nil
     ) async throws -> TestServer {
         let seen = Seen()
@@ -43,7 +43,7 @@ struct TestServer {
                 closed: { _ in seen.state.withLock { $0.closed += 1 } },
                 refused: { refusal in seen.state.withLock { $0.refusals.append("\(refusal.reason)") } })
         }
-        var configuration = ListenerConfiguration(id: "test", host: "127.0.0.1", port: 0, security: .plaintext)
+        var configuration = ListenerConfiguration(id: "test", host: "127.0.0.1", port: 0, security: security)
         configuration.limits = limits
         let gate = AcceptGate(budgets: budgets)
         let listener = try await Listener.start(configuration, on: loops, gate: gate)
