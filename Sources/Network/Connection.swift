@@ -48,7 +48,8 @@ package final class Connection {
     /// Whether an answer could still be sent.
     package var isOpen: Bool { handler?.isOpen ?? false }
 
-    /// Answers a request. The bytes leave at the end of the round; an answer to a request that was reset, or on a closed
+    /// Answers a request. The bytes leave at the end of the round; an answer to a request that was reset, or on a
+    /// closed
     /// connection, is dropped.
     package func respond(_ response: consuming Response, to token: StreamToken) {
         handler?.respond(response, to: token)

@@ -3,14 +3,16 @@ import HTTP2
 import NIOCore
 import TLS
 
-/// One connection: socket ↔ HTTP, by way of TLS where the listener has it. It moves bytes and asks; the sessions decide.
+/// One connection: socket ↔ HTTP, by way of TLS where the listener has it. It moves bytes and asks; the sessions
+/// decide.
 ///
 /// ```
 ///           handshake done          last answer, drain or refusal        written
 /// opening ─────────────────▶ open ────────────────────────────▶ closing ───────▶ lingering ──▶ closed
 ///    └──────────────── deadline, broken peer, closeNow ───────────────────────────────────────▶
 /// ```
-/// INVARIANT: everything runs on the loop of `LoopState`. What is gathered for the peer leaves in `flush`, once a round.
+/// INVARIANT: everything runs on the loop of `LoopState`. What is gathered for the peer leaves in `flush`, once a
+/// round.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -85,7 +87,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelActive(context: ChannelHandlerContext) {
         sourceAddress = context.channel.remoteAddress?.ipAddress ?? ""
         connection = Connection(
-            facts: ConnectionFacts(listener.configuration, sourceAddress: sourceAddress), handler: self, gate: listener.gate)
+            facts: ConnectionFacts(listener.configuration, sourceAddress: sourceAddress), handler: self,
+            gate: listener.gate)
         guard listener.configuration.admits(sourceAddress) else { return turnAway(.network, context) }
         switch listener.gate.enter(address: sourceAddress) {
         case .admitted: break

@@ -4,7 +4,8 @@ import NIOPosix
 
 /// The control socket: JSON lines over a Unix socket of mode 0600, for the operator of this gateway alone.
 ///
-/// One request line a connection; the answer is one line, or many until the reader goes away. The peer's user id is asked
+/// One request line a connection; the answer is one line, or many until the reader goes away. The peer's user id is
+/// asked
 /// of the kernel (`SO_PEERCRED`): the gateway's own user or root, anyone else is turned away before a byte is read.
 /// Source: unix(7).
 package final class ControlListener: Sendable {
@@ -96,7 +97,9 @@ package final class ControlListener: Sendable {
                 var lines = inbound.makeAsyncIterator()
                 var line: [UInt8] = []
                 while !line.contains(UInt8(ascii: "\n")) {
-                    guard let bytes = try await lines.next(), line.count + bytes.readableBytes <= lineBytes else { return }
+                    guard let bytes = try await lines.next(), line.count + bytes.readableBytes <= lineBytes else {
+                        return
+                    }
                     line.append(contentsOf: bytes.readableBytesView)
                 }
                 let request = Array(line.prefix { $0 != UInt8(ascii: "\n") })

@@ -10,7 +10,8 @@ package final class EventLoops: Sendable {
     ///
     /// - Parameters:
     ///   - now: the monotonic clock, in nanoseconds.
-    ///   - makeWorker: called once for each loop on the caller's thread, before anything is served, with the loop's number and
+    ///   - makeWorker: called once for each loop on the caller's thread, before anything is served, with the loop's
+    /// number and
     ///     the function that asks for `onWake` from any thread.
     package init(
         count: Int, now: @escaping @Sendable () -> UInt64 = SystemClock.monotonicNanoseconds,
@@ -46,7 +47,8 @@ package final class EventLoops: Sendable {
         }
     }
 
-    /// Closes at once every connection that `predicate` picks, on its own loop: a trust domain is gone, a principal is disabled.
+    /// Closes at once every connection that `predicate` picks, on its own loop: a trust domain is gone, a principal is
+    /// disabled.
     ///
     /// - Returns: how many were closed.
     @discardableResult

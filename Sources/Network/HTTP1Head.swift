@@ -113,11 +113,12 @@ struct HTTP1Head {
             guard (1...19).contains(value.count), bytes[value].allSatisfy(HTTP1Syntax.isDigit) else {
                 throw .contentLengthInvalid
             }
-            framing = .length(bytes[value].reduce(0) { length, digit in
-                let (tens, overflows) = length.multipliedReportingOverflow(by: 10)
-                let (sum, carries) = tens.addingReportingOverflow(Int(digit) - 0x30)
-                return overflows || carries ? Int.max : sum
-            })
+            framing = .length(
+                bytes[value].reduce(0) { length, digit in
+                    let (tens, overflows) = length.multipliedReportingOverflow(by: 10)
+                    let (sum, carries) = tens.addingReportingOverflow(Int(digit) - 0x30)
+                    return overflows || carries ? Int.max : sum
+                })
         case .transferEncoding:
             guard !fields.repeats("transfer-encoding"), bytes[value].equals("chunked") else {
                 throw .transferEncodingInvalid
@@ -148,7 +149,8 @@ struct HTTP1Head {
     private mutating func checkTogether() throws(HTTP1Refusal) {
         guard let host else { throw .hostMissing }
         if let named = line.authority {
-            let sameHost = bytes[named].count == host.count
+            let sameHost =
+                bytes[named].count == host.count
                 && zip(bytes[named], bytes[host]).allSatisfy { HTTP1Syntax.lowered($0) == HTTP1Syntax.lowered($1) }
             guard sameHost else { throw .absoluteFormHostDiffers }
         }

@@ -138,7 +138,8 @@ final class HTTP1Session {
 
     func decodedHead(method: String, target: String, fieldCount: Int) {
         guard let head = current, !decoded.agrees else { return }
-        decoded.agrees = head.method.elementsEqual(method.utf8) && head.wireTarget.elementsEqual(target.utf8)
+        decoded.agrees =
+            head.method.elementsEqual(method.utf8) && head.wireTarget.elementsEqual(target.utf8)
             && head.fields.count == fieldCount
     }
 
@@ -173,7 +174,7 @@ final class HTTP1Session {
         let goesOn = keepsAlive && !isDraining
         HTTP1Answer.append(response, isHead: isHead, closes: !goesOn, to: &outbox)
         phase = goesOn ? .idle : .closing
-        if !goesOn { input = [] ; inputStart = 0 }
+        if !goesOn { input = []; inputStart = 0 }
     }
 
     /// Refuses the message under way with the refusal's status, once.

@@ -37,7 +37,8 @@ package final class Listener: Sendable {
         } catch {
             throw .cannotListen(address: "\(configuration.host):\(configuration.port)", cause: "\(error)")
         }
-        return Listener(port: channel.localAddress?.port ?? configuration.port, channel: channel, loops: loops, state: state)
+        return Listener(
+            port: channel.localAddress?.port ?? configuration.port, channel: channel, loops: loops, state: state)
     }
 
     private static func prepare(_ channel: any Channel, loops: EventLoops, state: ListenerState) throws {

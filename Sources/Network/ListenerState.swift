@@ -22,7 +22,6 @@ final class ListenerState: Sendable {
         self.gate = gate
     }
 
-
     var openConnections: Int { counts.withLock { $0.open } }
     /// New connections are not served any more.
     var isDraining: Bool { counts.withLock { $0.isDraining } }

@@ -5,7 +5,8 @@ import Synchronization
 /// What one event loop keeps for all its connections: the worker, the buffers, the list of who has something to write,
 /// and the one clock tick that finds passed deadlines.
 ///
-/// `@unchecked Sendable`: made before the loop serves anything, then touched on its loop only; other threads call `wake`,
+/// `@unchecked Sendable`: made before the loop serves anything, then touched on its loop only; other threads call
+/// `wake`,
 /// which touches an atomic and the loop's own queue.
 final class LoopState: @unchecked Sendable {
     /// How far a deadline can be overrun.
@@ -44,7 +45,6 @@ final class LoopState: @unchecked Sendable {
         roundTask = { self.endRound() }
         wakeTask = { self.wakeUp() }
     }
-
 
     deinit { inbound.deallocate() }
 

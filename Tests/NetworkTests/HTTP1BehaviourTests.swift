@@ -163,7 +163,8 @@ struct HTTP1BehaviourTests {
         limits.idleNanoseconds = 1 * .second
         let server = try await TestServer.start(limits: limits)
         let cases: [(text: String, seconds: Double, statuses: [Int])] = [
-            ("", 1, [408]), ("GET / HT", 1, [408]), ("POST / HTTP/1.1\r\n\(Self.host)Content-Length: 2\r\n\r\na", 2, [408]),
+            ("", 1, [408]), ("GET / HT", 1, [408]),
+            ("POST / HTTP/1.1\r\n\(Self.host)Content-Length: 2\r\n\r\na", 2, [408]),
             ("GET / HTTP/1.1\r\n\(Self.host)\r\n", 1, [200]),
         ]
         for item in cases {

@@ -59,11 +59,18 @@ struct Malformed: CustomTestStringConvertible, Sendable {
     ]
 
     static let framing: [Malformed] = [
-        Malformed("length and chunked", "POST / HTTP/1.1\r\n\(host)Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        Malformed("chunked and length", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
-        Malformed("length 0 and chunked", "POST / HTTP/1.1\r\n\(host)Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "length and chunked",
+            "POST / HTTP/1.1\r\n\(host)Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "chunked and length",
+            "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "length 0 and chunked",
+            "POST / HTTP/1.1\r\n\(host)Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         Malformed("two equal lengths", "POST / HTTP/1.1\r\n\(host)Content-Length: 1\r\nContent-Length: 1\r\n\r\na"),
-        Malformed("two different lengths", "POST / HTTP/1.1\r\n\(host)Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        Malformed(
+            "two different lengths", "POST / HTTP/1.1\r\n\(host)Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
         Malformed("length with plus", "POST / HTTP/1.1\r\n\(host)Content-Length: +1\r\n\r\na"),
         Malformed("length with minus", "POST / HTTP/1.1\r\n\(host)Content-Length: -1\r\n\r\na"),
         Malformed("length in hexadecimal", "POST / HTTP/1.1\r\n\(host)Content-Length: 0x1\r\n\r\na"),
@@ -78,17 +85,25 @@ struct Malformed: CustomTestStringConvertible, Sendable {
         Malformed("length with a vertical tab", "POST / HTTP/1.1\r\n\(host)Content-Length: \u{0B}1\r\n\r\na"),
         Malformed("identity", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: identity\r\n\r\n"),
         Malformed("gzip, chunked", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-        Malformed("chunked twice in a list", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
-        Malformed("chunked twice", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "chunked twice in a list", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "chunked twice",
+            "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         Malformed("chunked in capitals", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n"),
-        Malformed("chunked with parameter", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "chunked with parameter", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
         Malformed("xchunked", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         Malformed("chunked quoted", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
         Malformed("empty transfer coding", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding:\r\n\r\n0\r\n\r\n"),
-        Malformed("chunked after vertical tab", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: \u{0B}chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "chunked after vertical tab", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: \u{0B}chunked\r\n\r\n0\r\n\r\n"),
         Malformed("chunked in HTTP/1.0", "POST / HTTP/1.0\r\n\(host)Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        Malformed("folded transfer coding", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
-        Malformed("space before the colon of a transfer coding", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "folded transfer coding", "POST / HTTP/1.1\r\n\(host)Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+        Malformed(
+            "space before the colon of a transfer coding",
+            "POST / HTTP/1.1\r\n\(host)Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
         Malformed("underscored length", "POST / HTTP/1.1\r\n\(host)Content_Length: 1\r\n\r\na"),
     ]
 
@@ -106,7 +121,8 @@ struct Malformed: CustomTestStringConvertible, Sendable {
         Malformed("NUL in value", "GET / HTTP/1.1\r\n\(host)A: b\0c\r\n\r\n"),
         Malformed("escape in value", "GET / HTTP/1.1\r\n\(host)A: b\u{1B}[0m\r\n\r\n"),
         Malformed("DEL in value", "GET / HTTP/1.1\r\n\(host)A: b\u{7F}\r\n\r\n"),
-        Malformed("high byte in name", bytes: Array("GET / HTTP/1.1\r\n\(host)A".utf8) + [0xFF] + Array(": b\r\n\r\n".utf8)),
+        Malformed(
+            "high byte in name", bytes: Array("GET / HTTP/1.1\r\n\(host)A".utf8) + [0xFF] + Array(": b\r\n\r\n".utf8)),
         Malformed("parenthesis in name", "GET / HTTP/1.1\r\n\(host)A(b): c\r\n\r\n"),
         Malformed("no host", "GET / HTTP/1.1\r\n\r\n"),
         Malformed("two equal hosts", "GET / HTTP/1.1\r\n\(host)\(host)\r\n"),
@@ -116,14 +132,22 @@ struct Malformed: CustomTestStringConvertible, Sendable {
         Malformed("host with user", "GET / HTTP/1.1\r\nHost: u@a.example\r\n\r\n"),
         Malformed("host with path", "GET / HTTP/1.1\r\nHost: a.example/x\r\n\r\n"),
         Malformed("host with space", "GET / HTTP/1.1\r\nHost: a.example x\r\n\r\n"),
-        Malformed("upgrade to h2c", "GET / HTTP/1.1\r\n\(host)Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"),
+        Malformed(
+            "upgrade to h2c",
+            "GET / HTTP/1.1\r\n\(host)Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        ),
         Malformed("upgrade without connection", "GET / HTTP/1.1\r\n\(host)Upgrade: h2c\r\n\r\n"),
         Malformed("upgrade to websocket", "GET / HTTP/1.1\r\n\(host)Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
         Malformed("connection names upgrade", "GET / HTTP/1.1\r\n\(host)Connection: upgrade\r\n\r\n"),
-        Malformed("expect something else", "POST / HTTP/1.1\r\n\(host)Expect: 200-ok\r\nContent-Length: 1\r\n\r\na", 417),
-        Malformed("expect in capitals", "POST / HTTP/1.1\r\n\(host)Expect: 100-Continue\r\nContent-Length: 1\r\n\r\na", 417),
-        Malformed("expect with more", "POST / HTTP/1.1\r\n\(host)Expect: 100-continue, x\r\nContent-Length: 1\r\n\r\na", 417),
-        Malformed("expect twice", "POST / HTTP/1.1\r\n\(host)Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na", 417),
+        Malformed(
+            "expect something else", "POST / HTTP/1.1\r\n\(host)Expect: 200-ok\r\nContent-Length: 1\r\n\r\na", 417),
+        Malformed(
+            "expect in capitals", "POST / HTTP/1.1\r\n\(host)Expect: 100-Continue\r\nContent-Length: 1\r\n\r\na", 417),
+        Malformed(
+            "expect with more", "POST / HTTP/1.1\r\n\(host)Expect: 100-continue, x\r\nContent-Length: 1\r\n\r\na", 417),
+        Malformed(
+            "expect twice",
+            "POST / HTTP/1.1\r\n\(host)Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na", 417),
         Malformed("empty expect", "POST / HTTP/1.1\r\n\(host)Expect:\r\nContent-Length: 1\r\n\r\na", 417),
     ]
 
@@ -170,20 +194,29 @@ struct Malformed: CustomTestStringConvertible, Sendable {
         chunked("empty trailer line is no line", "0\r\n\n"),
         chunked("folded trailer", "0\r\n a\r\n\r\n"),
         chunked("chunk size that overflows", "FFFFFFFFFFFFFFFFF\r\na\r\n0\r\n\r\n", 413),
-        chunked("extensions over the limit", "1;" + String(repeating: "a", count: HTTP1Chunks.overheadLimit + 1) + "\r\na\r\n0\r\n\r\n"),
+        chunked(
+            "extensions over the limit",
+            "1;" + String(repeating: "a", count: HTTP1Chunks.overheadLimit + 1) + "\r\na\r\n0\r\n\r\n"),
         chunked("zeros over the limit", String(repeating: "0", count: HTTP1Chunks.overheadLimit + 2) + "\r\n\r\n"),
     ]
 
     static let limits: [Malformed] = [
         Malformed("101 fields", "GET / HTTP/1.1\r\n\(host)" + String(repeating: "A: b\r\n", count: 100) + "\r\n", 431),
-        Malformed("one byte of fields too many",
+        Malformed(
+            "one byte of fields too many",
             "GET / HTTP/1.1\r\n\(host)A: " + String(repeating: "b", count: 16_384 - 13) + "\r\n\r\n", 431),
-        Malformed("17 KiB without an end", "GET / HTTP/1.1\r\n\(host)A: " + String(repeating: "b", count: 26 * 1024), 431),
-        Malformed("target of 8193 bytes", "GET /" + String(repeating: "a", count: 8192) + " HTTP/1.1\r\n\(host)\r\n", 414),
+        Malformed(
+            "17 KiB without an end", "GET / HTTP/1.1\r\n\(host)A: " + String(repeating: "b", count: 26 * 1024), 431),
+        Malformed(
+            "target of 8193 bytes", "GET /" + String(repeating: "a", count: 8192) + " HTTP/1.1\r\n\(host)\r\n", 414),
         Malformed("target without an end", "GET /" + String(repeating: "a", count: 9000), 414),
         Malformed("declared content over the limit", "POST / HTTP/1.1\r\n\(host)Content-Length: 2097153\r\n\r\n", 413),
-        Malformed("declared content far over the limit", "POST / HTTP/1.1\r\n\(host)Content-Length: 9999999999999999999\r\n\r\n", 413),
-        Malformed("expect before content over the limit", "POST / HTTP/1.1\r\n\(host)Expect: 100-continue\r\nContent-Length: 2097153\r\n\r\n", 413),
+        Malformed(
+            "declared content far over the limit",
+            "POST / HTTP/1.1\r\n\(host)Content-Length: 9999999999999999999\r\n\r\n", 413),
+        Malformed(
+            "expect before content over the limit",
+            "POST / HTTP/1.1\r\n\(host)Expect: 100-continue\r\nContent-Length: 2097153\r\n\r\n", 413),
     ]
 }
 
@@ -198,7 +231,8 @@ struct HTTP1MalformedTests {
             let client = try RawClient(port: server.port)
             client.send(malformed.bytes + smuggled)
             let answers = Answers(parsing: client.receiveAll())
-            #expect(answers.statuses == [malformed.status], "\(malformed.name): \(answers.bodies.map { $0.prefix(80) })")
+            #expect(
+                answers.statuses == [malformed.status], "\(malformed.name): \(answers.bodies.map { $0.prefix(80) })")
             if answers.statuses.contains(200) { accepted += 1 }
         }
         print("S1: \(accepted) of \(Malformed.corpus.count) accepted")

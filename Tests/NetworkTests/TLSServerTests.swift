@@ -138,7 +138,8 @@ struct TLSServerTests {
         let bytes = try client.read { Frames(parsing: $0).list.contains { $0.type == 0 && $0.flags & 1 == 1 } }
         let frames = Frames(parsing: bytes).list
         #expect(frames.contains { $0.type == 1 && $0.stream == 1 && $0.payload.first == 0x88 })
-        #expect(frames.contains { $0.type == 0 && String(decoding: $0.payload, as: UTF8.self) == "GET / a.example <> 0" })
+        #expect(
+            frames.contains { $0.type == 0 && String(decoding: $0.payload, as: UTF8.self) == "GET / a.example <> 0" })
         async let drained: Void = server.listener.drain()
         let goodbye = try client.read { Frames(parsing: $0).list.filter { $0.type == 7 }.count == 2 }
         let lastIDs = Frames(parsing: goodbye).list.filter { $0.type == 7 }.map { Array($0.payload.prefix(4)) }
