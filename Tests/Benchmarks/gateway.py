@@ -158,6 +158,7 @@ def count_entries(server):
 def check_admission(server, certificates, body, headers=None):
     """Sends one request over HTTP/1.1 and reads the answer: every entry must have been admitted."""
     context = ssl.create_default_context(cafile=certificates.server_ca)
+    context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(certificates.client_certificate, certificates.client_key)
     connection = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=CONTROL_SECONDS)
     try:
