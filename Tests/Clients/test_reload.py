@@ -17,7 +17,7 @@ import attacks
 from authority import Authority, now
 from gateway import OWNER, REGION, SENDER, STRANGER, Gateway, wait_until
 from measures import report  # noqa: F401 (a fixture)
-from publishing import Answer, Flood, Publisher, assert_kept, body_of, entry, stored
+from publishing import TARGET, Answer, Flood, Publisher, assert_kept, body_of, entry, stored
 
 RELOADS = 24
 EFFECTIVE_SECONDS = 1
@@ -231,11 +231,10 @@ def test_an_access_key_of_a_principal_that_is_removed_is_refused_at_the_next_req
     assert answer.status in (400, 403) and answer.code in ("UnrecognizedClientException", "AccessDeniedException")
 
 
-def signed_as(gateway, key):
-    """DescribeEventBus by signature on the listener that asks for no certificate."""
-    body = b'{"Name":"orders"}'
+def signed_as(gateway, key, body=b'{"Name":"orders"}', target=DESCRIBE["target"]):
+    """A request by signature alone, on the listener that asks for no certificate."""
     request = AWSRequest("POST", gateway.open_url + "/", data=body, headers={
-        "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": DESCRIBE["target"]})
+        "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target})
     SigV4Auth(Credentials(*key), "events", REGION).add_auth(request)
     context = attacks.client_context(gateway, alpn=["http/1.1"])
     connection = http.client.HTTPSConnection("localhost", gateway.open_port, context=context, timeout=10)
@@ -244,6 +243,24 @@ def signed_as(gateway, key):
         return Answer(connection.getresponse())
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("what", ["principal", "account file"])
+def test_an_access_key_of_a_foreign_principal_that_is_removed_is_refused_at_the_next_request(gateway, report, what):
+    """A key is made only for a principal that is named; with the name its right to speak ends."""
+    key = gateway.credentials()
+    body = body_of(entry(1))
+    assert signed_as(gateway, key, body, TARGET).json["FailedEntryCount"] == 0
+    path = gateway.folder / "accounts" / "sender.yaml"
+    if what == "principal":
+        path.write_text(path.read_text().replace("  - name: role/publisher\n", ""))
+    else:
+        path.unlink()
+    gateway.reload()
+    assert gateway.metric("isthmus_reloads_total") == 1, gateway.logged()
+    answer = signed_as(gateway, key, body_of(entry(2)), TARGET)
+    report("T8", f"key of a removed foreign {what}: next request", f"{answer.status} {answer.code or answer.json}")
+    assert answer.ids is None, f"the key still publishes: {answer}"
 
 
 def test_an_account_taken_from_a_trust_domain_is_refused_at_the_next_request(gateway, report):
