@@ -38,7 +38,7 @@ package final class Admission {
     private let authorization = Authorization()
     private var request: Request?
     private var lastReference: [UInt8] = []
-    private var lastBus: Result<EventBus, Refused>?
+    private var lastBus: EventBus?
 
     /// The request under way.
     private struct Request {
@@ -66,8 +66,8 @@ package final class Admission {
     /// Begins one request of a caller; its entries are decided next.
     package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp) {
         authorization.begin(facts, action: "events:PutEvents", now: now)
+        if let request, request.snapshot !== snapshot || request.caller.account != facts.caller.account { lastBus = nil }
         request = Request(facts: facts, snapshot: snapshot)
-        lastBus = nil
     }
 
     /// Decides one entry. `busReference` is `EventBusName` as sent: a name in the caller's account, an ARN, or empty.
@@ -94,14 +94,16 @@ package final class Admission {
             detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : detail)
     }
 
-    /// The bus a reference names; entries of one request mostly name the same, so the last answer is kept.
+    /// The bus a reference names; entries mostly name the same, so the last bus found is kept as long as the snapshot.
     private func resolve(
         _ reference: [UInt8], _ entry: Entry, _ request: Request
     ) -> Result<EventBus, Refused> {
-        if let lastBus, reference == lastReference { return lastBus }
+        if let lastBus, reference == lastReference { return .success(lastBus) }
         let found = find(reference, entry, request)
-        lastReference = reference
-        lastBus = found
+        if case .success(let bus) = found {
+            lastReference = reference
+            lastBus = bus
+        }
         return found
     }
 

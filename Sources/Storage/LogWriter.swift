@@ -42,6 +42,7 @@ final class LogWriter: @unchecked Sendable {
     var logBytes = 0
     var nextUpkeep: UInt64 = 0
     var hasMoreToTrim = false
+    private var window = GroupWindow()
 
     /// The wait for a batch while nothing is due.
     private static let idleMilliseconds = 1000
@@ -60,7 +61,7 @@ final class LogWriter: @unchecked Sendable {
         while true {
             let turn = parts.waiting.take(
                 bytes: configuration.commitBytes, requests: configuration.commitRequests,
-                milliseconds: hasMoreToTrim ? 0 : Self.idleMilliseconds)
+                milliseconds: hasMoreToTrim ? 0 : Self.idleMilliseconds, window: &window)
             do throws(StorageError) {
                 switch turn {
                 case .commit(let batches): try commit(batches)

@@ -8,8 +8,9 @@ import Synchronization
 final class WaitingBatches: @unchecked Sendable {
     private struct State {
         var batches: [AppendBatch] = []
-        /// Events that the writer holds in a commit under way, and those that wait.
-        var isParked = false
+        var requests = 0
+        /// The writer sleeps until so many requests wait; 0 while it is awake.
+        var wakesAt = 0
         var isStopping = false
         var hasErrand = false
     }
@@ -57,18 +58,23 @@ final class WaitingBatches: @unchecked Sendable {
         guard !state.isStopping else { return .stopped }
         guard waitingBytes.load(ordering: .relaxed) + bytes <= bytesLimit else { return .queue }
         waitingBytes.add(bytes, ordering: .relaxed)
+        state.requests += batch.requests.count
         state.batches.append(batch)
-        if state.isParked { pthread_cond_signal(condition) }
+        if state.wakesAt > 0, state.requests >= state.wakesAt { pthread_cond_signal(condition) }
         return nil
     }
 
-    /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first.
-    func take(bytes: Int, requests: Int, milliseconds: Int) -> Turn {
+    /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first, and
+    /// then as long as `window` says for the others.
+    func take(bytes: Int, requests: Int, milliseconds: Int, window: inout GroupWindow) -> Turn {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        if state.batches.isEmpty, !state.isStopping, !state.hasErrand { park(milliseconds) }
+        if state.batches.isEmpty { park(until: 1, nanoseconds: Int64(milliseconds) * 1_000_000) }
+        let isErrand = state.hasErrand
         state.hasErrand = false
         guard !state.batches.isEmpty else { return state.isStopping ? .end : .idle }
+        if !isErrand { park(until: min(window.target, requests), nanoseconds: GroupWindow.nanoseconds) }
+        let isMet = state.requests >= window.target
         var taken = 0
         var takenBytes = 0
         var takenRequests = 0
@@ -77,6 +83,8 @@ final class WaitingBatches: @unchecked Sendable {
             takenRequests += state.batches[taken].requests.count
             taken += 1
         }
+        state.requests -= takenRequests
+        window.note(requests: takenRequests, isMet: isMet)
         if taken == state.batches.count {
             var batches: [AppendBatch] = []
             batches.reserveCapacity(taken)
@@ -107,16 +115,18 @@ final class WaitingBatches: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    private func park(_ milliseconds: Int) {
+    /// Sleeps until `requests` wait, the time is over, or something else is to be done.
+    private func park(until requests: Int, nanoseconds: Int64) {
+        guard state.requests < requests, !state.isStopping, !state.hasErrand else { return }
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)
-        deadline.tv_nsec += milliseconds % 1000 * 1_000_000
-        deadline.tv_sec += milliseconds / 1000 + deadline.tv_nsec / 1_000_000_000
-        deadline.tv_nsec %= 1_000_000_000
-        state.isParked = true
-        while state.batches.isEmpty, !state.isStopping, !state.hasErrand {
+        let total = Int64(deadline.tv_nsec) + nanoseconds
+        deadline.tv_sec += Int(total / 1_000_000_000)
+        deadline.tv_nsec = Int(total % 1_000_000_000)
+        state.wakesAt = requests
+        while state.requests < requests, !state.isStopping, !state.hasErrand {
             if pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { break }
         }
-        state.isParked = false
+        state.wakesAt = 0
     }
 }
