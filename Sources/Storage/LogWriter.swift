@@ -218,7 +218,7 @@ extension LogWriter {
     private func fail(_ error: StorageError) {
         parts.watch.onFatal(error)
         parts.waiting.stop()
-        while case .commit(let batches) = parts.waiting.take(bytes: .max, requests: .max, milliseconds: 0) {
+        while case .commit(let batches) = parts.waiting.take(bytes: .max, requests: .max, milliseconds: 0, window: &window) {
             refuse(batches, with: .full(.stopped))
             parts.waiting.settle(bytes: batches.reduce(0) { $0 + $1.bytes.count })
         }
