@@ -3,9 +3,10 @@
 import http.client
 import json
 import ssl
+import subprocess
 import threading
 
-from gateway import BUS_ARN
+from gateway import BUS_ARN, binary
 
 TARGET = "AWSEvents.PutEvents"
 
@@ -77,8 +78,9 @@ class Flood:
     ended a connection. A sender stops at its first broken connection.
     """
 
-    def __init__(self, gateway, connections=4, size=0, begin=0, headers=None, per_request=1):
+    def __init__(self, gateway, connections=4, size=0, begin=0, headers=None, per_request=1, timeout=30):
         self.gateway, self.size, self.headers, self.per_request = gateway, size, headers, per_request
+        self.timeout = timeout
         self.acknowledged, self.refused, self.broken, self.sent = {}, [], [], 0
         self.ending, self.first = threading.Event(), threading.Event()
         self.threads = [
@@ -93,7 +95,7 @@ class Flood:
 
     def send(self, number):
         try:
-            with Publisher(self.gateway) as publisher:
+            with Publisher(self.gateway, timeout=self.timeout) as publisher:
                 while not self.ending.is_set():
                     numbers = range(number, number + self.per_request)
                     number += self.per_request
@@ -119,10 +121,36 @@ class Flood:
         return self
 
 
-def stored(gateway, bus="orders"):
-    """Every event of the bus as {number: id}; a number stored twice, and a gap in the sequence, are errors."""
+def stored(gateway):
+    """Every event of the bus `orders` as {number: id}; a number stored twice, and a gap in the sequence, are errors."""
+    return checked(gateway.events())
+
+
+def stored_until_mark(gateway, mark=-1):
+    """As `stored`, of a bus with more than one wants in memory as text: puts one more event and follows the bus up to it."""
+    with Publisher(gateway) as publisher:
+        assert publisher.put(entry(mark)).ids
+    follower = subprocess.Popen(
+        [binary(), "tail", "--config", str(gateway.config), "--bus", "orders", "--from", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    events = []
+    try:
+        while not events or events[-1]["detail"]["n"] != mark:
+            event = json.loads(follower.stdout.readline())
+            event["detail"].pop("filling", None)
+            events.append(event)
+    finally:
+        follower.terminate()
+        follower.wait()
+        follower.stdout.close()
+    found = checked(events)
+    del found[mark]
+    return found
+
+
+def checked(events):
     found, sequences = {}, []
-    for event in gateway.events(bus):
+    for event in events:
         number = event["detail"]["n"]
         assert number not in found, f"event {number} is stored twice"
         found[number] = event["id"]

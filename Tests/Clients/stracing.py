@@ -10,7 +10,7 @@ class Strace:
     def __init__(self, trace, call, inject):
         strace = shutil.which("strace")
         assert strace, "strace is missing: install the packages of config/packages.apt, section test"
-        self.command = [strace, "-f", "-qq", "-ttt", "-o", str(trace), "-e", f"trace={call}", "-e", "signal=none",
+        self.command = [strace, "-f", "--seccomp-bpf", "-qq", "-ttt", "-o", str(trace), "-e", f"trace={call}", "-e", "signal=none",
                         "-e", f"inject={inject}"]
 
     @staticmethod

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import Gateway, binary, wait_until
 from measures import report  # noqa: F401 (a fixture)
-from publishing import Flood, Publisher, assert_kept, entry, stored
+from publishing import Flood, Publisher, assert_kept, entry, stored, stored_until_mark
 from stracing import Strace
 
 KILLS = 30
@@ -177,7 +177,7 @@ def test_a_full_disk_is_a_503_and_the_gateway_recovers_unattended(small_disk, re
         wait_until(accepted, 15, "recovery")
         report("D6", "events before full; seconds to recover", f"{len(kept)}; {time.monotonic() - began:.2f} s")
     assert '"disk-full"' in gateway.logged() and '"disk-has-room"' in gateway.logged()
-    assert_kept(kept, stored(gateway))
+    assert_kept(kept, stored_until_mark(gateway))
     gateway.stop()
 
 
@@ -195,7 +195,7 @@ def test_a_full_disk_keeps_what_was_acknowledged_over_a_kill_and_starts_again(sm
         assert answer.status == 503, answer
     gateway.kill()
     gateway.start()
-    found = stored(gateway)
+    found = stored_until_mark(gateway)
     report("D6", "acknowledged on a disk that became full by itself; lost", f"{len(kept)}; {len(kept.keys() - found.keys())}")
     assert_kept(kept, found)
     gateway.stop()
