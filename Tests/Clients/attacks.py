@@ -14,7 +14,7 @@ import hpack
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, ACK, PADDED = 0x1, 0x4, 0x1, 0x8
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR = 0, 1, 3, 5, 6
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR = 0, 1, 2, 3, 5, 6
 CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 8, 9, 11
 INITIAL_WINDOW_SIZE, HEADER_TABLE_SIZE = 4, 1
 
@@ -127,7 +127,7 @@ class Attacker:
         self.reads, self.sent_frames, self.sent_bytes = True, 0, 0
         self.decoder, self.pending = hpack.Decoder(), b""
         self.next_stream = 1
-        self.windows = collections.defaultdict(lambda: 65_535)
+        self.windows, self.uncredited = collections.defaultdict(lambda: 65_535), 0
         if preface:
             self.send(PREFACE + first)
 
@@ -166,6 +166,7 @@ class Attacker:
                 response.fields.update(self.decoder.decode(payload))
             elif kind == DATA:
                 response.body += payload
+                self.uncredited += len(payload)
             else:
                 response.reset = struct.unpack(">I", payload)[0]
             response.ended |= kind != RST_STREAM and bool(flags & END_STREAM)
@@ -174,6 +175,9 @@ class Attacker:
 
     def pump(self, octets=b"", until=lambda: True, seconds=20):
         """Writes everything while reading what comes; ends when all is written and `until()`, or the peer is gone."""
+        if self.uncredited > 16_384:
+            # The connection's window goes back, or a long series of answers would stop.
+            octets, self.uncredited = window_update(0, self.uncredited) + octets, 0
         view, end = memoryview(octets), time.monotonic() + seconds
         while self.closed is None:
             wants_read, progressed = self.reads, False

@@ -40,6 +40,7 @@ def put_once(connection, key, url):
 def sing(pipe, port, url, key, pair, authority):
     context = ssl.create_default_context(cafile=authority)
     context.load_cert_chain(*pair)
+    context.set_alpn_protocols(["http/1.1"])
     connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
     times, failures, due = [], [], time.monotonic()
     try:

@@ -100,10 +100,14 @@ def bad_names():
     yield "the id as e-mail", [names((EMAIL, GOOD_ID))]
     yield "the id as a registered id", [names((0x88, GOOD_ID))]
     yield "the id as another name", [names((0xA0, der(6, b"\x2b\x06\x01") + der(0xA0, der(0x0C, GOOD_ID))))]
-    yield "the id as a constructed URI", [names((0xA6, der(0x16, GOOD_ID)))]
     yield "a list cut short", [x509.UnrecognizedExtension(SAN, der(0x30, der(URI, GOOD_ID))[:-3])]
-    yield "bytes after the list", [x509.UnrecognizedExtension(SAN, der(0x30, der(URI, GOOD_ID)) + b"\0\0")]
     yield "a set for a list", [x509.UnrecognizedExtension(SAN, der(0x31, der(URI, GOOD_ID)))]
+
+
+def not_der():
+    """One URI, in an encoding that X.690 section 10 forbids in a certificate but that BER readers take."""
+    yield "the id as a constructed URI", [names((0xA6, der(0x16, GOOD_ID)))]
+    yield "bytes after the list", [x509.UnrecognizedExtension(SAN, der(0x30, der(URI, GOOD_ID)) + b"\0\0")]
     yield "an indefinite length", [x509.UnrecognizedExtension(SAN, b"\x30\x80" + der(URI, GOOD_ID) + b"\0\0")]
     yield "a length in too many bytes", [x509.UnrecognizedExtension(
         SAN, b"\x30" + b"\x82\x00" + bytes([len(der(URI, GOOD_ID))]) + der(URI, GOOD_ID))]
@@ -127,9 +131,6 @@ def bad_usages():
     yield "an authority that signs", {"bits": ("digital_signature", "key_cert_sign")}, {
         "basic": x509.BasicConstraints(ca=True, path_length=0)}
     yield "a critical unknown extension", {"extra": [(unknown, True)]}, {}
-    yield "a critical policy", {"extra": [(x509.PolicyConstraints(0, None), True)]}, {}
-    yield "name constraints on a leaf", {"extra": [(x509.NameConstraints(
-        [x509.DNSName("a")], None), True)]}, {}
     yield "expired a second ago", {}, {"not_before": now() - DAY, "not_after": now() - datetime.timedelta(seconds=1)}
     yield "expired a year ago", {}, {"not_before": now() - 400 * DAY, "not_after": now() - 365 * DAY}
     yield "valid in an hour", {}, {"not_before": now() + datetime.timedelta(hours=1)}
@@ -177,8 +178,7 @@ def bad_signers(gateway):
     yield "a leaf signed by a leaf", acme.leaf(
         "leafs", extensions(*san), signer=load(gateway.publisher), issuer=gateway.publisher.certificate.subject)
     p256 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    for digest in ("sha1", "sha224"):
-        yield f"signed with {digest}", by_openssl(gateway, digest, p256)
+    yield "signed with SHA-1", by_openssl(gateway, "sha1", p256)
     yield "P-192", by_openssl(gateway, "sha256", ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime192v1"])
     yield "RSA 512", by_openssl(gateway, "sha256", ["-newkey", "rsa:512"])
     yield "a certificate of version 1", by_openssl(gateway, "sha256", p256, section=None)
@@ -227,6 +227,18 @@ def corpus(gateway):
     for name, leaf in bad_signers(gateway):
         yield "T4", name, leaf
     yield "T2", "the extension twice", twice(issue(extensions(names((URI, GOOD_ID)))), acme, key)
+
+
+def beyond(gateway):
+    """What section 3.1 or RFC 5280 forbids and OpenSSL at security level 2 takes: (name, leaf)."""
+    issue = lambda name, *content: gateway.acme.leaf(name, [*extensions(names((URI, GOOD_ID))), *content])
+    yield "signed with SHA-224", by_openssl(
+        gateway, "sha224", ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    yield "a critical demand for a policy it does not name", issue("policy", (x509.PolicyConstraints(0, None), True))
+    yield "critical name constraints on a leaf", issue("constraints", (x509.NameConstraints(
+        [x509.DNSName("a")], None), True))
+    for number, (name, san) in enumerate(not_der()):
+        yield name, gateway.acme.leaf(f"not-der-{number}", extensions(*san))
 
 
 def twice(leaf, authority, key):

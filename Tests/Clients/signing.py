@@ -44,8 +44,8 @@ class Signed:
         names = self.names if self.names is not None else sorted(values)
         payload = self.payload or hashlib.sha256(self.body).hexdigest()
         path, _, query = self.target.partition("?")
-        canonical = "\n".join(["POST", path, query, *(f"{name}:{','.join(values.get(name.lower(), ['']))}" for name in names),
-                               "", ";".join(names), payload])
+        lines = [f"{name}:{','.join(values.get(name.lower(), ['']))}" for name in names]
+        canonical = "\n".join(["POST", path, query, *lines, "", ";".join(names), payload])
         scope = "/".join([self.scope_date or self.date[:8], self.region, self.service, self.terminator])
         secret = b"AWS4" + self.key[1].encode()
         for part in scope.split("/"):
@@ -67,5 +67,5 @@ class Signed:
 
 def call(key, operation, body, **changes):
     """A call of the events API."""
-    return Signed(key, body, [("Content-Type", "application/x-amz-json-1.1"), ("X-Amz-Target", f"AWSEvents.{operation}")],
-                  **changes)
+    target = ("X-Amz-Target", f"AWSEvents.{operation}")
+    return Signed(key, body, [("Content-Type", "application/x-amz-json-1.1"), target], **changes)

@@ -26,8 +26,9 @@ def run(*command, **environment):
 
 
 def curl(gateway, *arguments, leaf=None, body=body_of(), ca=None, url=None):
+    identity = ["--cert", leaf.path, "--key", leaf.key_path] if leaf else []
     return run("curl", "--silent", "--show-error", "--max-time", "20", "--cacert", ca or gateway.servers.bundle,
-               *(["--cert", leaf.path, "--key", leaf.key_path] if leaf else []), *TARGET, "--data-binary", body.decode(),
+               *identity, *TARGET, "--data-binary", body.decode(),
                "--write-out", "\n%{http_version} %{http_code} %{content_type} %header{x-amzn-requestid}",
                *arguments, (url or gateway.url) + "/")
 
@@ -61,8 +62,8 @@ def test_curl_with_a_signature_only_on_the_listener_where_that_will_do(gateway, 
 
 def test_curl_without_a_right_certificate_is_turned_away_in_the_handshake(gateway, key):
     stranger = Gateway(base=gateway.folder)
-    wrong = {"none": None, "unknown CA": stranger.publisher,
-             "server": gateway.server, "another trust domain": gateway.globex.principal("x", "spiffe://nobody.example/account/1")}
+    nobody = gateway.globex.principal("nobody", "spiffe://nobody.example/account/111122223333/role/x")
+    wrong = {"none": None, "unknown CA": stranger.publisher, "server": gateway.server, "unknown trust domain": nobody}
     for name, leaf in wrong.items():
         done = curl(gateway, *signature(key), leaf=leaf)
         assert done.returncode != 0 and "alert" in done.stderr, (name, done.stdout, done.stderr)
@@ -89,8 +90,8 @@ def test_curl_with_a_wrong_signature_is_told_what_is_wrong(gateway, key):
         assert (seen, content["__type"]) == ("2 400", code)
         assert words in content["message"] and key[1] not in content["message"]
     old = call(key, "PutEvents", body_of(), date=stamp(-3600), host=f"localhost:{gateway.port}")
-    seen, content = answer(curl(
-        gateway, "-H", f"X-Amz-Date: {old.date}", "-H", f"Authorization: {old.authorization()}", leaf=gateway.publisher))
+    fields = ["-H", f"X-Amz-Date: {old.date}", "-H", f"Authorization: {old.authorization()}"]
+    seen, content = answer(curl(gateway, *fields, leaf=gateway.publisher))
     assert (seen, content["__type"]) == ("2 400", "InvalidSignatureException")
     assert "Signature expired" in content["message"] and "check the clock" in content["message"]
 
@@ -105,8 +106,11 @@ def test_curl_with_wrong_content_is_told_what_is_wrong(gateway):
     assert (seen, content["Entries"][0]["ErrorCode"]) == ("2 200", "ResourceNotFoundException")
     large = gateway.folder / "large"
     large.write_bytes(b" " * ((2 << 20) + 1))
-    done = curl(gateway, leaf=gateway.publisher, body=f"@{large}".encode())
+    done = curl(gateway, "--http1.1", leaf=gateway.publisher, body=f"@{large}".encode())
     assert " 413 " in done.stdout, (done.stdout, done.stderr)
+    done = run("nghttp", "--verbose", "--no-dep", "--cert", gateway.publisher.path, "--key", gateway.publisher.key_path,
+               "--data", large, gateway.url + "/")
+    assert ":status: 413" in done.stdout and "error_code=NO_ERROR" in done.stdout
 
 
 def test_nghttp_over_mutual_tls(gateway):
@@ -128,9 +132,10 @@ def test_nghttp_with_many_requests_on_one_connection(gateway):
 
 
 def aws(gateway, key, *arguments):
-    return run(sys.executable, "-m", "awscli", "--endpoint-url", gateway.open_url, "--region", REGION, "--output", "json",
-               "--ca-bundle", gateway.servers.bundle, *arguments, AWS_ACCESS_KEY_ID=key[0], AWS_SECRET_ACCESS_KEY=key[1],
-               AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_MAX_ATTEMPTS="1",
+    return run(sys.executable, "-m", "awscli", "--endpoint-url", gateway.open_url, "--region", REGION,
+               "--output", "json", "--ca-bundle", gateway.servers.bundle, *arguments,
+               AWS_ACCESS_KEY_ID=key[0], AWS_SECRET_ACCESS_KEY=key[1], AWS_CONFIG_FILE="/dev/null",
+               AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_MAX_ATTEMPTS="1",
                AWS_EC2_METADATA_DISABLED="true")
 
 
@@ -141,7 +146,8 @@ def test_the_aws_cli_on_the_listener_that_wants_no_certificate(gateway, key):
     sent = json.loads(done.stdout)
     assert sent["FailedEntryCount"] == 0
     assert sent["Entries"][0]["EventId"] in [event["id"] for event in gateway.events()]
-    done = aws(gateway, gateway.credentials(OWNER, "role/administrator"), "events", "describe-event-bus", "--name", "orders")
+    owner = gateway.credentials(OWNER, "role/administrator")
+    done = aws(gateway, owner, "events", "describe-event-bus", "--name", "orders")
     assert json.loads(done.stdout)["Arn"] == BUS_ARN, done.stderr
     done = aws(gateway, key, "sts", "get-caller-identity")
     assert json.loads(done.stdout)["Arn"] == "arn:aws:iam::111122223333:role/publisher", done.stderr

@@ -4,14 +4,14 @@ import contextlib
 import itertools
 import re
 import subprocess
-import threading
+import time
 
 import pytest
 
 from attacks import (
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR,
-    HEADER_TABLE_SIZE, HEADERS, PREFACE, PRIORITY, PROTOCOL_ERROR, PUT_EVENTS, STREAM_CLOSED, Attacker, Usage, block,
-    frame, headers, literal, ping, priority, put_events, reset, settings, window_update)
+    HEADER_TABLE_SIZE, HEADERS, INTERNAL_ERROR, PREFACE, PRIORITY, PROTOCOL_ERROR, PUT_EVENTS, STREAM_CLOSED, Attacker,
+    Usage, block, frame, headers, literal, ping, priority, put_events, reset, settings, window_update)
 from canary import Canary, body_of
 from gateway import wait_until
 from measures import report  # noqa: F401
@@ -49,6 +49,14 @@ def watched(gateway, key, quiet, report, row):  # noqa: F811
     assert canary.p99 <= max(2 * quiet, 150)
 
 
+def for_seconds(seconds):
+    """An attack is over in milliseconds: the canary must see some of it."""
+    end = time.monotonic() + seconds
+    yield 0
+    while time.monotonic() < end:
+        yield 0
+
+
 def still_serves(gateway):
     with Attacker(gateway) as peer:
         answer = peer.post(body_of())
@@ -67,12 +75,17 @@ def streams_of(peer):
 
 
 def test_h1_rapid_reset_ends_the_connection_after_the_burst(gateway, key, quiet, report):  # noqa: F811
-    with watched(gateway, key, quiet, report, "H1") as usage, Attacker(gateway) as peer:
-        peer.flood((headers(n) + reset(n) for n in range(1, 2 * COUNT, 2)), batch=50)
-        calmed(peer)
-        report("H1", "streams worked on until the close (unprotected: 1,001)", streams_of(peer))
-        report("H1", "CPU ms with the canary", f"{usage.cpu_ms:.0f}")
-        assert streams_of(peer) <= 100 + SLACK
+    with watched(gateway, key, quiet, report, "H1") as usage:
+        streams = []
+        for _ in for_seconds(2):
+            with Attacker(gateway) as peer:
+                peer.flood((headers(n) + reset(n) for n in range(1, 2 * COUNT, 2)), batch=50)
+                calmed(peer)
+                streams.append(streams_of(peer))
+        report("H1", f"most streams worked on, of {len(streams)} attacks (unprotected: 1,001)", max(streams))
+        report("H1", "CPU ms per 1,000 streams, the canary's and the handshakes' among them",
+               f"{usage.cpu_ms * 1000 / sum(streams):.0f}")
+        assert max(streams) <= 100 + SLACK
     still_serves(gateway)
 
 
@@ -115,13 +128,16 @@ def test_h2_to_h4_resets_invited_by_the_peer_are_counted(gateway, report, name):
         calmed(peer)
         report(name[:2], f"{name[3:]}: resets sent by the gateway (unprotected: 5,000 of 5,000)", peer.resets)
         report(name[:2], f"{name[3:]}: CPU ms until the close", f"{usage.cpu_ms:.0f}")
-        assert peer.resets <= 100
+        # A burst of 100, and 10 a second.
+        assert peer.resets <= 110
         assert streams_of(peer) <= 100 + 2 * SLACK
 
 
 def test_h2_to_h4_leave_the_others_alone(gateway, key, quiet, report):  # noqa: F811
     with watched(gateway, key, quiet, report, "H2"):
-        for name in itertools.islice(itertools.cycle(INVITED_RESETS), 24):
+        names = itertools.cycle(INVITED_RESETS)
+        for _ in for_seconds(2):
+            name = next(names)
             with Attacker(gateway) as peer:
                 peer.flood((INVITED_RESETS[name](n) for n in range(1, 2 * COUNT, 2)), batch=50)
                 calmed(peer)
@@ -131,7 +147,6 @@ ENDS_AT_ONCE = {
     "stream window update of 0": (lambda n: headers(n, flags=END_HEADERS) + window_update(n, 0), {PROTOCOL_ERROR}),
     "connection window update of 0": (lambda n: window_update(0, 0), {PROTOCOL_ERROR}),
     "connection window overflow": (lambda n: window_update(0, 0x7FFFFFFF), {FLOW_CONTROL_ERROR}),
-    "priority on itself": (lambda n: headers(n, flags=END_HEADERS) + priority(n, on=n), {PROTOCOL_ERROR}),
     "priority of 4 bytes": (lambda n: frame(PRIORITY, stream=n, payload=b"\0" * 4), {FRAME_SIZE_ERROR}),
     "headers after the end": (lambda n: headers(n) + headers(n), {STREAM_CLOSED, PROTOCOL_ERROR}),
     "data after the end": (lambda n: headers(n) + frame(DATA, 0, n, b"x"), {STREAM_CLOSED, PROTOCOL_ERROR}),
@@ -151,37 +166,42 @@ def test_h5_what_is_an_error_of_the_connection_ends_it_at_the_first_frame(gatewa
         assert peer.goaway in codes
 
 
-def test_h6_resets_never_let_more_than_100_requests_work_at_once(gateway, key, report):  # noqa: F811
-    """Every fdatasync takes 300 ms here: handlers are alive while their streams are long gone."""
+def test_h5_a_priority_on_itself_is_passed_over_as_all_priorities_are(gateway):
+    """The gateway announces SETTINGS_NO_RFC7540_PRIORITIES: the meter counts PRIORITY, nobody reads it."""
+    with Attacker(gateway) as peer:
+        assert peer.ask(headers(1, flags=END_HEADERS) + priority(1, on=1) + frame(DATA, END_STREAM, 1), 1).status == 405
+
+
+def test_h6_resets_never_let_more_than_100_requests_work_at_once(gateway, report):  # noqa: F811
+    """Every fdatasync takes 2 s here: what was handed to the log is at work long after its stream was reset."""
     accepted = lambda: gateway.metric("isthmus_put_events_entries_accepted_total")
     tracer = subprocess.Popen(
         ["strace", "-f", "-p", str(gateway.process.pid), "-e", "trace=fdatasync", "-o", "/dev/null",
-         "-e", "inject=fdatasync:delay_exit=300000"], stderr=subprocess.PIPE, text=True)
+         "-e", "inject=fdatasync:delay_exit=2000000"], stderr=subprocess.PIPE, text=True)
     try:
         assert "attached" in tracer.stderr.readline()
-        highest, before, done = 0, accepted(), threading.Event()
-
-        def watch():
-            nonlocal highest
-            while not done.is_set():
-                highest = max(highest, gateway.metric("isthmus_requests_in_flight"))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
+        before, start = accepted(), time.monotonic()
         with Attacker(gateway) as peer:
-            peer.flood((put_events(n, body_of()) + reset(n) for n in range(1, 2 * COUNT, 2)), batch=50)
-            calmed(peer)
-            streams = streams_of(peer)
-        done.set()
-        watcher.join()
+            for batch in range(COUNT // 40):
+                ids = range(80 * batch + 1, 80 * batch + 81, 2)
+                peer.send(b"".join(put_events(n, body_of()) for n in ids))
+                # The answer to the PING says that the requests before it are at work.
+                if not peer.pump(ping(), until=lambda: peer.pongs > batch or peer.closed is not None):
+                    break
+                peer.send(b"".join(reset(n) for n in ids))
+                if peer.closed is not None:
+                    break
+            # Its own count of resets, or nghttp2's, whichever is first.
+            assert peer.until_closed() and peer.goaway in (ENHANCE_YOUR_CALM, INTERNAL_ERROR)
+            streams, took = streams_of(peer), time.monotonic() - start
     finally:
         tracer.terminate()
         tracer.wait()
     still_serves(gateway)
-    report("H6", "streams worked on; most requests at work; entries stored of them",
-           f"{streams}; {highest:.0f}; {accepted() - before - 1:.0f}")
-    assert streams <= 100 + SLACK
-    assert 0 < highest <= 100
+    at_work = accepted() - before - 1
+    report("H6", "streams until the close; requests at work at once; in s", f"{streams}; {at_work:.0f}; {took:.2f}")
+    assert took < 2, "the requests were not all at work at once"
+    assert 0 < at_work <= 100 + SLACK
 
 
 def open_block(stream):
@@ -200,10 +220,12 @@ def test_h7_four_continuations_are_taken_and_the_fifth_ends_the_connection(gatew
 @pytest.mark.parametrize("name, size, count", [("10,000 empty", 0, COUNT), ("9 of 16 KiB", 16_384, 9)])
 def test_h7_a_continuation_flood_is_not_kept(gateway, key, quiet, report, name, size, count):  # noqa: F811
     filler = (literal(b"x-filler", b"f" * 16_000) * 2)[:size]
-    with watched(gateway, key, quiet, report, "H7"), Attacker(gateway) as peer:
-        usage = Usage(gateway)
-        peer.flood(itertools.chain([open_block(1)], (frame(CONTINUATION, 0, 1, filler) for _ in range(count))), batch=100)
-        calmed(peer)
+    with watched(gateway, key, quiet, report, "H7") as usage:
+        for _ in for_seconds(1):
+            with Attacker(gateway) as peer:
+                flood = (frame(CONTINUATION, 0, 1, filler) for _ in range(count))
+                peer.flood(itertools.chain([open_block(1)], flood), batch=100)
+                calmed(peer)
         report("H7", f"{name}: memory rise KiB", usage.rise_kib)
         assert usage.rise_kib <= 1024
 
@@ -248,11 +270,12 @@ def test_h8_to_h10_floods_do_not_disturb_others(gateway, key, quiet, report, rea
                 peer.send(before)
                 peer.reads = reads
                 peer.flood((build(n) for n in range(MANY)), batch=1000)
-                assert peer.closed is not None or peer.until_closed(), name
+                peer.reads = True
+                assert peer.until_closed(), name
                 closed_after[name] = peer.sent_frames
-    report("H8", f"{'reading' if reads else 'not reading'}: frames written of 100,000 until the close; memory rise KiB",
-           f"{closed_after}; {usage.rise_kib}")
-    assert max(closed_after.values()) < MANY
+    assert not reads or max(closed_after.values()) < MANY
+    report("H8", f"{'reading' if reads else 'not reading'}: most frames of 100,000 written until the close; rise KiB",
+           f"{max(closed_after.values())}; {usage.rise_kib}")
     assert usage.rise_kib <= 2048
 
 

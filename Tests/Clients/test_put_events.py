@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from attacks import Attacker
+from attacks import CONTINUATION, END_HEADERS, HEADERS, Attacker, block, frame
 from canary import ENTRY, body_of, signed
 from gateway import BUS_ARN, OWNER, REGION, SENDER
 from http1 import Peer, event_id
@@ -25,11 +25,15 @@ def put(peer, body):
     return status, json.loads(answer)
 
 
-def stored(gateway, ids, bus="orders"):
-    """The lines of `isthmus tail` for these ids, as they stand."""
-    text = gateway.run("tail", "--config", str(gateway.config), "--account", OWNER, "--bus", bus, "--from", "1",
-                       "--no-follow").stdout
-    return {name: line for line in text.splitlines() for name in ids if name in line}
+def stored(gateway, name, start):
+    """The line of `isthmus tail` for this id, looked for from sequence `start` on; empty when it cannot be shown."""
+    done = gateway.run("tail", "--config", str(gateway.config), "--account", OWNER, "--bus", "orders", "--from",
+                       str(start), "--limit", "1", "--no-follow", check=False)
+    return done.stdout if name in done.stdout else ""
+
+
+def last_sequence(gateway):
+    return gateway.events()[-1]["isthmus"]["sequence"]
 
 
 def bus(name=None, account=OWNER, region=REGION, partition="aws"):
@@ -38,7 +42,7 @@ def bus(name=None, account=OWNER, region=REGION, partition="aws"):
 
 P8 = {
     "a bus that is not there, of another account": ({"EventBusName": bus("nothing")}, "AccessDeniedException"),
-    "a bus that is not there, of an unknown account": ({"EventBusName": bus(account="999988887777")}, "AccessDeniedException"),
+    "a bus of an unknown account": ({"EventBusName": bus(account="999988887777")}, "AccessDeniedException"),
     "a bus that is not there, our own": ({"EventBusName": "nothing"}, "ResourceNotFoundException"),
     "another account's default bus": ({"EventBusName": bus("default")}, "AccessDeniedException"),
     "another Region": ({"EventBusName": bus(region="us-east-1")}, "InvalidArgument"),
@@ -78,12 +82,12 @@ def test_p8_account_time_id_and_region_cannot_be_forged(gateway, peer):
     status, answer = put(peer, body_of({**ENTRY, **forged}))
     assert status == 200 and answer["FailedEntryCount"] == 0
     name = answer["Entries"][0]["EventId"]
-    event = json.loads(stored(gateway, [name])[name])
+    event = json.loads(stored(gateway, name, last_sequence(gateway)))
     assert (event["account"], event["region"], event["version"], event["id"]) == (SENDER, REGION, "0", name)
     assert event["isthmus"]["principal"] == f"arn:aws:iam::{SENDER}:role/publisher"
 
 
-#: Texts for Detail, each the JSON text as it stands inside the event. True: it must be taken; False: refused; None: either.
+#: Texts for Detail, each the JSON text as it stands in the event. True: it must be taken; False: refused; None: either.
 F3 = {
     "duplicate keys": (b'{"a":1,"a":2}', None), "1e400": (b'{"a":1e400}', None), "-0": (b'{"a":-0}', True),
     "-0.0": (b'{"a":-0.0}', True), "2^53+1": (b'{"a":9007199254740993}', True),
@@ -103,7 +107,8 @@ F3 = {
     "no quotes": (b"{a:1}", False), "NaN": (b'{"a":NaN}', False), "Infinity": (b'{"a":Infinity}', False),
     "+1": (b'{"a":+1}', False), "01": (b'{"a":01}', False), "1.": (b'{"a":1.}', False), ".5": (b'{"a":.5}', False),
     "1e": (b'{"a":1e}', False), "0x1": (b'{"a":0x1}', False), "True": (b'{"a":True}', False),
-    "a raw newline": (b'{"a":"x\ny"}', False), "a raw tab": (b'{"a":"x\ty"}', False), "a raw NUL": (b'{"a":"x\0y"}', False),
+    "a raw newline": (b'{"a":"x\ny"}', False), "a raw tab": (b'{"a":"x\ty"}', False),
+    "a raw NUL": (b'{"a":"x\0y"}', False),
     "a wrong escape": (rb'{"a":"\x41"}', False), "half an escape": (rb'{"a":"\u12"}', False),
     "a BOM": ("\ufeff{}".encode(), False), "depth 127": (b'{"a":' * 127 + b"1" + b"}" * 127, True),
     "depth 10,000": (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, False),
@@ -113,7 +118,7 @@ F3 = {
 
 
 def with_detail(octets):
-    """The content of a request whose Detail is this text: what JSON must escape is escaped, all else stands as it is."""
+    """The content of a request whose Detail is this text: only what JSON must escape is escaped."""
     escaped = octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     for code in range(0x20):
         escaped = escaped.replace(bytes([code]), b"\\u%04x" % code)
@@ -122,29 +127,33 @@ def with_detail(octets):
 
 
 def test_f3_a_detail_is_refused_or_passed_through_byte_for_byte(gateway, peer, report):  # noqa: F811
-    taken, refused, wrong = {}, [], {}
+    put(peer, body_of())
+    taken, refused, wrong, sequence = {}, [], {}, last_sequence(gateway)
     for name, (octets, expected) in F3.items():
         status, answer = put(peer, with_detail(octets))
         entry = answer["Entries"][0] if status == 200 else {}
         if "EventId" in entry:
-            taken[entry["EventId"]] = name
+            sequence += 1
+            taken[name] = stored(gateway, entry["EventId"], sequence)
         else:
             refused.append(name)
             if status == 200 and entry.get("ErrorCode") != "MalformedDetail" and name != "nothing":
                 wrong[name] = entry
         if expected is not None and expected != ("EventId" in entry):
             wrong[name] = (status, answer)
-    lines = stored(gateway, taken)
-    altered = [name for key, name in taken.items() if '"detail":' + F3[name][0].decode() + "," not in lines.get(key, "") + ","]
-    report("F3", "details passed through unaltered; refused; altered", f"{len(taken) - len(altered)}; {len(refused)}; {altered}")
-    assert (wrong, altered) == ({}, [])
+    lost = [name for name, line in taken.items() if not line]
+    altered = [name for name, line in taken.items() if line and f'"detail":{F3[name][0].decode()},' not in line]
+    report("F3", "details passed through; refused; altered; stored and not to be shown",
+           f"{len(taken) - len(altered) - len(lost)}; {len(refused)}; {altered}; {lost}")
+    assert (wrong, altered, lost) == ({}, [], [])
 
 
 ONE = b'{"Source":"com.acme.x","DetailType":"T","Detail":"{}","EventBusName":"' + BUS_ARN.encode() + b'"}'
 CONTENT = {
     "nothing": b"", "a blank": b" ", "not JSON": b"Entries", "a list": b"[]", "a string": b'"x"', "null": b"null",
     "no entries": b"{}", "null for entries": b'{"Entries":null}', "an object for entries": b'{"Entries":{}}',
-    "no entry": b'{"Entries":[]}', "null for an entry": b'{"Entries":[null]}', "a string for an entry": b'{"Entries":["x"]}',
+    "no entry": b'{"Entries":[]}', "null for an entry": b'{"Entries":[null]}',
+    "a string for an entry": b'{"Entries":["x"]}',
     "entries twice": b'{"Entries":[' + ONE + b'],"Entries":[' + ONE + b"]}",
     "a source twice": b'{"Entries":[{"Source":"com.acme.x",' + ONE[1:] + b"]}",
     "a bus twice": b'{"Entries":[{"EventBusName":"default",' + ONE[1:] + b"]}",
@@ -175,10 +184,12 @@ def test_f3_content_that_is_not_right_is_refused_whole_with_a_reason(gateway, pe
     for name, octets in CONTENT.items():
         status, answer = put(peer, octets)
         codes.setdefault(answer.get("__type"), []).append(name)
-        if status != 400 or not answer.get("message") or answer["__type"] not in ("SerializationException", "ValidationException"):
+        known = answer.get("__type") in ("SerializationException", "ValidationException")
+        if status != 400 or not answer.get("message") or not known:
             wrong[name] = (status, answer)
     accepted = gateway.metric("isthmus_put_events_entries_accepted_total") - before
-    report("F3", "contents refused; entries accepted of them", f"{ {code: len(n) for code, n in codes.items()} }; {accepted:.0f}")
+    report("F3", "contents refused; entries accepted of them",
+           f"{ {code: len(names) for code, names in codes.items()} }; {accepted:.0f}")
     assert (wrong, accepted) == ({}, 0)
 
 
@@ -199,8 +210,31 @@ def test_a_body_over_2_mib_is_413_over_both_protocols_and_signed_or_not(gateway)
         connection.send(f"POST / HTTP/1.1\r\n{fields}Content-Length: {len(body)}\r\n\r\n".encode())
         assert connection.response()[0] == 413
     with Attacker(gateway) as connection:
+        assert connection.post(body).status == 413
+    with Attacker(gateway) as connection:
         assert connection.post(b" " * 100).status == 400
         assert connection.post(body_of()).status == 200
+
+
+def test_413_and_431_say_what_is_wrong(gateway):
+    """Each gets a clear error: at least the words, over both protocols."""
+    silent = {}
+    for name, head in {"413": b"Content-Length: 2097153\r\n", "431": b"X-A: " + b"a" * 17_000 + b"\r\n"}.items():
+        with Peer(gateway) as connection:
+            connection.send(b"POST / HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n")
+            status, _, answer = connection.response()
+            assert status == int(name)
+            if b"over the limit" not in answer:
+                silent[f"HTTP/1.1 {name}"] = answer
+    for name, extra in {"413": (b"content-length", b"2097153"), "431": (b"x-a", b"a" * 17_000)}.items():
+        with Attacker(gateway) as connection:
+            fields = block(extra, method=b"POST")
+            octets = frame(HEADERS, 0, 1, fields[:16_384]) + frame(CONTINUATION, END_HEADERS, 1, fields[16_384:])
+            response = connection.ask(octets, 1)
+            assert response.status == int(name)
+            if b"over the limit" not in response.body:
+                silent[f"HTTP/2 {name}"] = response.body
+    assert silent == {}
 
 
 def test_an_unknown_operation_path_and_method_are_each_told(peer):
@@ -212,7 +246,8 @@ def test_an_unknown_operation_path_and_method_are_each_told(peer):
             (b"GET /", b"AWSEvents.PutEvents", 405, None), (b"POST /x", b"AWSEvents.PutEvents", 404, None),
             (b"POST /?a=b", b"AWSEvents.PutEvents", 404, None), (b"POST //", b"AWSEvents.PutEvents", 404, None),
             (b"POST /..", b"AWSEvents.PutEvents", 404, None), (b"OPTIONS *", b"AWSEvents.PutEvents", None, None)):
-        peer.send(line + b" HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: " + target + b"\r\nContent-Length: 2\r\n\r\n{}")
+        fields = b"Host: localhost\r\nX-Amz-Target: " + target + b"\r\nContent-Length: 2\r\n"
+        peer.send(line + b" HTTP/1.1\r\n" + fields + b"\r\n{}")
         seen, fields, answer = peer.response()
         assert (status is None and 400 <= seen < 500) or seen == status, (line, target, seen)
         assert code is None or json.loads(answer)["__type"] == code

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from attacks import (
-    CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, INITIAL_WINDOW_SIZE, PREFACE, PUT_EVENTS, Attacker, Usage, block,
-    client_context, connect_tls, frame, headers, settings)
+    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, INITIAL_WINDOW_SIZE, PREFACE, PUT_EVENTS,
+    Attacker, Usage, block, client_context, connect_tls, frame, headers, settings)
 from canary import Canary, body_of
 from gateway import Gateway
 from measures import report  # noqa: F401
@@ -28,8 +28,8 @@ TOLERANCE = 1.0
 
 @pytest.fixture(scope="module")
 def gateway():
-    many = 20_000
-    running = Gateway(limits={"connections": many, "connectionsPerAddress": many, "connectionsPerPrincipal": many}).start()
+    names = ("connections", "connectionsPerAddress", "connectionsPerPrincipal")
+    running = Gateway(limits=dict.fromkeys(names, 20_000)).start()
     yield running
     running.stop()
     running.remove()
@@ -98,7 +98,8 @@ def slow_http2_body(pace):
                 due += 1
                 peer.pump(until=done, seconds=max(0, due - time.monotonic()))
             response = peer.responses.get(1)
-            how = f"reset {response.reset}" if response and response.reset is not None else str(peer.close_error or "EOF")
+            was_reset = response is not None and response.reset is not None
+            how = f"reset {response.reset}" if was_reset else str(peer.close_error or "EOF")
             return time.monotonic() - start, how, b""
     return run
 
@@ -195,7 +196,8 @@ def test_h13_a_slow_peer_is_cut_at_its_deadline(outcomes, report, name):  # noqa
     times = [after for after, _, _ in outcomes[name]]
     kinds = {how for _, how, _ in outcomes[name]}
     deadline = SLOW[name][1]
-    report("H13", f"{name}: deadline {deadline} s, cut after", f"{min(times):.2f} to {max(times):.2f} s ({', '.join(kinds)})")
+    report("H13", f"{name}: deadline {deadline} s, cut after",
+           f"{min(times):.2f} to {max(times):.2f} s ({', '.join(kinds)})")
     assert min(times) >= deadline - TOLERANCE
     assert max(times) <= deadline + TOLERANCE
 
@@ -227,9 +229,12 @@ def test_h13_a_slow_body_costs_its_stream_and_not_the_connection(outcomes, name)
 def test_h12_answers_that_nobody_reads_are_reset_after_15_s(outcomes, report, name):  # noqa: F811
     first = [row[0] for row in outcomes[name]]
     last = [row[1] for row in outcomes[name]]
-    report("H12", f"{name}: {len(first)} x {WINDOW_STREAMS} streams reset after", f"{min(first):.2f} to {max(last):.2f} s")
+    report("H12", f"{name}: {len(first)} x {WINDOW_STREAMS} streams reset after",
+           f"{min(first):.2f} to {max(last):.2f} s")
     for _, _, resets, codes, _, goaways in outcomes[name]:
-        assert (resets, codes, goaways) == (WINDOW_STREAMS, {CANCEL}, [])
+        assert (resets, codes) == (WINDOW_STREAMS, {CANCEL})
+        # Each reset is a glitch of the peer's; so many of them end the connection, too.
+        assert {code for code, _ in goaways} <= {ENHANCE_YOUR_CALM}
     assert min(first) >= 15 - TOLERANCE and max(last) <= 15 + TOLERANCE
 
 
