@@ -1,0 +1,285 @@
+"""The program's verbs as an operator uses them: check, pki, credentials, tail, signature, and what leaves no secret behind."""
+
+import http.client
+import json
+import os
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from authority import Leaf
+from gateway import BUS_ARN, OWNER, SENDER, Gateway, binary
+from measures import report  # noqa: F401 (a fixture)
+from publishing import Publisher, body_of, entry
+from test_idempotency import signed_fields
+
+CONFIGURATION_STATUS, UNREACHABLE_STATUS, USAGE_STATUS = 3, 4, 64
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    running = Gateway().start()
+    yield running
+    running.stop()
+    running.remove()
+
+
+@pytest.fixture
+def made():
+    """A configuration that is not served, to be broken."""
+    one = Gateway()
+    yield one
+    one.remove()
+
+
+def check(made):
+    return made.run("check", "--config", str(made.config), check=False)
+
+
+# check
+
+def test_check_prints_what_is_in_effect_which_checks_again_and_holds_no_secret(made, tmp_path):
+    done = check(made)
+    assert (done.returncode, done.stderr) == (0, "")
+    for key in (made.server, made.publisher, made.administrator):
+        assert not any(line in done.stdout for line in key.key_path.read_text().splitlines()[1:-1])
+    assert "PRIVATE KEY" not in done.stdout and "content not shown" in done.stdout
+    assert "connectionsPerPrincipal: 100" in done.stdout, "defaults are filled in"
+    again = made.folder / "effective.yaml"
+    again.write_text(done.stdout + "\naccounts: accounts/*.yaml\n")
+    second = made.run("check", "--config", str(again), check=False)
+    assert second.returncode == 0 and second.stdout == done.stdout, second.stderr
+
+
+def replace(made, old, new):
+    text = made.config.read_text()
+    assert old in text
+    made.config.write_text(text.replace(old, new, 1))
+
+
+def swap_key(made):
+    made.server.key_path.write_bytes(made.publisher.key_path.read_bytes())
+
+
+MISTAKES = {
+    "unknown key": (lambda made: replace(made, "admin:", "admni:"), ["unknown key `admni`", "did you mean `admin`"]),
+    "wrong type": (lambda made: replace(made, f"port: {made.port}", "port: many"), ["port", "many"]),
+    "out of range": (lambda made: replace(made, f"port: {made.port}", "port: 65536"), ["65536"]),
+    "missing file": (lambda made: made.acme.bundle.unlink(), ["acme-ca.pem", "there is no such file"]),
+    "open key": (lambda made: made.server.key_path.chmod(0o644), ["0644", "chmod 600"]),
+    "directory as key": (lambda made: (made.server.key_path.unlink(), made.server.key_path.mkdir()), ["not a regular file"]),
+    "key of another": (swap_key, ["is not the key of"]),
+    "not a certificate": (lambda made: made.server.path.write_text("hello"), ["holds no usable certificates"]),
+    "wrong pin": (lambda made: replace(made, made.acme.pin(), "0" * 64), ["is the key of no CA"]),
+    "no revocation list": (lambda made: replace(made, str(made.acme.crl), str(made.globex.crl)), ["no revocation list"]),
+    "public admin": (lambda made: replace(made, "admin: {address: 127.0.0.1", "admin: {address: 0.0.0.0"), ["loopback"]),
+    "one port twice": (lambda made: replace(made, f"port: {made.open_port}", f"port: {made.port}"), ["both listen on"]),
+    "no policy": (lambda made: (made.folder / "orders-bus.json").write_text("{"), ["orders-bus.json"]),
+    "repeated key": (lambda made: made.config.write_text(made.config.read_text() + "region: eu-west-1\n"), ["region"]),
+    "no such configuration": (lambda made: made.config.unlink(), ["there is no such file"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_a_line_with_file_line_and_advice_for_check_and_serve(made, report, mistake):
+    breaks, words = MISTAKES[mistake]
+    breaks(made)
+    done = check(made)
+    lines = done.stderr.splitlines()
+    assert done.returncode == CONFIGURATION_STATUS and done.stdout == "", done
+    assert "nothing was applied" in lines[-1]
+    for line in lines[:-1]:
+        path, number, rest = line.split(":", 2)
+        assert path.startswith(str(made.folder)) and int(number) >= 1, line
+        assert rest.count(": ") >= 1 and not rest.rstrip().endswith("."), f"no advice: {line}"
+    assert any(all(word in line for word in words) for line in lines), done.stderr
+    started = subprocess.run([binary(), "serve", "--config", str(made.config)], capture_output=True, text=True, timeout=20)
+    assert started.returncode == CONFIGURATION_STATUS and lines[0] in started.stderr
+    assert not made.data.exists()
+    report("C1", mistake, lines[0].replace(str(made.folder) + "/", "")[:120])
+
+
+def test_all_mistakes_are_said_at_once_in_their_order(made):
+    replace(made, f"port: {made.port}", "port: many")
+    replace(made, "admin:", "admni:")
+    replace(made, made.globex.pin(), "0" * 64)
+    lines = check(made).stderr.splitlines()
+    numbers = [int(line.split(":")[1]) for line in lines[:-1]]
+    assert len(lines) >= 4 and lines[-1].startswith(f"isthmus: {len(lines) - 1} errors")
+    assert numbers == sorted(numbers), lines
+
+
+def test_a_key_the_user_may_not_read_is_said(made):
+    if os.geteuid() == 0:
+        made.folder.chmod(0o755)
+        runner = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    else:
+        made.server.key_path.chmod(0)
+        runner = []
+    done = subprocess.run([*runner, binary(), "check", "--config", str(made.config)], capture_output=True, text=True, timeout=20)
+    assert done.returncode == CONFIGURATION_STATUS and "this user may not read it" in done.stderr, done
+
+
+# pki
+
+def test_the_whole_story_of_a_certificate(report):
+    """init, issue, publish, revoke, reload, refused; then a fresh list does not bring it back."""
+    made = Gateway()
+    try:
+        place = made.folder / "pki"
+        pki = lambda verb, *words: made.run("pki", verb, "--directory", str(place), *words).stdout
+        first = pki("init", "--trust-domain", "acme.example")
+        pin = first.split('issuerPins: ["')[1].split('"')[0]
+        issued = {}
+        for name in ("one", "two"):
+            pki("issue-principal", "--account", SENDER, "--principal", "role/publisher", "--out", str(made.folder / name))
+            issued[name] = Leaf(None, made.folder / f"{name}.pem", made.folder / f"{name}.key")
+            assert stat.S_IMODE(issued[name].key_path.stat().st_mode) == 0o600
+        assert stat.S_IMODE((place / "ca.key").stat().st_mode) == 0o600
+        pki("issue-server", "--name", "localhost", "--address", "127.0.0.1", "--out", str(made.folder / "own"))
+        replace(made, str(made.acme.bundle), str(place / "ca.pem"))
+        replace(made, made.acme.pin(), pin)
+        replace(made, str(made.acme.crl), str(place / "crl.pem"))
+        text = made.config.read_text()
+        made.config.write_text(text.replace(str(made.server.path), str(made.folder / "own.pem"))
+                               .replace(str(made.server.key_path), str(made.folder / "own.key")))
+        made.servers.bundle.write_bytes((place / "ca.pem").read_bytes())
+        made.start()
+        with Publisher(made, leaf=issued["one"]) as one, Publisher(made, leaf=issued["two"]) as two:
+            assert one.put(entry(1)).ids and two.put(entry(2)).ids
+            said = pki("revoke", "--certificate", str(issued["one"].path))
+            serial = said.split()[1].rstrip(";")
+            assert one.put(entry(3)).ids, "a list that was not loaded yet is in force"
+            began = time.monotonic()
+            made.reload()
+            refused = outcome(one)
+            report("T6", "pki revoke, SIGHUP: refused after", f"{(time.monotonic() - began) * 1000:.0f} ms, {refused}")
+            assert refused != 200 and two.put(entry(4)).ids
+        assert f"{serial}  revoked" in pki("list")
+        pki("crl")
+        made.reload()
+        with Publisher(made, leaf=issued["one"]) as one:
+            assert outcome(one) != 200
+        assert made.run("pki", "init", "--directory", str(place), "--trust-domain", "acme.example", check=False).returncode != 0
+        made.stop()
+        assert {event["detail"]["n"] for event in made.start().events()} == {1, 2, 3, 4}
+        made.stop()
+    finally:
+        made.remove()
+
+
+def outcome(publisher):
+    try:
+        return publisher.put(entry(99)).status
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+
+
+# credentials and the control socket
+
+def test_credentials_are_created_listed_and_disabled(gateway):
+    config = ("--config", str(gateway.config))
+    identity, secret = gateway.credentials()
+    body = body_of(entry(1))
+    with Publisher(gateway) as publisher:
+        assert publisher.post(body, signed_fields(gateway, (identity, secret), body, {})).ids
+        listed = gateway.run("credentials", "list", *config).stdout
+        assert f"{identity}  enabled" in listed and secret not in listed
+        assert secret not in gateway.run("credentials", "list", "--json", *config).stdout
+        gateway.run("credentials", "disable", "--access-key-id", identity, *config)
+        assert f"{identity}  disabled" in gateway.run("credentials", "list", *config).stdout
+        answer = publisher.post(body, signed_fields(gateway, (identity, secret), body, {}))
+        assert (answer.status, answer.code) == (400, "UnrecognizedClientException"), answer
+    for words in (["create", "--principal", f"arn:aws:iam::{SENDER}:role/nobody"], ["create", "--principal", "me"],
+                  ["disable", "--access-key-id", "AKIA" + "Z" * 16]):
+        done = gateway.run("credentials", *words, *config, check=False)
+        assert done.returncode == 1 and done.stderr.startswith("isthmus: ") and done.stdout == "", done
+
+
+def test_the_verbs_say_when_no_gateway_answers(made):
+    for words in (["credentials", "list"], ["tail", "--bus", "orders"]):
+        done = made.run(*words, "--config", str(made.config), check=False)
+        assert done.returncode == UNREACHABLE_STATUS and "no gateway answers on" in done.stderr, done
+
+
+def test_the_control_socket_is_for_its_owner_alone_and_takes_nonsense(gateway):
+    path = gateway.data / "control.sock"
+    mode = path.stat()
+    assert stat.S_ISSOCK(mode.st_mode) and stat.S_IMODE(mode.st_mode) == 0o600
+    assert stat.S_IMODE(gateway.data.stat().st_mode) == 0o700
+    for octets in (b"hello\n", b"{}\n", b'{"verb":"nothing"}\n', b"[" * 1000 + b"\n", b"\xff\x00\n", b'{"verb":1}\n'):
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(5)
+            peer.connect(str(path))
+            peer.sendall(octets)
+            assert b'"error"' in peer.recv(65536), octets
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(5)
+        peer.connect(str(path))
+        try:
+            peer.sendall(b"x" * 10_000_000)
+            peer.recv(1)
+        except OSError:
+            pass
+    assert gateway.run("credentials", "list", "--config", str(gateway.config)).returncode == 0
+
+
+# tail
+
+def tail(gateway, *words):
+    return subprocess.Popen(
+        [binary(), "tail", "--config", str(gateway.config), "--account", OWNER, "--bus", "orders", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_tail_shows_what_comes_from_now_on_and_from_a_sequence_to_a_limit():
+    running = Gateway().start()
+    try:
+        with Publisher(running) as publisher:
+            for number in range(1, 6):
+                assert publisher.put(entry(number)).ids
+            following = tail(running, "--limit", "3")
+            assert following.stderr.readline().strip() == f"tailing {BUS_ARN} from 6"
+            for number in range(6, 10):
+                assert publisher.put(entry(number)).ids
+            out, _ = following.communicate(timeout=10)
+            assert [json.loads(line)["detail"]["n"] for line in out.splitlines()] == [6, 7, 8]
+            assert following.returncode == 0
+            for words, expected in ((["--from", "8"], [8, 9]), (["--from", "2", "--limit", "2"], [2, 3]), (["--from", "100"], []), ([], [])):
+                out, said = tail(running, "--no-follow", *words).communicate(timeout=10)
+                assert [json.loads(line)["detail"]["n"] for line in out.splitlines()] == expected, (words, said)
+            for words in (["--from", "0"], ["--limit", "0"], ["--from", "x"]):
+                bad = tail(running, "--no-follow", *words)
+                out, said = bad.communicate(timeout=10)
+                assert bad.returncode in (1, USAGE_STATUS) and out == "" and said, words
+            waiting = tail(running)
+            waiting.stderr.readline()
+            running.stop()
+            assert waiting.communicate(timeout=10)[0] == ""
+    finally:
+        running.remove()
+
+
+@pytest.mark.parametrize("size, count", [(200_000, 20), (0, 1500)])
+def test_tail_shows_a_slow_reader_everything_before_it_ends(size, count, report):
+    running = Gateway().start()
+    try:
+        with Publisher(running) as publisher:
+            for number in range(0, count, 10 if not size else 1):
+                assert publisher.put(*[entry(number + one, size=size) for one in range(1 if size else 10)]).ids
+        for _ in range(5):
+            ended = tail(running, "--from", "1", "--no-follow")
+            ended.stderr.readline()
+            # The reader begins when the writer has filled every buffer between them.
+            threading.Event().wait(0.3)
+            out, said = ended.communicate(timeout=20)
+            report("C2", f"tail of {count} events of {size + 400} bytes to a slow reader: whole lines",
+                   sum(line.endswith("}") for line in out.splitlines()))
+            assert ended.returncode == 0 and len(out.splitlines()) == count, said
+        running.stop()
+    finally:
+        running.remove()

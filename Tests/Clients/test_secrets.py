@@ -1,0 +1,168 @@
+"""What must not come out (G10), who may come in (a listener's networks), and the verifier on the command line."""
+
+import base64
+import datetime
+import json
+import pathlib
+import subprocess
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+import attacks
+from gateway import OWNER, REGION, Gateway, binary
+from measures import report  # noqa: F401 (a fixture)
+from publishing import TARGET, Publisher, body_of, entry
+from test_idempotency import signed_fields
+
+CANARY = "CANARY7f3a9c"
+
+
+def everything_in(folder):
+    """The bytes of every file under a directory, the names among them."""
+    for path in pathlib.Path(folder).rglob("*"):
+        yield path.name, path.name.encode()
+        if path.is_file():
+            yield path.name, path.read_bytes()
+
+
+def environment_and_arguments(pid):
+    return open(f"/proc/{pid}/cmdline", "rb").read() + open(f"/proc/{pid}/environ", "rb").read()
+
+
+def test_secrets_bodies_and_signatures_stay_where_they_belong(report):
+    running = Gateway(extra="log: {level: debug}\n").start()
+    try:
+        owner = running.credentials(OWNER, "role/administrator")
+        key = running.credentials()
+        running.run("credentials", "list", "--config", str(running.config))
+        signatures, secret_words = [], [owner[1].encode(), key[1].encode()]
+        detail = {**entry(1), "Detail": json.dumps({"n": 1, "secret": CANARY + "detail"}), "DetailType": CANARY + "type"}
+        bodies = [body_of(detail), body_of({**detail, "Source": "com.other." + CANARY + "source"}),
+                  body_of({**detail, "Detail": CANARY + "malformed"}), b'{"Entries":"' + CANARY.encode() + b'json'
+                  , body_of({**detail, "EventBusName": CANARY + "/bus?"})]
+        with Publisher(running) as publisher:
+            for body in bodies:
+                for pair in (key, (key[0], CANARY + "wrongsecret" + "x" * 20)):
+                    fields = signed_fields(running, pair, body, {"X-Canary": CANARY + "header", "Cookie": CANARY + "cookie"})
+                    signatures.append(fields["Authorization"].split("Signature=")[1].encode())
+                    publisher.post(body, fields)
+                    fields["Authorization"] += CANARY + "garbage"
+                    publisher.post(body, fields)
+                publisher.post(body, {"Authorization": "Bearer " + CANARY + "bearer"})
+                publisher.post(body, {"X-Amz-Security-Token": CANARY + "token", "Isthmus-Idempotency-Key": CANARY + "idem"})
+                publisher.post(body, target="AWSEvents." + CANARY + "operation")
+            publisher.connection.request("POST", "/?x=" + CANARY + "query", body, {})
+            publisher.connection.getresponse().read()
+        with attacks.connect_tls(running.port, attacks.client_context(running, running.publisher, alpn=["http/1.1"])) as raw:
+            raw.sendall(b"GET /" + CANARY.encode() + b"raw HTTP/9.9\r\n\x00: \r\n\r\n")
+            raw.recv(1000)
+        said = running.logged().encode()
+        metrics = running.page("/metrics")[1].encode()
+        process = environment_and_arguments(running.process.pid)
+        kept = list(everything_in(running.data))
+        running.stop()
+        kept += list(everything_in(running.data))
+    finally:
+        running.remove()
+    assert len(said) > 1000 and kept
+    hits = []
+    for word in [*secret_words, *signatures, CANARY.encode()]:
+        hits += [(name, word) for name, octets in (("log", said), ("metrics", metrics), ("process", process)) if word in octets]
+    for word in [*secret_words, *signatures, CANARY.encode() + b"wrongsecret", CANARY.encode() + b"cookie", CANARY.encode() + b"bearer"]:
+        hits += [(name, word) for name, octets in kept if word in octets]
+    where = [octets[max(0, octets.index(word) - 120):octets.index(word) + 40] for name, octets in (("log", said),)
+             for word in {word for place, word in hits if place == name}]
+    report("G10", "secrets, signatures and canaries looked for; hits", f"{len(secret_words) + len(signatures) + 1}; {len(hits)}")
+    assert not hits, (hits[:5], where[:3])
+
+
+def test_a_secret_never_stands_among_arguments(report):
+    for verb in ("credentials create", "credentials disable", "tail", "signature verify", "serve", "check"):
+        text = subprocess.run([binary(), *verb.split(), "--help"], capture_output=True, text=True, timeout=10).stdout
+        options = [word for word in text.split() if word.startswith("--")]
+        assert options and not [word for word in options if "secret" in word or "password" in word or "token" in word], options
+
+
+# A listener's networks
+
+@pytest.mark.parametrize("networks, served", [("127.0.0.0/8", True), ("10.0.0.0/8", False)])
+def test_a_listener_serves_its_networks_only(networks, served, report):
+    made = Gateway()
+    try:
+        text = made.config.read_text()
+        made.config.write_text(text.replace("clientCertificate: required,", f"clientCertificate: required, networks: [{networks}],"))
+        made.start()
+        assert is_served(made) == served
+        report("T", f"from 127.0.0.1 at a listener for {networks}", "served" if served else "refused")
+        made.stop()
+    finally:
+        made.remove()
+
+
+def is_served(gateway):
+    try:
+        with Publisher(gateway, timeout=5) as publisher:
+            return publisher.put(entry(1)).status == 200
+    except OSError:
+        return False
+
+
+# The verifier on the command line
+
+def recorded(identity, secret, target="/", body=b'{"Entries":[]}', query_secret=None):
+    """A request as `signature verify --batch` reads it, signed by botocore."""
+    request = AWSRequest("POST", "https://events.example.com" + target, data=body, headers={
+        "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": TARGET, "Host": "events.example.com"})
+    SigV4Auth(Credentials("AKIA" + "A" * 16, query_secret or secret), "events", REGION).add_auth(request)
+    moment = datetime.datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+    return {
+        "id": identity, "region": REGION, "service": "events", "now": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "request": {"method": "POST", "target": target, "headers": [[name, value] for name, value in request.headers.items()],
+                    "bodyBase64": base64.b64encode(body).decode()},
+        "credentials": {"accessKeyId": "AKIA" + "A" * 16, "secretAccessKey": secret}}
+
+
+def verify(lines, *options):
+    done = subprocess.run([binary(), "signature", "verify", "--batch", *options], input="".join(
+        line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done
+    return [json.loads(line) for line in done.stdout.splitlines()], done
+
+
+def test_recorded_requests_are_verified_in_a_batch(report):
+    secret = CANARY + "s" * 28
+    good = recorded("good", secret)
+    tampered = recorded("body", secret)
+    tampered["request"]["bodyBase64"] = base64.b64encode(b"{}").decode()
+    late = recorded("late", secret)
+    late["now"] = "2001-01-01T00:00:00Z"
+    cases = [(good, True), (recorded("path", secret, target="/a/b%20c/?z=1&a=2&a=1"), True), (tampered, False), (late, False),
+             (recorded("secret", secret, query_secret="other" * 8), False), ({**recorded("region", secret), "region": "us-east-1"}, False)]
+    answers, done = verify([case for case, _ in cases])
+    assert [answer["id"] for answer in answers] == [case["id"] for case, _ in cases]
+    assert [answer["verified"] for answer in answers] == [expected for _, expected in cases], answers
+    for answer, (_, expected) in zip(answers, cases):
+        assert ("reason" in answer) != expected
+    assert answers[0]["canonicalRequest"].startswith("POST\n/\n\n") and answers[0]["stringToSign"].startswith("AWS4-HMAC-SHA256\n")
+    assert secret not in done.stdout + done.stderr
+    report("G1", "recorded requests: verified, refused", f"{sum(e for _, e in cases)}, {sum(not e for _, e in cases)}")
+
+
+def test_a_line_that_is_no_request_is_answered_and_the_next_is_verified():
+    secret = "s" * 40
+    lines = ["hello\n", "{}\n", '{"id":"x","request":{}}\n', "[" * 5000 + "\n", '{"id":7}\n', "\n", recorded("last", secret)]
+    answers, _ = verify(lines)
+    assert len(answers) == 6 and [answer["verified"] for answer in answers] == [False] * 5 + [True]
+    assert all(answer["reason"] for answer in answers[:-1])
+
+
+def test_a_path_is_normalized_unless_told_otherwise():
+    secret = "s" * 40
+    raw = recorded("raw", secret, target="/a/../b")
+    # botocore normalizes as the services do, and so the signature stands only for the normalized path.
+    assert verify([raw])[0][0]["verified"]
+    answer = verify([raw], "--normalize-path", "false")[0][0]
+    assert not answer["verified"] and "/a/../b" in answer["canonicalRequest"]
