@@ -118,7 +118,7 @@ package final class Admission {
         guard id.account == request.caller.account else {
             // INVARIANT: the words of a missing bus of another account are those of one whose policy is silent.
             let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
-            let decision = authorization.decide(entry, on: ResourceFacts(arn: arn, account: id.account))
+            let decision = authorization.decide(entry, onMissing: arn, of: id.account)
             return .failure(Refused(denial: denial(decision, arn, request, detail: "the bus does not exist")))
         }
         return .failure(Refused(.resourceNotFound, "Event bus \(id.name) does not exist.", .bus))

@@ -82,13 +82,19 @@ struct ControlCall {
         let bus = snapshot.bus(id)
         let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
         try authorize(
-            on: bus?.resource ?? ResourceFacts(arn: arn, account: id.account), policy: bus?.policy,
+            on: bus?.resource(at: now) ?? facts(arn, of: id.account), policy: bus?.policy,
             requestTags: requestTags)
     }
 
     /// Refuses the call unless the policies allow it where the action has no resource.
     func authorizeEverywhere() throws(Fault) {
-        try authorize(on: ResourceFacts(arn: "*", account: caller.account), policy: nil, requestTags: [])
+        try authorize(on: facts("*", of: caller.account), policy: nil, requestTags: [])
+    }
+
+    /// What policies read of a resource that has none, or does not exist.
+    private func facts(_ arn: String, of account: AccountID) -> ResourceFacts {
+        let organization = snapshot.organizations.placement(of: account).fact(at: now)
+        return ResourceFacts(arn: arn, account: account, organization: organization)
     }
 
     private func authorize(on resource: ResourceFacts, policy: CompiledPolicy?, requestTags: [Tag]) throws(Fault) {

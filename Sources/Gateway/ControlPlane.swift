@@ -64,6 +64,11 @@ package actor ControlPlane {
     package func adopt(_ declaration: Declaration) throws(ControlFault) {
         let transition = try registry.snapshot.adopting(declaration, at: clock.now())
         do throws(Fault) { try put(transition) } catch { throw ControlFault(error.code, error.message) }
+        for refused in transition.snapshot.organizations.refused {
+            logger.log(
+                .error, "organization-refused",
+                [("manifest", .text(refused.origin)), ("reason", .text("\(refused.refusal); the last good one stays"))])
+        }
     }
 
     /// Plans with `plan` on the snapshot in force and makes the result durable.

@@ -54,8 +54,11 @@ package struct Services: Sendable {
 extension Services {
     /// What the authenticator reads, at one snapshot. Revocation is looked at where the chain is: `ConnectionIdentity`.
     func directory(of snapshot: Snapshot) -> IdentityDirectory {
-        IdentityDirectory(
+        let organizations = snapshot.organizations
+        return IdentityDirectory(
             accessKey: { [accessKeys] id, _ in accessKeys.record(id: id.text, in: snapshot) },
-            trustDomain: { snapshot.trustDomains[$0]?.facts }, organizationPath: { _ in nil }, isRevoked: { _ in false })
+            trustDomain: { snapshot.trustDomains[$0]?.facts }, organizationPath: { [clock] account in
+                organizations.isEmpty ? nil : organizations.path(of: account, at: clock.now())
+            }, isRevoked: { _ in false })
     }
 }

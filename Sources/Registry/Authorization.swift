@@ -7,27 +7,30 @@ package import Domain
 package final class Authorization {
     private let context = RequestContext()
     private var facts: CallerFacts?
+    private var now = Timestamp(milliseconds: 0)
 
     package init() {}
 
     /// Begins the questions of one request.
     package func begin(_ facts: CallerFacts, action: StaticString, now: Timestamp) {
-        prepare(facts)
+        prepare(facts, now)
         context.beginRequest(action: action)
         context.setTime(now)
     }
 
     /// Whether `entry` may stand on `bus`.
     package func decide(_ entry: Entry, on bus: EventBus) -> Decision {
-        decide(resource: bus.resource, policy: bus.policy, entry)
+        decide(bus.resource(at: now), layers(bus.policy, bus.placement), entry)
     }
 
-    /// The same question about a resource that has no policy, or does not exist.
-    package func decide(_ entry: Entry, on resource: ResourceFacts) -> Decision {
-        decide(resource: resource, policy: nil, entry)
+    /// The same question about a resource of `account` that has no policy, or does not exist.
+    package func decide(_ entry: Entry, onMissing arn: String, of account: AccountID) -> Decision {
+        let placement = caller.organizations.placement(of: account)
+        let resource = ResourceFacts(arn: arn, account: account, organization: placement.fact(at: now))
+        return decide(resource, layers(nil, placement), entry)
     }
 
-    private func decide(resource: ResourceFacts, policy: CompiledPolicy?, _ entry: Entry) -> Decision {
+    private func decide(_ resource: ResourceFacts, _ layers: PolicyLayers, _ entry: Entry) -> Decision {
         context.setResource(resource)
         return entry.source.withUnsafeBufferPointer { source in
             entry.detailType.withUnsafeBufferPointer { detailType in
@@ -37,7 +40,7 @@ package final class Authorization {
                     context.clear(.eventsSource)
                     context.clear(.eventsDetailType)
                 }
-                return Authorizer.decide(context, layers(policy))
+                return Authorizer.decide(context, layers)
             }
         }
     }
@@ -47,26 +50,37 @@ package final class Authorization {
         _ facts: CallerFacts, action: String, resource: ResourceFacts, policy: CompiledPolicy?, requestTags: [Tag],
         now: Timestamp
     ) -> Decision {
-        prepare(facts)
+        prepare(facts, now)
         var keys = ContextFacts()
         for tag in requestTags { keys.set(ContextKeyName("aws:RequestTag/\(tag.key)"), [tag.value]) }
         if !requestTags.isEmpty { keys.set(.known(.tagKeys), requestTags.map(\.key)) }
         context.beginRequest(action: action, keys)
         context.setTime(now)
         context.setResource(resource)
-        return Authorizer.decide(context, layers(policy))
+        let placement = resource.account.map { facts.organizations.placement(of: $0) } ?? facts.placement
+        return Authorizer.decide(context, layers(policy, placement))
     }
 
-    private func prepare(_ facts: CallerFacts) {
+    private func prepare(_ facts: CallerFacts, _ now: Timestamp) {
+        self.now = now
+        // Another object once the manifest has expired, also on a connection that is kept open.
+        context.setPrincipal(facts.principal(at: now))
         guard self.facts !== facts else { return }
         self.facts = facts
-        context.setPrincipal(facts.principal)
         context.setConnection(facts.connection)
     }
 
-    private func layers(_ policy: CompiledPolicy?) -> PolicyLayers {
+    private var caller: CallerFacts {
         guard let facts else { preconditionFailure("a decision needs a caller") }
-        return PolicyLayers(resource: policy, principal: facts.policies, endpoint: facts.endpoint)
+        return facts
+    }
+
+    /// - Parameter placement: of the account that owns the resource.
+    private func layers(_ policy: CompiledPolicy?, _ placement: OrganizationPlacement) -> PolicyLayers {
+        let facts = caller
+        return PolicyLayers(
+            resource: policy, principal: facts.policies, endpoint: facts.endpoint,
+            serviceControl: facts.placement.serviceControl, resourceControl: placement.resourceControl)
     }
 }
 

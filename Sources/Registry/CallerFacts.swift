@@ -8,7 +8,12 @@ package import Identity
 /// It stands as long as the snapshot's generation, the principal and the way it proved itself stay the same.
 package final class CallerFacts: Sendable {
     package let caller: Caller
-    let principal: PrincipalFacts
+    private let principal: PrincipalFacts
+    /// The same once the manifest that knows the account has expired.
+    private let stalePrincipal: PrincipalFacts
+    let organizations: Organizations
+    /// Where the caller's account stands.
+    let placement: OrganizationPlacement
     let connection: ContextFacts
     /// The principal's own side; `nil` when it is another gateway's to decide.
     let policies: PrincipalPolicies?
@@ -19,10 +24,11 @@ package final class CallerFacts: Sendable {
     package init(_ caller: Caller, _ snapshot: Snapshot) {
         self.caller = caller
         generation = snapshot.generation
-        let organization = caller.organizationPath.map {
-            PrincipalFacts.OrganizationFact.member(id: String($0.organization), paths: [$0.description])
-        }
-        principal = PrincipalFacts(caller.principal, organization: organization ?? .none)
+        organizations = snapshot.organizations
+        placement = snapshot.organizations.placement(of: caller.account)
+        principal = PrincipalFacts(caller.principal, organization: placement.fact)
+        stalePrincipal =
+            placement.expiresAt == nil ? principal : PrincipalFacts(caller.principal, organization: .unknown)
         policies = snapshot.ownSide(of: caller.principal)
         let listener = snapshot.declaration.endpoints[caller.endpoint]
         endpoint = listener?.policy.map { [$0] } ?? []
@@ -45,7 +51,11 @@ package final class CallerFacts: Sendable {
     package func stand(for caller: Caller, _ snapshot: Snapshot) -> Bool {
         generation == snapshot.generation && self.caller.signatureScheme == caller.signatureScheme
             && self.caller.principal.arn == caller.principal.arn && self.caller.accessKeyID == caller.accessKeyID
+            && self.caller.organizationPath == caller.organizationPath
     }
+
+    /// Who asks, with what is known of its organization at `now`.
+    func principal(at now: Timestamp) -> PrincipalFacts { placement.isStale(at: now) ? stalePrincipal : principal }
 }
 
 extension Snapshot {

@@ -5,6 +5,7 @@ package struct ControlRecord: Hashable, Sendable {
         case eventBus = "event-bus"
         case accessKey = "access-key"
         case counter = "counter"
+        case organization = "organization"
     }
 
     package let kind: Kind

@@ -87,10 +87,15 @@ package struct Declaration: Sendable {
     /// By listener id.
     package let endpoints: [String: Endpoint]
     package let quotas: Quotas
+    /// Manifests, not verified yet.
+    package let organizations: [OrganizationSource]
+    /// Whose rules a policy is held to when it is saved.
+    package let policyCompatibility: PolicyReview.Compatibility
 
     package init(
         partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
-        endpoints: [String: Endpoint], quotas: Quotas
+        endpoints: [String: Endpoint], quotas: Quotas, organizations: [OrganizationSource] = [],
+        policyCompatibility: PolicyReview.Compatibility = .strict
     ) {
         self.partition = partition
         self.region = region
@@ -99,5 +104,7 @@ package struct Declaration: Sendable {
         self.seeds = seeds
         self.endpoints = endpoints
         self.quotas = quotas
+        self.organizations = organizations
+        self.policyCompatibility = policyCompatibility
     }
 }

@@ -42,8 +42,12 @@ package final class EventBus: Sendable {
     package let properties: Properties
     /// The compiled resource policy, `nil` when there is none.
     package let policy: CompiledPolicy?
-    /// What conditions about the resource read, prepared once.
+    /// What conditions about the resource read until its organization's manifest expires, prepared once.
     package let resource: ResourceFacts
+    /// The same once it has expired.
+    private let staleResource: ResourceFacts
+    /// Where the account stands in its organization.
+    let placement: OrganizationPlacement
 
     package init(
         id: EventBusID, number: BusNumber, partition: String, region: String, properties: Properties
@@ -53,8 +57,40 @@ package final class EventBus: Sendable {
         self.properties = properties
         arn = id.arn(partition: partition, region: region)
         policy = try properties.policy.map { node throws(ControlFault) in try Self.compile(node) }
-        resource = ResourceFacts(
-            arn: arn, account: id.account, tags: properties.tags.map { (key: $0.key, value: $0.value) })
+        placement = .nowhere
+        resource = Self.facts(id, arn, properties, .none)
+        staleResource = resource
+    }
+
+    /// The bus `other` of an account that stands elsewhere than it did.
+    private init(_ other: EventBus, placement: OrganizationPlacement) {
+        id = other.id
+        number = other.number
+        arn = other.arn
+        properties = other.properties
+        policy = other.policy
+        self.placement = placement
+        resource = Self.facts(other.id, other.arn, other.properties, placement.fact)
+        staleResource =
+            placement.expiresAt == nil ? resource : Self.facts(other.id, other.arn, other.properties, .unknown)
+    }
+
+    private static func facts(
+        _ id: EventBusID, _ arn: String, _ properties: Properties, _ organization: PrincipalFacts.OrganizationFact
+    ) -> ResourceFacts {
+        ResourceFacts(
+            arn: arn, account: id.account, organization: organization,
+            tags: properties.tags.map { (key: $0.key, value: $0.value) })
+    }
+
+    /// The same bus where its account stands now.
+    func standing(_ placement: OrganizationPlacement) -> EventBus {
+        placement === self.placement ? self : EventBus(self, placement: placement)
+    }
+
+    /// What conditions about the resource read at `now`.
+    package func resource(at now: Timestamp) -> ResourceFacts {
+        placement.isStale(at: now) ? staleResource : resource
     }
 
     private static func compile(_ node: JSONNode) throws(ControlFault) -> CompiledPolicy {

@@ -4,8 +4,13 @@ import JSON
 
 /// What a bus's resource policy must be before it is saved.
 enum PolicyAcceptance {
-    /// Refuses a document that is not valid IAM, or speaks of another resource than the bus it is put on.
-    static func require(_ document: JSONNode, resourceARN: String) throws(ControlFault) {
+    /// Refuses a document that is not valid IAM, speaks of another resource than the bus it is put on, or grants more
+    /// than its writer meant.
+    ///
+    /// - Parameter compatibility: `.aws` saves what AWS saves. Source: POLICY 3.
+    static func require(
+        _ document: JSONNode, resourceARN: String, compatibility: PolicyReview.Compatibility
+    ) throws(ControlFault) {
         let policy: PolicyDocument
         do throws(PolicyError) {
             policy = try PolicyDocument(
@@ -23,6 +28,12 @@ enum PolicyAcceptance {
                             + "this bus is `\(resourceARN)`.")
                 }
             }
+        }
+        let refusals = PolicyReview(policy, compatibility: compatibility).refusals
+        guard refusals.isEmpty else {
+            let reasons = refusals.map { String($0.description.trimmingPrefix("refused: ")) }
+            throw ControlFault(
+                .validation, "Parameter Policy is not valid. Reason: \(reasons.joined(separator: "; ")).")
         }
     }
 }

@@ -18,6 +18,9 @@ extension Snapshot {
             throw ControlFault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
         }
         try requireValid(properties.tags)
+        if let policy = properties.policy {
+            try requireAcceptable(policy, on: id.arn(partition: partition, region: region))
+        }
         let number = lastBusNumber + 1
         let bus = try EventBus(
             id: id, number: BusNumber(number), partition: partition, region: region, properties: properties)

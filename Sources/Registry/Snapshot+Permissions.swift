@@ -11,7 +11,7 @@ extension Snapshot {
         of id: EventBusID, with document: JSONNode, at now: Timestamp
     ) throws(ControlFault) -> Transition {
         guard let bus = buses[id] else { throw .noSuchBus("\(id.name)") }
-        try requireAcceptable(document, on: bus)
+        try requireAcceptable(document, on: bus.arn)
         return try changingEventBus(id, at: now) { $0.policy = document }
     }
 
@@ -22,7 +22,7 @@ extension Snapshot {
         guard let bus = buses[id] else { throw .noSuchBus("\(id.name)") }
         let kept = Self.statements(of: bus.properties.policy).filter { $0["Sid"]?.string != sid }
         let document = Self.document(kept + [statement])
-        try requireAcceptable(document, on: bus)
+        try requireAcceptable(document, on: bus.arn)
         return try changingEventBus(id, at: now) { $0.policy = document }
     }
 
@@ -52,12 +52,14 @@ extension Snapshot {
         ])
     }
 
-    private func requireAcceptable(_ document: JSONNode, on bus: EventBus) throws(ControlFault) {
+    /// What may be saved as the policy of the bus with that ARN.
+    func requireAcceptable(_ document: JSONNode, on arn: String) throws(ControlFault) {
         guard document.bytes().count <= declaration.quotas.policyCharacters else {
             throw ControlFault(
                 .policyLengthExceeded,
                 "The policy would have more than \(declaration.quotas.policyCharacters) characters.")
         }
-        try PolicyAcceptance.require(document, resourceARN: bus.arn)
+        try PolicyAcceptance.require(
+            document, resourceARN: arn, compatibility: declaration.policyCompatibility)
     }
 }

@@ -15,6 +15,7 @@ package final class Snapshot: Sendable {
     package let accounts: [AccountID: Bool]
     /// The identity policies of known principals, by ARN.
     package let identityPolicies: [String: PrincipalPolicies]
+    package let organizations: Organizations
     /// The highest bus number ever given.
     let lastBusNumber: UInt32
 
@@ -23,14 +24,16 @@ package final class Snapshot: Sendable {
 
     init(
         revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus], accessKeys: [String: AccessKey],
-        lastBusNumber: UInt32
+        lastBusNumber: UInt32, organizations: Organizations
     ) {
         self.revision = revision
         self.generation = generation
         self.declaration = declaration
-        self.buses = buses
+        let isSettled = buses.values.allSatisfy { $0.placement === organizations.placement(of: $0.id.account) }
+        self.buses = isSettled ? buses : buses.mapValues { $0.standing(organizations.placement(of: $0.id.account)) }
         self.accessKeys = accessKeys
         self.lastBusNumber = lastBusNumber
+        self.organizations = organizations
         trustDomains = Dictionary(
             declaration.trustDomains.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
@@ -69,6 +72,7 @@ extension Snapshot {
     ) throws(ControlStoreError) -> Snapshot {
         var buses: [EventBusID: EventBus] = [:]
         var keys: [String: AccessKey] = [:]
+        var organizations: [String: SignedOrganizationManifest] = [:]
         var last: UInt32 = 0
         for record in records {
             switch record.kind {
@@ -81,19 +85,22 @@ extension Snapshot {
                 guard record.key == busCounter, let number = UInt32(String(decoding: record.value, as: UTF8.self))
                 else { throw .unreadable(reason: "counter `\(record.key)`") }
                 last = max(last, number)
+            case .organization: organizations[record.key] = try SignedOrganizationManifest(record: record)
             }
         }
         return Snapshot(
-            revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last)
+            revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last,
+            organizations: Organizations(last: organizations))
     }
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
     package func adopting(_ declaration: Declaration, at now: Timestamp) throws(ControlFault) -> Transition {
+        let next = try organizations.adopting(declaration.organizations, at: now)
         var transition = Transition(
             snapshot: Snapshot(
                 revision: revision + 1, generation: generation + 1, declaration: declaration, buses: buses,
-                accessKeys: accessKeys,
-                lastBusNumber: lastBusNumber), changes: [])
+                accessKeys: accessKeys, lastBusNumber: lastBusNumber, organizations: next),
+            changes: next.changes(since: organizations))
         let defaults = declaration.accounts.filter(\.isLocal).map {
             Declaration.Seed(
                 id: EventBusID(account: $0.id, name: .default), description: nil, policy: nil, tags: [])
@@ -113,6 +120,7 @@ extension Snapshot {
     ) -> Snapshot {
         Snapshot(
             revision: revision + 1, generation: generation, declaration: declaration, buses: buses ?? self.buses,
-            accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber)
+            accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber,
+            organizations: organizations)
     }
 }

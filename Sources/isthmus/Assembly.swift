@@ -18,7 +18,12 @@ struct Assembly {
             partition: configuration.partition, region: configuration.region,
             accounts: try Self.accounts(configuration.accounts),
             trustDomains: try Self.trustAnchors(configuration.trustDomains), seeds: try Self.seeds(configuration.buses),
-            endpoints: try Self.endpoints(configuration.listeners), quotas: quotas)
+            endpoints: try Self.endpoints(configuration.listeners), quotas: quotas,
+            organizations: configuration.organizations.map {
+                OrganizationSource(
+                    origin: $0.manifest.path, manifest: $0.manifest.bytes, signature: $0.signature.bytes,
+                    publicKey: $0.publicKey)
+            }, policyCompatibility: configuration.policyCompatibility)
     }
 
     private static func accounts(_ accounts: [Configuration.Account]) throws(ProgramError) -> [Declaration.Account] {

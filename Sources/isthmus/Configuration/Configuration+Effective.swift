@@ -1,3 +1,4 @@
+import AccessPolicy
 import Cryptography
 import Domain
 import JSON
@@ -20,6 +21,10 @@ extension Configuration {
         out.line(1, "port", Int(admin.port))
         if !trustDomains.isEmpty { out.open(0, "trustDomains") }
         for domain in trustDomains { domain.write(to: &out) }
+        if !organizations.isEmpty { out.open(0, "organizations") }
+        for organization in organizations { organization.write(to: &out) }
+        out.open(0, "policies")
+        out.line(1, "compat", policyCompatibility.rawValue)
         writeAccounts(to: &out)
         if !buses.isEmpty { out.open(0, "buses") }
         for bus in buses { bus.write(to: &out) }
@@ -64,6 +69,14 @@ extension Configuration.TrustDomain {
         out.line(2, "revocationLists", revocationLists.map(\.path))
         out.line(2, "accounts", accounts.map(\.description))
         if let regions { out.line(2, "regions", regions) }
+    }
+}
+
+extension Configuration.Organization {
+    fileprivate func write(to out: inout YAMLText) {
+        out.item("manifest", manifest.path)
+        out.line(2, "signature", signature.path)
+        out.line(2, "publicKey", publicKeyPath)
     }
 }
 

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Cryptography
 import Domain
 
@@ -23,6 +24,10 @@ struct Configuration: Sendable {
     let accounts: [Account]
     /// Unique; each in a local account.
     let buses: [BusSeed]
+    /// Unique by key.
+    let organizations: [Organization]
+    /// Whose rules policies are held to when they are saved.
+    let policyCompatibility: PolicyReview.Compatibility
     let logLevel: LogLevel
     /// Event loops; nil is one a core.
     let threads: Int?
@@ -71,6 +76,16 @@ struct Configuration: Sendable {
         let accounts: [AccountID]
         /// Where it may be used; nil is everywhere.
         let regions: [String]?
+    }
+
+    /// Who is a member of what, signed; verified when it is put in force.
+    struct Organization: Sendable {
+        let manifest: LoadedFile
+        let signature: LoadedFile
+        /// Where `publicKey` was read.
+        let publicKeyPath: String
+        /// Ed25519.
+        let publicKey: PublicKey
     }
 
     struct Account: Sendable {

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 
 /// A configuration that was accepted, with what its operator should know.
@@ -13,6 +14,8 @@ struct ConfigurationLoader {
     /// The present moment, for certificates and revocation lists that are past theirs.
     let now: Timestamp
     let workingDirectory: String
+    /// What `policies.compat` says.
+    private(set) var policyCompatibility = PolicyReview.Compatibility.strict
 
     /// The largest YAML file that is read: what some ten thousand principals need.
     static let maximumDocumentBytes = 4 * 1024 * 1024
@@ -23,8 +26,7 @@ struct ConfigurationLoader {
 
     static let keys = [
         "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
-        "accounts",
-        "buses", "log", "threads",
+        "accounts", "organizations", "policies", "buses", "log", "threads",
     ]
 
     /// Reads `file` and every file it leads to.
@@ -34,7 +36,7 @@ struct ConfigurationLoader {
         _ file: String, from files: SourceFiles, now: Timestamp, workingDirectory: String
     ) throws(ConfigurationErrors) -> LoadedConfiguration {
         let findings = Findings()
-        let loader = ConfigurationLoader(files: files, findings: findings, now: now, workingDirectory: workingDirectory)
+        var loader = ConfigurationLoader(files: files, findings: findings, now: now, workingDirectory: workingDirectory)
         let configuration = loader.readConfiguration(file)
         guard findings.errors.isEmpty, let configuration else {
             throw ConfigurationErrors(diagnostics: findings.diagnostics.filter { $0.severity == .error })
@@ -57,7 +59,7 @@ struct ConfigurationLoader {
         throw ConfigurationErrors(diagnostics: findings.errors)
     }
 
-    private func readConfiguration(_ file: String) -> Configuration? {
+    private mutating func readConfiguration(_ file: String) -> Configuration? {
         guard let document = readDocument(file, namedAt: nil), let root = document.mapping(Self.keys) else {
             return nil
         }
@@ -65,10 +67,12 @@ struct ConfigurationLoader {
         let partition = readPartition(root["partition"])
         let dataDirectory = root.required("dataDirectory", "/var/lib/isthmus")?.text()
         checkDurability(root["durability"])
+        policyCompatibility = readPolicyCompatibility(root["policies"])
         let limits = readLimits(root["limits"])
         let listeners = readListeners(root.required("listeners", "[…]"))
         let admin = readAdmin(root.required("admin", "{address: 127.0.0.1, port: 9443}"))
         let trustDomains = readTrustDomains(root["trustDomains"], region: region)
+        let organizations = readOrganizations(root["organizations"])
         let accounts = readAccounts(root["accounts"], partition: partition)
         let buses = readBuses(root["buses"], accounts: accounts)
         let logLevel = readLogLevel(root["log"])
@@ -85,7 +89,7 @@ struct ConfigurationLoader {
         return Configuration(
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
-            logLevel: logLevel, threads: threads)
+            organizations: organizations, policyCompatibility: policyCompatibility, logLevel: logLevel, threads: threads)
     }
 
     /// Reads a YAML file; `value` is the place that names it, nil for the file of the command line.
