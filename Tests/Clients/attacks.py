@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import time
 
 import hpack
@@ -86,14 +87,19 @@ def client_context(gateway, leaf=None, alpn=("h2",), authority=None):
     return context
 
 
+#: So many handshakes at once: thousands in one Python would keep each other past the gateway's deadline.
+HANDSHAKES = threading.BoundedSemaphore(16)
+
+
 def connect_tls(port, context, timeout=10):
-    plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        return context.wrap_socket(plain, server_hostname="localhost")
-    except BaseException:
-        plain.close()
-        raise
+    with HANDSHAKES:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            return context.wrap_socket(plain, server_hostname="localhost")
+        except BaseException:
+            plain.close()
+            raise
 
 
 class Response:
@@ -202,7 +208,9 @@ class Attacker:
             if time.monotonic() > end:
                 return False
             if not progressed and self.closed is None:
-                select.select([self.socket] if wants_read else [], [self.socket] if view else [], [], 0.2)
+                poll = select.poll()
+                poll.register(self.socket, (select.POLLIN if wants_read else 0) | (select.POLLOUT if view else 0))
+                poll.poll(200)
         return not view and bool(until())
 
     def read_some(self):
