@@ -118,6 +118,9 @@ house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy"])
 house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "Identity"])
 house.tests("LedgerTests", ["Cryptography", "Ledger"])
 house.tests("BusTests", ["Domain", "Cryptography", "Ledger", "Bus"])
+house.tests(
+    "NetworkTests", ["Domain", "Cryptography", "TLS", "HTTP2", "Network"],
+    products: nio + [.product(name: "NIOEmbedded", package: "swift-nio")])
 house.tests("StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage"], products: grdb)
 house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "isthmus"])
 house.tests("Tidy", ["Domain"], exclude: ["exemptions.txt"])

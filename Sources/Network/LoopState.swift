@@ -91,6 +91,8 @@ final class LoopState: @unchecked Sendable {
     func scheduleRound() {
         if isRoundScheduled { return }
         isRoundScheduled = true
+        // INVARIANT: the time of a round is never that of an earlier one, or deadlines begin in the past.
+        roundTime = now()
         eventLoop.execute(roundTask)
     }
 
