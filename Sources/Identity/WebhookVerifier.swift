@@ -1,0 +1,232 @@
+import Cryptography
+package import Domain
+
+/// What a verified webhook proves.
+package struct WebhookProof: Sendable {
+    /// The place of the key among those given: which of two secrets in rotation was used.
+    package let keyIndex: Int
+    /// The message's id, when it is signed.
+    package let id: String?
+    /// When it was signed, when that is signed.
+    package let timestamp: Timestamp?
+    /// Whoever saw the request can send it again inside no window at all: keep its content's digest and delivery id.
+    package let isReplayable: Bool
+}
+
+/// Verifies webhooks of one source by its scheme and its active keys.
+package struct WebhookVerifier: Sendable {
+    package let scheme: WebhookScheme
+    private let codes: [Code]
+    private let pastToleranceSeconds: Int64
+    private let futureToleranceSeconds: Int64
+
+    /// The most keys: two in rotation, and room for a migration.
+    package static let maximumKeys = 8
+    /// The most signatures in one field: each is compared under each key.
+    package static let maximumSignatures = 16
+    /// The longest id. The vendors' have about thirty characters.
+    package static let maximumIDBytes = 256
+    /// How long ago a webhook may have been signed. Source: THREATS § 3.5.
+    package static let pastToleranceSeconds: Int64 = 300
+    /// How far in the future. Source: THREATS § 3.5.
+    package static let futureToleranceSeconds: Int64 = 60
+
+    /// - Parameter keys: 0 … `maximumKeys`, of kinds that the scheme takes.
+    package init(
+        scheme: WebhookScheme, keys: [WebhookKey],
+        pastToleranceSeconds: Int64 = Self.pastToleranceSeconds,
+        futureToleranceSeconds: Int64 = Self.futureToleranceSeconds
+    ) {
+        precondition(keys.count <= Self.maximumKeys)
+        self.scheme = scheme
+        codes = keys.map { Code($0, scheme: scheme) }
+        self.pastToleranceSeconds = pastToleranceSeconds
+        self.futureToleranceSeconds = futureToleranceSeconds
+    }
+
+    /// Verifies the request over the bytes of its body as received.
+    package func verify(_ request: Request, now: Timestamp) throws(WebhookRefusal) -> WebhookProof {
+        let claim: Claim
+        switch scheme {
+        case .standardWebhooks: claim = try standardClaim(request)
+        case .stripe: claim = try stripeClaim(request)
+        case .hmac(let described): claim = try describedClaim(request, described)
+        }
+        if let timestamp = claim.timestamp {
+            if timestamp.advanced(bySeconds: pastToleranceSeconds) < now { throw .stale }
+            if now.advanced(bySeconds: futureToleranceSeconds) < timestamp { throw .notYetValid }
+        }
+        return WebhookProof(
+            keyIndex: try match(claim), id: claim.id, timestamp: claim.timestamp, isReplayable: scheme.isReplayable)
+    }
+
+    /// The first key that made one of the signatures. Every key is tried against every signature, whatever the others
+    /// said: time must not tell which of two secrets is in use.
+    private func match(_ claim: Claim) throws(WebhookRefusal) -> Int {
+        var found: Int?
+        var isAnyKeyFit = false
+        for (index, code) in codes.enumerated() {
+            var isMatch = false
+            switch code {
+            case .sha256(let key):
+                let expected = key.authenticate(claim.text).withUnsafeBytes { Array($0) }
+                for signature in claim.codes { isMatch = ConstantTime.isEqual(expected, signature) || isMatch }
+                isAnyKeyFit = isAnyKeyFit || !claim.codes.isEmpty
+            case .sha512(let key):
+                let expected = HMACSHA512.authenticate(claim.text, key: key.bytes)
+                for signature in claim.codes { isMatch = ConstantTime.isEqual(expected, signature) || isMatch }
+                isAnyKeyFit = isAnyKeyFit || !claim.codes.isEmpty
+            case .ed25519(let key):
+                for signature in claim.signatures {
+                    let isValid = try verify(signature, claim.text, key)
+                    isMatch = isValid || isMatch
+                }
+                isAnyKeyFit = isAnyKeyFit || !claim.signatures.isEmpty
+            }
+            if isMatch, found == nil { found = index }
+        }
+        guard isAnyKeyFit else { throw .noKey }
+        guard let found else { throw .mismatch }
+        return found
+    }
+
+    private func verify(
+        _ signature: [UInt8], _ text: [UInt8], _ key: VerificationKey
+    ) throws(WebhookRefusal) -> Bool {
+        do throws(CryptographyError) {
+            return try key.isValid(signature: signature, for: text, by: .ed25519)
+        } catch {
+            throw .unavailable
+        }
+    }
+}
+
+/// A key made ready.
+private enum Code {
+    case sha256(HMACSHA256)
+    case sha512(SecretBytes)
+    case ed25519(VerificationKey)
+
+    init(_ key: WebhookKey, scheme: WebhookScheme) {
+        switch key {
+        case .publicKey(let key): self = .ed25519(key)
+        case .secret(let secret):
+            if case .hmac(let described) = scheme, described.hash == .sha512 {
+                self = .sha512(secret)
+            } else {
+                self = .sha256(HMACSHA256(key: secret.bytes))
+            }
+        }
+    }
+}
+
+/// What a request claims to be signed with.
+private struct Claim {
+    var codes: [[UInt8]] = []
+    var signatures: [[UInt8]] = []
+    let text: [UInt8]
+    let timestamp: Timestamp?
+    let id: String?
+}
+
+extension WebhookVerifier {
+    private func standardClaim(_ request: Request) throws(WebhookRefusal) -> Claim {
+        let id = try WebhookField.one("webhook-id", in: request)
+        let timestamp = try WebhookField.one("webhook-timestamp", in: request)
+        let field = try WebhookField.one("webhook-signature", in: request)
+        // `id.timestamp.body`: a point in the id would let one text be read as two messages.
+        guard id.count <= Self.maximumIDBytes, id.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ".") })
+        else { throw .malformedID }
+        var claim = Claim(
+            text: id + [UInt8(ascii: ".")] + timestamp + [UInt8(ascii: ".")] + request.body,
+            timestamp: try seconds(timestamp), id: String(decoding: id, as: UTF8.self))
+        let entries = field.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        guard entries.count <= Self.maximumSignatures else { throw .tooManySignatures }
+        for entry in entries {
+            guard let comma = entry.firstIndex(of: UInt8(ascii: ",")) else {
+                throw .malformed(field: "webhook-signature")
+            }
+            let version = entry[..<comma]
+            // Other versions are to come and are passed over.
+            guard version.elementsEqual("v1".utf8) || version.elementsEqual("v1a".utf8) else { continue }
+            guard let bytes = Base64Text.bytes(entry[(comma + 1)...]) else {
+                throw .malformed(field: "webhook-signature")
+            }
+            if version.count == 2 { claim.codes.append(bytes) } else { claim.signatures.append(bytes) }
+        }
+        if claim.codes.isEmpty && claim.signatures.isEmpty { throw .noKnownVersion }
+        return claim
+    }
+
+    private func stripeClaim(_ request: Request) throws(WebhookRefusal) -> Claim {
+        let field = try WebhookField.one("stripe-signature", in: request)
+        let elements = field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        // One more than the signatures, for the time.
+        guard elements.count <= Self.maximumSignatures + 1 else { throw .tooManySignatures }
+        var timestamp: [UInt8]?
+        var codes: [[UInt8]] = []
+        for element in elements {
+            guard let mark = element.firstIndex(of: UInt8(ascii: "=")) else {
+                throw .malformed(field: "stripe-signature")
+            }
+            let key = element[..<mark]
+            let value = element[(mark + 1)...]
+            if key.elementsEqual("t".utf8) {
+                if timestamp != nil { throw .malformedTimestamp }
+                timestamp = Array(value)
+            } else if key.elementsEqual("v1".utf8) {
+                guard let code = lowercaseHexadecimal(value) else { throw .malformed(field: "stripe-signature") }
+                codes.append(code)
+            }
+        }
+        guard let timestamp else { throw .malformedTimestamp }
+        if codes.isEmpty { throw .noKnownVersion }
+        return Claim(
+            codes: codes, text: timestamp + [UInt8(ascii: ".")] + request.body, timestamp: try seconds(timestamp),
+            id: nil)
+    }
+
+    private func describedClaim(_ request: Request, _ described: WebhookHMAC) throws(WebhookRefusal) -> Claim {
+        let field = try WebhookField.one(described.header, in: request)
+        guard let code = described.decode(field) else { throw .malformed(field: described.header) }
+        var timestamp: [UInt8] = []
+        var moment: Timestamp?
+        if let name = described.timestampHeader {
+            timestamp = try WebhookField.one(name, in: request)
+            moment = try seconds(timestamp)
+        }
+        var id: [UInt8] = []
+        if let name = described.idHeader {
+            id = try WebhookField.one(name, in: request)
+            guard id.count <= Self.maximumIDBytes, id.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+                throw .malformedID
+            }
+        }
+        return Claim(
+            codes: [code], text: try described.template.text(of: request, timestamp: timestamp, id: id),
+            timestamp: moment, id: described.idHeader == nil ? nil : String(decoding: id, as: UTF8.self))
+    }
+
+    /// Seconds since 1970 in one spelling: 1 … 11 digits, no sign, point or leading zero.
+    private func seconds(_ text: [UInt8]) throws(WebhookRefusal) -> Timestamp {
+        guard (1...11).contains(text.count), text.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            text.count == 1 || text[0] != UInt8(ascii: "0"), let seconds = Int64(String(decoding: text, as: UTF8.self))
+        else { throw .malformedTimestamp }
+        return Timestamp(seconds: seconds)
+    }
+}
+
+/// HMAC-SHA-512, for the described schemes only.
+///
+/// - Source: RFC 2104 § 2, RFC 4231
+enum HMACSHA512 {
+    private static let blockBytes = 128
+
+    /// The 64 bytes of the code of `message`.
+    static func authenticate(_ message: [UInt8], key: [UInt8]) -> [UInt8] {
+        let short = key.count > blockBytes ? SHA512.hash(key) : key
+        let block = short + [UInt8](repeating: 0, count: blockBytes - short.count)
+        let inner = SHA512.hash(block.map { $0 ^ 0x36 } + message)
+        return SHA512.hash(block.map { $0 ^ 0x5C } + inner)
+    }
+}
