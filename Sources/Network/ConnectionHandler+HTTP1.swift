@@ -39,6 +39,8 @@ extension ConnectionHandler {
             case .request(let request, let token):
                 deadlines?.observe(session, now: loop.now())
                 loop.worker.receive(request, connection, token)
+                // A pipelined request is handed out while answers are written: what it brought must be submitted, too.
+                loop.scheduleRound()
             case .refused(let refusal):
                 refuse(.http1(refusal))
                 loop.markDirty(self)
