@@ -11,7 +11,7 @@ import pytest
 import attacks
 from gateway import Gateway, wait_until
 from measures import report  # noqa: F401 (a fixture)
-from publishing import Flood, Publisher, assert_kept, body_of, entry, stored
+from publishing import Flood, Publisher, assert_kept, body_of, entry, stored, stored_until_mark
 from stracing import Strace
 
 LAST_STREAM = 2**31 - 1
@@ -101,7 +101,7 @@ def test_a_drain_answers_everything_it_took_over_http2(gateway, report, slow):
     assert all(response.reset is None and response.status == 200 for peer in peers for response in peer.responses.values())
     gateway.log.close()
     gateway.start()
-    assert_kept(acknowledged, stored(gateway))
+    assert_kept(acknowledged, stored_until_mark(gateway))
     gateway.stop()
 
 
@@ -149,7 +149,7 @@ def test_a_drain_answers_everything_it_took_over_http1(gateway, report):
     assert all(isinstance(error, allowed) for error in flood.broken), flood.broken
     gateway.log.close()
     gateway.start()
-    found = stored(gateway)
+    found = stored_until_mark(gateway)
     assert_kept(flood.acknowledged, found)
     unknown = len(found) - len(flood.acknowledged)
     report("H14", "HTTP/1.1: stored without an answer", unknown)
@@ -210,5 +210,5 @@ def test_a_second_sigterm_during_the_drain_does_no_harm(gateway):
     flood.wait()
     gateway.log.close()
     gateway.start()
-    assert_kept(flood.acknowledged, stored(gateway))
+    assert_kept(flood.acknowledged, stored_until_mark(gateway))
     gateway.stop()

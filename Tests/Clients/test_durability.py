@@ -1,8 +1,11 @@
 """What an acknowledgement is worth: kills, failing and full disks, and places where it could not be kept (D1, D5, D6, D8)."""
 
+import http.client
+import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -51,7 +54,7 @@ def test_what_was_acknowledged_survives_kill_9_at_random_moments(gateway, report
         began = time.monotonic()
         gateway.start()
         restarts.append(time.monotonic() - began)
-    found = stored(gateway)
+    found = stored_until_mark(gateway)
     gateway.stop()
     report("D1", "kills, acknowledged, stored, lost",
            f"{KILLS}, {len(acknowledged)}, {len(found)}, {len(acknowledged.keys() - found.keys())}")
@@ -80,7 +83,7 @@ def test_a_failing_fdatasync_stops_the_gateway_with_nothing_acknowledged_after(g
     assert all(answer.code == "InternalFailure" for answer in answers), answers
     # What was acknowledged was so by a sync that succeeded: none after the first failure.
     gateway.start()
-    found = stored(gateway)
+    found = stored_until_mark(gateway)
     assert_kept(flood.acknowledged, found)
     report("D5", "stored without an acknowledgement (allowed: the outcome was unknown)", len(found) - len(flood.acknowledged))
     gateway.stop()
@@ -111,6 +114,76 @@ def test_the_sender_at_a_failing_sync_is_told_that_the_outcome_is_unknown_and_it
     gateway.stop()
     assert getattr(answer, "status", None) == 500, f"no answer but {answer!r}"
     assert answer.code == "InternalFailure"
+
+
+put_small = lambda publisher, administrator, number: publisher.put(entry(number))
+put_large = lambda publisher, administrator, number: publisher.put(entry(number, size=900_000))
+create_bus = lambda publisher, administrator, number: administrator.post(
+    json.dumps({"Name": f"bus-{number}"}).encode(), target="AWSEvents.CreateEventBus")
+
+
+@pytest.mark.parametrize("call, fault, ask", [
+    ("pwrite64", "error=EIO:when=40+", put_small), ("pwrite64", "error=EIO:when=300+", put_large),
+    ("fdatasync", "error=EIO:when=12", put_large), ("fdatasync", "error=EIO:when=14", put_large),
+    ("fdatasync", "error=EIO:when=5+", create_bus)],
+    ids=["write-ahead log", "large writes", "sync among large commits", "sync near a checkpoint", "control tables"])
+def test_any_failing_write_or_sync_ends_the_gateway_with_status_5(gateway, report, call, fault, ask, request):
+    gateway.start().stop()
+    gateway.start(wrapper=Strace(gateway.folder / "trace.txt", call, f"{call}:{fault}").command)
+    acknowledged, answered = {}, 0
+    with Publisher(gateway) as publisher, Publisher(gateway, leaf=gateway.administrator) as administrator:
+        for number in range(200):
+            try:
+                answer = ask(publisher, administrator, number)
+            except (OSError, http.client.HTTPException):
+                break
+            if answer.status != 200:
+                assert answer.status == 500, answer
+                break
+            answered += 1
+            if answer.ids:
+                acknowledged[number] = answer.ids[0]
+    assert gateway.process.wait(timeout=10) == 5, gateway.logged()
+    gateway.log.close()
+    assert '"fail-stop"' in gateway.logged()
+    gateway.start()
+    assert_kept(acknowledged, stored_until_mark(gateway))
+    with Publisher(gateway, leaf=gateway.administrator) as administrator:
+        listed = administrator.post(b"{}", target="AWSEvents.ListEventBuses").json["EventBuses"]
+    if ask is create_bus:
+        assert len(listed) - 2 in (answered, answered + 1), listed
+    report("D5", f"failing {request.node.callspec.id}: answered before; exit", f"{answered}; 5")
+    gateway.stop()
+
+
+def test_a_disk_that_is_full_for_a_while_is_a_503_for_that_while(gateway, report):
+    """ENOSPC by strace at the writes of the log: unlike a small disk it ends by itself."""
+    gateway.start().stop()
+    gateway.start(wrapper=Strace(gateway.folder / "trace.txt", "pwrite64", "pwrite64:error=ENOSPC:when=40..60").command)
+    statuses, kept = [], {}
+    with Publisher(gateway) as publisher:
+
+        def again_after_full():
+            answer = publisher.put(entry(len(statuses)))
+            if answer.ids:
+                kept[len(statuses)] = answer.ids[0]
+            statuses.append(answer.status)
+            return answer.ids and 503 in statuses
+
+        wait_until(again_after_full, 20, "recovery")
+    assert set(statuses) == {200, 503}
+    report("D6", "ENOSPC at 21 writes: 503; then served again", statuses.count(503))
+    assert_kept(kept, stored(gateway))
+    assert set(stored(gateway)) == set(kept), "a request that was refused is stored"
+    signal_traced(gateway)
+
+
+def signal_traced(gateway):
+    """SIGTERM for a gateway that stands behind strace."""
+    children = open(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read().split()
+    os.kill(int(children[0]), signal.SIGTERM)
+    assert gateway.process.wait(timeout=40) == 0
+    gateway.log.close()
 
 
 @pytest.fixture
@@ -148,7 +221,7 @@ def test_a_full_disk_is_a_503_and_the_gateway_recovers_unattended(small_disk, re
         answer = publisher.put(entry(number))
         kept[number] = answer.ids[0]
         free = shutil.disk_usage(filler.parent).free
-        with open(filler, "wb") as file:
+        with open(filler, "wb"):
             subprocess.run(["fallocate", "-l", str(max(1, free - (1 << 20))), filler], check=True)
         while answer.ids:
             number += 1

@@ -3,10 +3,10 @@
 import http.client
 import json
 import os
+import select
 import socket
 import stat
 import subprocess
-import threading
 import time
 
 import pytest
@@ -264,22 +264,49 @@ def test_tail_shows_what_comes_from_now_on_and_from_a_sequence_to_a_limit():
         running.remove()
 
 
-@pytest.mark.parametrize("size, count", [(200_000, 20), (0, 1500)])
-def test_tail_shows_a_slow_reader_everything_before_it_ends(size, count, report):
-    running = Gateway().start()
+def test_tail_gives_a_slow_reader_every_event_before_it_ends(report):
+    """Readers of the control socket that begin to read only when the gateway has written, or ended, what it had."""
+    running, total = Gateway().start(), 1200
     try:
         with Publisher(running) as publisher:
-            for number in range(0, count, 10 if not size else 1):
-                assert publisher.put(*[entry(number + one, size=size) for one in range(1 if size else 10)]).ids
-        for _ in range(5):
-            ended = tail(running, "--from", "1", "--no-follow")
-            ended.stderr.readline()
-            # The reader begins when the writer has filled every buffer between them.
-            threading.Event().wait(0.3)
-            out, said = ended.communicate(timeout=20)
-            report("C2", f"tail of {count} events of {size + 400} bytes to a slow reader: whole lines",
-                   sum(line.endswith("}") for line in out.splitlines()))
-            assert ended.returncode == 0 and len(out.splitlines()) == count, said
+            for number in range(0, total, 10):
+                assert publisher.put(*[entry(number + one) for one in range(10)]).ids
+        readers = {}
+        for count in range(50, total, 50):
+            peer = readers[count] = socket.socket(socket.AF_UNIX)
+            peer.settimeout(10)
+            peer.connect(str(running.data / "control.sock"))
+            peer.sendall(json.dumps({
+                "verb": "tail", "account": OWNER, "bus": "orders", "from": total - count + 1, "follow": False}).encode() + b"\n")
+        ended = select.poll()
+        for peer in readers.values():
+            ended.register(peer, select.POLLRDHUP)
+        while ended.poll(1000):
+            for descriptor, _ in ended.poll(0):
+                ended.unregister(descriptor)
+        missing = {}
+        for count, peer in readers.items():
+            with peer, peer.makefile("rb") as lines:
+                whole = sum(line.endswith(b"}\n") for line in lines) - 1
+            if whole != count:
+                missing[count] = count - whole
+        running.stop()
+    finally:
+        running.remove()
+    report("C2", "slow readers of tail; of them without all events", f"{len(readers)}; {len(missing)}")
+    assert not missing, f"events that never came, by the number asked for: {missing}"
+
+
+def test_tail_shows_large_events_whole(report):
+    running, count = Gateway().start(), 20
+    try:
+        with Publisher(running) as publisher:
+            for number in range(count):
+                assert publisher.put(entry(number, size=200_000)).ids
+        ended = tail(running, "--from", "1", "--no-follow")
+        out, said = ended.communicate(timeout=20)
+        assert ended.returncode == 0, f"after {len(out.splitlines())} of {count} events: {said}"
+        assert [json.loads(line)["detail"]["n"] for line in out.splitlines()] == list(range(count))
         running.stop()
     finally:
         running.remove()
