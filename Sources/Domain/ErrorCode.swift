@@ -49,7 +49,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     /// What it means and what to do.
     package var help: String {
         switch self {
-        case .accessDenied: "no policy allows the call, or one denies it; ask for the decision id with `isthmus explain`"
+        case .accessDenied: "no policy allows the call, or one denies it; the owner of the bus finds the decision id in the log"
         case .concurrentModification: "another change of the same resource was under way; read it again and retry"
         case .expiredToken: "the session token is past its time; get new temporary credentials"
         case .incompleteSignature: "the Authorization header lacks a part or has one twice; sign again with an AWS SDK"

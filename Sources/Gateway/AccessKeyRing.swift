@@ -19,9 +19,10 @@ package final class AccessKeyRing: Sendable {
     /// `key`: the 32-byte key that seals secrets, derived from the gateway's master key.
     package init(key: [UInt8]) throws(CryptographyError) { box = try AES256GCM(key: key) }
 
-    /// The record of a key that is in force, `nil` when it is unknown, disabled, or its box cannot be opened.
+    /// The record of a key that is in force, `nil` when it is unknown, disabled, of a principal that is no longer declared,
+    /// or its box cannot be opened.
     package func record(id: String, in snapshot: Snapshot) -> AccessKeyRecord? {
-        guard let key = snapshot.accessKeys[id], key.isEnabled else { return nil }
+        guard let key = snapshot.accessKeys[id], key.isEnabled, snapshot.declares(key.principal) else { return nil }
         return opened.withLock { opened in
             if opened.revision < snapshot.revision {
                 opened.records = opened.records.filter { snapshot.accessKeys[$0.key]?.isEnabled == true }

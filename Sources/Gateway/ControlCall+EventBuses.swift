@@ -6,6 +6,9 @@ import Registry
 /// Create, describe, update, delete and list event buses.
 extension ControlCall {
     private static let descriptionCharacters = 512
+    /// A page ends at the bus that passes this, whatever the limit: with the longest policy it stays within what one
+    /// response may hold on HTTP/2.
+    private static let pageBytes = 128 * 1024
 
     func createEventBus() throws(Fault) -> Outcome {
         let name = try parameters.busName("Name")
@@ -71,13 +74,16 @@ extension ControlCall {
             (prefix.map { bus.id.name.description.hasPrefix($0) } ?? true)
                 && (token.map { bus.id.name.description > $0 } ?? true)
         }
-        let page = buses.prefix(limit)
         let answer = Self.answer { writer in
+            var shown = 0
             writer.key("EventBuses")
             writer.array { writer in
-                for bus in page { writer.object { Self.write(bus, to: &$0) } }
+                for bus in buses.prefix(limit) where writer.bytes.count < Self.pageBytes {
+                    writer.object { Self.write(bus, to: &$0) }
+                    shown += 1
+                }
             }
-            if page.count < buses.count, let last = page.last { writer.member("NextToken", "\(last.id.name)") }
+            if shown < buses.count, shown > 0 { writer.member("NextToken", "\(buses[shown - 1].id.name)") }
         }
         return Outcome(answer: answer)
     }

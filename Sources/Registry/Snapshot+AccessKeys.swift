@@ -1,14 +1,17 @@
-import Domain
+package import Domain
 
 /// Adds and disables access keys.
 extension Snapshot {
+    /// Whether the files of `accounts` name the principal.
+    package func declares(_ principal: Principal) -> Bool { identityPolicies[principal.arn] != nil }
+
     /// Adds a key for a principal of a known account.
     package func adding(_ key: AccessKey) throws(ControlFault) -> Transition {
         guard accounts[key.principal.account] != nil else {
             throw ControlFault(
                 .validation, "account \(key.principal.account) is not known here; add a file for it to `accounts`")
         }
-        guard identityPolicies[key.principal.arn] != nil else {
+        guard declares(key.principal) else {
             throw ControlFault(
                 .validation, "\(key.principal.arn) is not a principal of the account's file; add it there and reload")
         }

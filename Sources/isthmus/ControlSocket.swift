@@ -48,6 +48,22 @@ final class ControlConversation {
         }
     }
 
+    /// The next event as the gateway wrote it; nil when the gateway has no more.
+    ///
+    /// What a publisher put into it is not parsed here: the reader of the lines judges it.
+    ///
+    /// - Throws: what the gateway refused.
+    func nextEvent() throws(ProgramError) -> [UInt8]? {
+        switch try lines.next() {
+        case nil: return nil
+        case .tooLong?: throw ProgramError("the gateway's answer has a line over \(ControlAnswer.maximumBytes) bytes")
+        case .whole(let line)?:
+            // An event begins with its version; only a refusal begins with `error`.
+            if line.starts(with: "{\"error\":".utf8) { _ = try ControlAnswer(line) }
+            return line
+        }
+    }
+
     /// The one answer that must come.
     func answer() throws(ProgramError) -> ControlAnswer {
         guard let answer = try next() else {

@@ -113,8 +113,19 @@ extension GatewayProcess {
             configuration.listeners.map { "\($0.id) \($0.address):\($0.port) \($0.clientCertificate)" }
                 + ["\(configuration.admin.address):\(configuration.admin.port)", configuration.dataDirectory]
         }
-        guard places(next) != places(configuration) else { return }
-        log.log(.warning, "restart-needed", [("reason", "addresses, ports and the data directory change at a restart")])
+        var fixed: [String] = []
+        if places(next) != places(configuration) { fixed.append("addresses, ports, dataDirectory") }
+        for field in GatewayLimits.fields where field.name != "busesPerAccount" {
+            if next.limits[keyPath: field.place] != configuration.limits[keyPath: field.place] {
+                fixed.append("limits.\(field.name)")
+            }
+        }
+        if next.threads != configuration.threads { fixed.append("threads") }
+        if next.logLevel != configuration.logLevel { fixed.append("log.level") }
+        guard !fixed.isEmpty else { return }
+        log.log(
+            .warning, "restart-needed",
+            [("reason", .text("these settings change at a restart: \(fixed.joined(separator: ", "))"))])
     }
 
     /// Lets requests in flight finish, makes what they brought durable, and ends every thread.

@@ -29,8 +29,8 @@ struct Tail: ParsableCommand {
         let next = first.node["next"]?.uint64 ?? 0
         Output.complaint("tailing \(Printable.line(try first.text("tailing"))) from \(next)")
         var shown = 0
-        while shown < limit ?? .max, let event = try conversation.next() {
-            Output.line(event.bytes)
+        while shown < limit ?? .max, let event = try conversation.nextEvent() {
+            Output.line(event)
             shown += 1
         }
         if let limit, shown < limit, !endsAtNewest {
