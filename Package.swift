@@ -122,7 +122,7 @@ house.tests(
     "NetworkTests", ["Domain", "Cryptography", "TLS", "HTTP2", "Network"],
     products: nio + [.product(name: "NIOEmbedded", package: "swift-nio")])
 house.tests("StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage"], products: grdb)
-house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "isthmus"])
+house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Registry", "isthmus"])
 house.tests("Tidy", ["Domain"], exclude: ["exemptions.txt"])
 house.add(
     "log-exerciser", ["Domain", "Cryptography", "Registry", "Bus", "Storage"],
