@@ -134,7 +134,7 @@ def test_a_reader_that_does_not_read_holds_little_and_harms_nobody(gateway, repo
             except OSError:
                 break
         rise = resident_kib(pid) - before
-        report("H1", "requests of a peer that never reads; rise of RSS", f"{sent}; {rise / 1024:.1f} MiB")
+        report("H12", "requests of a peer that never reads; rise of RSS", f"{sent}; {rise / 1024:.1f} MiB")
         assert publisher.put(entry(0)).ids
     mute.close()
     gateway.stop()
@@ -154,7 +154,7 @@ def test_a_slow_reader_gets_all_its_answers(gateway, report):
             peer.send(attacks.window_update(stream, 100))
         assert peer.pump(until=lambda: all(peer.responses[stream].ended for stream in streams), seconds=10)
         assert all(peer.responses[stream].json["FailedEntryCount"] == 0 for stream in streams)
-        report("H1", "answers held back by the peer's window, then whole", len(streams))
+        report("H12", "answers held back by the peer's window, then whole", len(streams))
     assert len(stored_until_mark(gateway)) == len(streams)
     gateway.stop()
 

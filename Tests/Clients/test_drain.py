@@ -16,6 +16,7 @@ from stracing import Strace
 
 LAST_STREAM = 2**31 - 1
 IDLE_SECONDS = 3
+DRAIN_SECONDS = 2
 
 
 @pytest.fixture
@@ -212,3 +213,30 @@ def test_a_second_sigterm_during_the_drain_does_no_harm(gateway):
     gateway.start()
     assert_kept(flood.acknowledged, stored_until_mark(gateway))
     gateway.stop()
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+def test_a_drain_ends_in_its_time_although_a_peer_does_not_read_its_answers(gateway, report, leaves):
+    """DRAIN_SECONDS is what requests in flight get; a peer that pipelines and never reads gets no more."""
+    gateway.limits = {"drainSeconds": DRAIN_SECONDS}
+    gateway.write_configuration()
+    gateway.start()
+    ask = (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n"
+           b"X-Amz-Target: AWSEvents.ListEventBuses\r\nContent-Length: 2\r\n\r\n{}") * 50
+    mute = attacks.connect_tls(
+        gateway.port, attacks.client_context(gateway, gateway.administrator, alpn=["http/1.1"]), timeout=1)
+    with pytest.raises(TimeoutError):
+        while True:
+            mute.sendall(ask)
+    if leaves:
+        mute.close()
+    began = time.monotonic()
+    gateway.process.send_signal(signal.SIGTERM)
+    try:
+        code = gateway.process.wait(timeout=DRAIN_SECONDS + 8)
+    except subprocess.TimeoutExpired:
+        code = "still draining"
+    took = time.monotonic() - began
+    mute.close()
+    report("H14", f"drain with a mute HTTP/1.1 peer that {'leaves' if leaves else 'stays'}", f"{took:.1f} s; exit {code}")
+    assert code == 0 and took < DRAIN_SECONDS + 3
