@@ -47,6 +47,8 @@ package struct HTTP2Configuration: Sendable {
     package var bodyBytesPerSecond: UInt64 = 1024
     /// A response of which nothing could be sent for so long is reset.
     package var responseNanoseconds: UInt64 = 15_000_000_000
+    /// How long the rest of a request that was answered early is thrown away before its stream is reset.
+    package var discardNanoseconds: UInt64 = 1_000_000_000
     /// A connection without streams drains after this.
     package var idleNanoseconds: UInt64 = 60_000_000_000
     /// A connection drains at this age, plus or minus a tenth.

@@ -25,6 +25,8 @@ package enum HTTP2Error: Error, Equatable, Sendable {
     case drainTimeout
     /// nghttp2 refuses the bytes; the code is its `NGHTTP2_ERR_…`.
     case library(code: Int32)
+    /// nghttp2 ended the connection by itself, with this code in its GOAWAY.
+    case terminated(code: UInt32)
 
     /// The error code of the GOAWAY frame. Source: RFC 9113 section 7.
     package var goawayCode: UInt32 {
@@ -36,6 +38,7 @@ package enum HTTP2Error: Error, Equatable, Sendable {
             0xb
         case .drainTimeout: 0x0
         case .library: 0x1
+        case .terminated(let code): code
         }
     }
 
@@ -55,6 +58,22 @@ package enum HTTP2Error: Error, Equatable, Sendable {
         case .headerTimeout: "header_timeout"
         case .drainTimeout: "drain_timeout"
         case .library: "library"
+        case .terminated(let code): Self.name(of: code)
+        }
+    }
+
+    /// Source: RFC 9113 section 7; INTERNAL_ERROR is what nghttp2 says when its limit on resets is passed.
+    private static func name(of code: UInt32) -> StaticString {
+        switch code {
+        case 0x1: "protocol_error"
+        case 0x2: "library_limit"
+        case 0x3: "flow_control_error"
+        case 0x4: "settings_timeout"
+        case 0x5: "stream_closed"
+        case 0x6: "frame_size_error"
+        case 0x9: "compression_error"
+        case 0xb: "enhance_your_calm"
+        default: "terminated"
         }
     }
 }

@@ -70,6 +70,12 @@ extension HTTP2ServerSession {
         case .headers, .offered, .working: return
         case .content:
             guard now >= contentDeadline(at: place) else { return isDue(at: contentDeadline(at: place)) }
+        case .discarding:
+            let until = streams[place].since + configuration.discardNanoseconds
+            guard now >= until else { return isDue(at: until) }
+            nghttp2_submit_rst_stream(library, 0, streams[place].id, NGHTTP2_NO_ERROR.rawValue)
+            streams[place].since = now
+            return isDue(at: now + configuration.discardNanoseconds)
         case .answering:
             let until = streams[place].since + configuration.responseNanoseconds
             guard now >= until else { return isDue(at: until) }
@@ -110,7 +116,6 @@ extension HTTP2ServerSession {
         resetsDue = []
         headsDue = []
         streamCreditsDue = []
-        earlyEnds = []
         if orphans.isEmpty { orphans = [] }
         block.shrink()
     }

@@ -91,7 +91,6 @@ extension HTTP2ServerSession {
 
     private func refuse(_ place: Int, _ refusal: HTTP2Refusal) {
         streams[place].request = nil
-        streams[place].isRefused = true
         streams[place].stage = .offered
         inbox.append(.refused(streamID: streams[place].id, refusal))
     }
@@ -113,7 +112,7 @@ extension HTTP2ServerSession {
         guard let place = place(of: streamID) else { return 0 }
         if block.place == place { block.place = -1 }
         switch streams[place].stage {
-        case .headers, .answering: break
+        case .headers, .answering, .discarding: break
         case .content: bufferedBodyBytes -= streams[place].request?.body.count ?? 0
         case .offered: withdraw(streamID)
         case .working:

@@ -95,7 +95,7 @@ extension HTTP2ServerSession {
             // Refused by its head.
             bufferedBodyBytes -= streams[place].request?.body.count ?? 0
             streams[place].request = nil
-        case .headers, .offered, .answering: return false
+        case .headers, .offered, .answering, .discarding: return false
         }
         return true
     }
@@ -155,11 +155,7 @@ extension HTTP2ServerSession {
             if let bytes, count > 0 { output.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count)) }
             if case .closing = phase { return }
             guard count <= 0 else { continue }
-            if earlyEnds.isEmpty && (isCalmAsked || !meter.isGlitchWarningDue(now: now)) { return }
-            for streamID in earlyEnds {
-                nghttp2_submit_rst_stream(library, 0, streamID, NGHTTP2_NO_ERROR.rawValue)
-            }
-            earlyEnds.removeAll(keepingCapacity: true)
+            if isCalmAsked || !meter.isGlitchWarningDue(now: now) { return }
             askForCalm()
         }
     }
@@ -203,6 +199,10 @@ extension HTTP2ServerSession {
             resetsSent += 1
             if violationsToBeReset > 0 { violationsToBeReset -= 1 } else { countGlitch() }
             return 0
+        case NGHTTP2_GOAWAY.rawValue:
+            let code = frame.pointee.goaway.error_code
+            if code != NGHTTP2_NO_ERROR.rawValue { silentEnd = .terminated(code: code) }
+            return 0
         case NGHTTP2_DATA.rawValue: meter.dataFrameSent()
         case NGHTTP2_HEADERS.rawValue: break
         default: return 0
@@ -210,8 +210,21 @@ extension HTTP2ServerSession {
         if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
             nghttp2_session_get_stream_remote_close(library, header.stream_id) == 0
         {
-            earlyEnds.append(header.stream_id)
+            discardRest(of: header.stream_id)
         }
         return 0
+    }
+
+    /// The answer is out before its request has ended: what still comes is thrown away for a moment, so that a client
+    /// that is still writing reads the answer and not only a reset. Source: RFC 9113 section 8.1.
+    ///
+    /// The stream's window is not opened again, so at most what it still holds can come.
+    private func discardRest(of streamID: Int32) {
+        guard let place = place(of: streamID) else { return }
+        streams[place].stage = .discarding
+        streams[place].response = []
+        streams[place].responseSent = 0
+        streams[place].since = now
+        isDue(at: now + configuration.discardNanoseconds)
     }
 }

@@ -46,11 +46,11 @@ package final class HTTP2ServerSession {
     @exclusivity(unchecked) var connectionCredit = 0
     /// Violations already counted whose RST_STREAM is still to be sent.
     @exclusivity(unchecked) var violationsToBeReset = 0
-    /// Streams answered before their request had ended.
-    @exclusivity(unchecked) var earlyEnds: [Int32] = []
     /// Content bytes the connection's window is to be told of.
     @exclusivity(unchecked) var isGlitchBucketEmpty = false
     @exclusivity(unchecked) var isCalmAsked = false
+    /// The GOAWAY that ended the connection without `receive` throwing, until it is asked for.
+    @exclusivity(unchecked) var silentEnd: HTTP2Error?
 
     // The header block under way. There is never more than one on a connection.
     @exclusivity(unchecked) var block = HeaderBlock()
@@ -102,6 +102,10 @@ package final class HTTP2ServerSession {
         if case .closing(let reason, _) = phase { return reason }
         return nil
     }
+
+    /// Why the connection was ended by a GOAWAY that `produce` gave and that neither `receive` nor `closeReason` told of;
+    /// told once.
+    package func takeSilentEnd() -> HTTP2Error? { silentEnd.take() }
 
     /// Whether there is nothing left to read or to send: close the socket.
     package var wantsClose: Bool {

@@ -2,7 +2,7 @@ import Domain
 
 /// One stream of a server session, from its first HEADERS to its close.
 ///
-///     headers ─▶ content ─▶ offered ─▶ working ─▶ answering ─▶ (closed)
+///     headers ─▶ content ─▶ offered ─▶ working ─▶ answering ─▶ (discarding) ─▶ (closed)
 ///        └──────────┴─▶ offered as refused ──▶ working ─▶ answering
 struct ServerStream {
     enum Stage {
@@ -13,12 +13,12 @@ struct ServerStream {
         /// Handed out, not yet answered.
         case working
         case answering
+        /// Answered; the rest of the request is thrown away.
+        case discarding
     }
 
     var id: Int32 = 0
     var stage = Stage.headers
-    /// What arrives of it now is thrown away.
-    var isRefused = false
     var isHead = false
     var request: Request?
     /// Of `content-length`, -1 when there was none.

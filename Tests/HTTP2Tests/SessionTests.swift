@@ -78,7 +78,7 @@ struct SessionTests {
         }
     }
 
-    @Test("H15: the answer to a refused upload stops it with RST_STREAM, and at most a window was read")
+    @Test("H15: a refused upload is answered, thrown away for a second, and then stopped with RST_STREAM")
     func refusedUpload() {
         let peer = Peer()
         peer.writer.headers(stream: 1, FrameWriter.post + [("content-length", "2097153")], ends: false)
@@ -88,6 +88,14 @@ struct SessionTests {
         peer.send()
         #expect(peer.session.bufferedBodyBytes == 0)
         #expect(peer.respond(1, status: 413))
+        peer.collect()
+        #expect(peer.resets.isEmpty)
+        peer.writer.data(stream: 1, Array(Self.body[..<16_000]), ends: false)
+        peer.send()
+        peer.pass(seconds: 0.9)
+        peer.collect()
+        #expect(peer.resets.isEmpty)
+        peer.pass(seconds: 0.2)
         peer.collect()
         #expect(peer.resets.map(\.code) == [0])
         #expect(peer.sent(type: 8).allSatisfy { $0.stream == 0 })
