@@ -11,6 +11,7 @@ package final class AcceptGate: Sendable {
 
     private struct Counts {
         var open = 0
+        var accepted = 0
         var handshaking: [String: Int] = [:]
         var principals: [String: Int] = [:]
     }
@@ -23,6 +24,14 @@ package final class AcceptGate: Sendable {
     /// Connections open now, for the metrics.
     package var openConnections: Int { counts.withLock { $0.open } }
 
+    /// Connections let in since this was last asked, for the metrics.
+    package func takeAccepted() -> Int {
+        counts.withLock { counts in
+            defer { counts.accepted = 0 }
+            return counts.accepted
+        }
+    }
+
     /// Counts a new connection in, unfinished; every `.admitted` is matched by one `leave`.
     func enter(address: String) -> OnAccept {
         counts.withLock { counts in
@@ -30,6 +39,7 @@ package final class AcceptGate: Sendable {
             let handshaking = counts.handshaking[address, default: 0]
             guard handshaking < budgets.handshakingPerAddress else { return .overHandshaking }
             counts.open += 1
+            counts.accepted += 1
             counts.handshaking[address] = handshaking + 1
             return .admitted
         }

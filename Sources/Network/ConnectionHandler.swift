@@ -85,11 +85,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelActive(context: ChannelHandlerContext) {
-        sourceAddress = context.channel.remoteAddress?.ipAddress ?? ""
+        sourceAddress = SourceSlot.unmapped(context.channel.remoteAddress?.ipAddress ?? "")
         connection = Connection(
             facts: ConnectionFacts(listener.configuration, sourceAddress: sourceAddress), handler: self,
             gate: listener.gate)
-        guard listener.configuration.admits(sourceAddress) else { return turnAway(.network, context) }
+        guard listener.configuration.sources.admits(sourceAddress) else { return turnAway(.network, context) }
         switch listener.gate.enter(address: sourceAddress) {
         case .admitted: break
         case .overBudget: return turnAway(.connectionBudget, context)
@@ -164,11 +164,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// Back-pressure: the log is behind, the peer does not read its answers, or a request waits for one.
     private func mustWithhold(_ context: ChannelHandlerContext) -> Bool {
-        if loop.worker.withholdsReading { return true }
         switch life {
-        case .closing, .lingering, .closed: return false
-        case .opening, .open: break
+        case .opening, .closing, .lingering, .closed: return false
+        case .open: break
         }
+        // The admin pages answer whatever the log does.
+        if loop.worker.withholdsReading, tls != nil { return true }
         if !context.channel.isWritable { return true }
         switch engine {
         case .none: return false
@@ -226,6 +227,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .http2(let session):
             let now = loop.roundTime
             while write(context, { session.produce(into: &$0, limit: LoopState.outputChunkBytes, now: now) }) {}
+            if let reason = session.takeSilentEnd() { refuse(.http2Connection("\(reason.name)")) }
             if session.wantsClose { endOutput(context) }
         }
         if case .closing = life { endOutput(context) }

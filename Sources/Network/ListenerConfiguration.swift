@@ -12,8 +12,8 @@ package struct ListenerConfiguration: Sendable {
     package var backlog = 1024
     package var limits = ConnectionLimits()
     package var security: ListenerSecurity
-    /// Whether an address may connect: the listener's security group.
-    package var admits: @Sendable (_ sourceAddress: String) -> Bool = { _ in true }
+    /// Which addresses may connect.
+    package var sources = SourceSlot()
 
     package init(id: String, host: String, port: Int, security: ListenerSecurity) {
         self.id = id
