@@ -31,7 +31,8 @@ extension ConnectionHandler {
             case .refused(let streamID, let refusal):
                 refuse(.http2Request(status: refusal.status))
                 let answer = Response(
-                    status: refusal.status, contentType: .text, requestID: loop.nextRequestID(), body: [])
+                    status: refusal.status, contentType: RefusalContent.type, requestID: loop.nextRequestID(),
+                    body: RefusalContent.make(status: refusal.status, message: refusal.message))
                 session.respond(to: streamID, with: answer, now: loop.roundTime)
             case .reset(let streamID): loop.worker.reset(connection, StreamToken(stream: streamID))
             }

@@ -21,10 +21,10 @@ enum HTTP1Answer {
     static func append(_ refusal: HTTP1Refusal, to buffer: inout [UInt8]) {
         appendStatus(refusal.status, to: &buffer)
         buffer.append("content-type: ")
-        buffer.append(Response.ContentType.text.text)
-        appendEnd(length: refusal.message.utf8.count + 1, closes: true, to: &buffer)
-        buffer.append(contentsOf: refusal.message.utf8)
-        buffer.append(HTTP1Syntax.lineFeed)
+        buffer.append(RefusalContent.type.text)
+        let content = RefusalContent.make(status: refusal.status, message: refusal.message)
+        appendEnd(length: content.count, closes: true, to: &buffer)
+        buffer.append(contentsOf: content)
     }
 
     private static func appendStatus(_ status: UInt16, to buffer: inout [UInt8]) {

@@ -5,7 +5,7 @@ package enum HTTP1Refusal: String, Error, CaseIterable, Sendable {
     case absoluteFormHostDiffers = "the host of the target differs from `Host`"
     case bareCarriageReturn = "a carriage return without a line feed"
     case bareLineFeed = "a line feed without a carriage return"
-    case bodyTooLarge = "the content is over the limit"
+    case bodyTooLarge = "the content is over the limit of 2 MiB; send fewer or smaller entries"
     case chunkExtensionsTooLong = "the chunk extensions are too long"
     case chunkMalformed = "a chunk is malformed"
     case contentLengthInvalid = "`Content-Length` must be 1 to 19 digits"
@@ -24,9 +24,9 @@ package enum HTTP1Refusal: String, Error, CaseIterable, Sendable {
     case methodInvalid = "the method is malformed"
     case requestLineMalformed = "the request line is malformed"
     case targetInvalid = "the request target is malformed"
-    case targetTooLong = "the request target is over the limit"
+    case targetTooLong = "the request target is over the limit of 8 KiB; API calls are sent to `/`"
     case timeout = "the request took too long"
-    case tooManyFields = "the header fields are over the limit"
+    case tooManyFields = "the header fields are over the limit of 16 KiB and 100 fields; send fewer or shorter ones"
     case trailersRefused = "trailer fields are not taken"
     case transferEncodingInVersion10 = "`Transfer-Encoding` in HTTP/1.0"
     case transferEncodingInvalid = "`Transfer-Encoding` must be `chunked`, once"
@@ -45,6 +45,6 @@ package enum HTTP1Refusal: String, Error, CaseIterable, Sendable {
         }
     }
 
-    /// One line for the answer and the audit log.
+    /// One line for the answer and the audit log: no quotation mark, backslash or control character.
     package var message: String { rawValue }
 }

@@ -156,6 +156,8 @@ final class LoopState: @unchecked Sendable {
         let time = now()
         roundTime = time
         for handler in connections { handler.tick(time) }
+        // The log may have caught up through another loop's commit, of which this one hears nothing.
+        worker.onWake()
         settle()
         isTicking = false
         if !connections.isEmpty { scheduleTick() }

@@ -9,7 +9,7 @@ package final class LoopWorker {
     package let receive: (consuming Request, Connection, StreamToken) -> Void
     /// Everything that was ready has been read: submit what was gathered as one batch.
     package let cycleEnd: () -> Void
-    /// Someone called the wake-up function since the last time.
+    /// Someone called the wake-up function since the last time, or half a second has passed.
     package let onWake: () -> Void
     /// The peer gave a request up before its answer: cancel what can be cancelled. No answer will be sent.
     package let reset: (Connection, StreamToken) -> Void
