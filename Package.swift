@@ -107,6 +107,13 @@ house.add(
         name: "isthmus", dependencies: program.map { .target(name: $0) } + yams + arguments + signals,
         swiftSettings: strict))
 
+// tests · fakes and generators
+let kit = ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "Bus"]
+house.add(
+    "TestKit", kit,
+    .target(
+        name: "TestKit", dependencies: kit.map { .target(name: $0) }, path: "Tests/TestKit", swiftSettings: strict))
+
 // tests · one target for each module
 house.tests("DomainTests", ["Domain"])
 house.tests("JSONTests", ["JSON"])
@@ -117,11 +124,19 @@ house.tests("HTTP2Tests", ["CNghttp2", "Domain", "HTTP2"])
 house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy"])
 house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "Identity"])
 house.tests("LedgerTests", ["Cryptography", "Ledger"])
-house.tests("BusTests", ["Domain", "Cryptography", "Ledger", "Bus"])
+house.tests("RegistryTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "TestKit"])
+house.tests(
+    "BusTests", ["Domain", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry", "Bus", "TestKit"])
 house.tests(
     "NetworkTests", ["Domain", "Cryptography", "TLS", "HTTP2", "Network"],
     products: nio + [.product(name: "NIOEmbedded", package: "swift-nio")])
 house.tests("StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage"], products: grdb)
+house.tests(
+    "GatewayTests",
+    [
+        "Domain", "JSON", "Telemetry", "Cryptography", "AccessPolicy", "Identity", "Registry", "Bus", "Network",
+        "Gateway", "TestKit",
+    ])
 house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Registry", "isthmus"])
 house.tests("Tidy", ["Domain"], exclude: ["exemptions.txt"])
 house.add(

@@ -1,0 +1,97 @@
+import AccessPolicy
+import Bus
+import Cryptography
+import Domain
+import Identity
+import Network
+import Registry
+import Synchronization
+import Telemetry
+import TestKit
+
+@testable import Gateway
+
+/// A real listener, in the clear on loopback, with real workers on fakes: the log, the control store, the clock.
+///
+/// There is no client certificate here, so every caller signs.
+struct TestGateway {
+    static let authority = "gateway.example"
+
+    let store = InMemoryControlStore()
+    let log = ScriptedEventLog()
+    let clock = SettableClock()
+    let lines = Lines()
+    let registry: Registry
+    let services: Services
+    let plane: ControlPlane
+    private let loops: EventLoops
+    private let listener: Listener
+    private let controlLoop: Task<Void, Never>
+
+    /// What was logged.
+    final class Lines: Sendable {
+        private let all = Mutex<[String]>([])
+
+        func append(_ line: [UInt8]) { all.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
+        var text: String { all.withLock { $0.joined() } }
+    }
+
+    static func start(_ snapshot: Snapshot, settings: Services.Settings = .init()) async throws -> TestGateway {
+        try await TestGateway(snapshot, settings)
+    }
+
+    private init(_ snapshot: Snapshot, _ settings: Services.Settings) async throws {
+        let metrics = Metrics()
+        registry = Registry(snapshot)
+        let logger = Logger(level: .info, clock: clock.clock, metrics: metrics, sink: { [lines] in lines.append($0) })
+        plane = ControlPlane(
+            registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock, onFatal: { _ in })
+        let services = Services(
+            registry: registry, log: log, eventIDs: try EventIDCodec(key: [UInt8](repeating: 1, count: 32)),
+            controlLine: ControlLine(), accessKeys: try AccessKeyRing(key: [UInt8](repeating: 2, count: 32)),
+            metrics: metrics, logger: logger, clock: clock.clock, monotonic: { 0 }, random: .seeded(1),
+            settings: settings)
+        self.services = services
+        let pages = AdminPages(metrics: metrics, refresh: {})
+        let rules = SigV4Rules(region: Scene.region, services: ["events", "sts"])
+        loops = EventLoops(count: 1) { _, wake in
+            RequestWorker(
+                services: services, authenticator: Authenticator(rules: rules), pages: pages, wake: wake,
+                seed: (1, 2, 3, 4)
+            ).makeLoopWorker()
+        }
+        listener = try await Listener.start(
+            ListenerConfiguration(id: Scene.listener, host: "127.0.0.1", port: 0, security: .plaintext), on: loops,
+            gate: AcceptGate(budgets: ConnectionBudgets()))
+        controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
+    }
+
+    var port: Int { listener.port }
+
+    /// Makes an access key for a principal and returns what signs with it.
+    func signer(_ principal: Principal, id: String = "AKIAIOSFODNN7EXAMPLE") async throws -> SigV4Signer {
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+        let box = try services.accessKeys.seal(Array(secret.utf8), for: id, random: .seeded(2))
+        let key = AccessKey(
+            id: id, principal: principal, isEnabled: true, createdAt: clock.now, sealedSecret: box)
+        try await plane.change { snapshot throws(ControlFault) in try snapshot.adding(key) }
+        return SigV4Signer(accessKeyID: id, secret: secret)
+    }
+
+    /// The fields of a signed call of `operation`.
+    func fields(
+        _ operation: String, _ body: String, _ signer: SigV4Signer, more: [(name: String, value: String)] = []
+    ) -> [(name: String, value: String)] {
+        signer.sign(
+            [("x-amz-target", "AWSEvents.\(operation)"), ("content-type", "application/x-amz-json-1.1")] + more,
+            authority: Self.authority, body: Array(body.utf8), at: clock.now)
+    }
+
+    func stop() async {
+        log.release()
+        await listener.close()
+        services.controlLine.close()
+        await controlLoop.value
+        await loops.shutdown()
+    }
+}
