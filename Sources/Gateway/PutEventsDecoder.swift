@@ -60,11 +60,14 @@ struct PutEventsDecoder {
                 "'[…]'", "Member must have length less than or equal to \(Limits.entriesPerRequest)")
         }
         var total = 0
+        var storedBytes = 0
         for (index, element) in list.enumerated() {
             guard let object = element.object else { throw Self.wrongType("/Entries/\(index)", "an object") }
             total += try decodeEntry(object, index)
+            if case .entry(let entry) = entries[index].content { storedBytes += entry.buffer.count }
         }
-        guard total < entriesBytes else {
+        // INVARIANT: no frame is longer than `EventFrame.bytesLimit`, though resources without text are billed nothing.
+        guard total < entriesBytes, storedBytes <= Limits.wireBodyBytes else {
             throw Fault(.validation, "Total size of the entries in the request is over the limit.")
         }
     }
@@ -182,7 +185,7 @@ private struct EntryFields {
         guard !isRepeated, let seconds = value.double, seconds >= 0, seconds < 253_402_300_800 else {
             throw PutEventsDecoder.wrongType("/Entries/\(index)/Time", "one number of seconds since 1970")
         }
-        return Timestamp(milliseconds: Int64((seconds * 1000).rounded()))
+        return Timestamp(milliseconds: min(Int64((seconds * 1000).rounded()), 253_402_300_799_999))
     }
 
     func billedBytes(resourceBytes: Int) -> Int {
