@@ -34,6 +34,8 @@ package final class RequestWorker {
     var ids: RequestIDs
     var batch: AppendBatch?
     var waiting = SlotTable<Waiting>()
+    /// What the gauge of requests in flight holds of this loop.
+    private var countedInFlight = 0
     private var drained: [AppendCompletion] = []
     /// Set by Network's record of functions; asks it not to read while the log is behind.
     private var withholdReading: (Bool) -> Void = { _ in }
@@ -61,8 +63,14 @@ package final class RequestWorker {
     package func makeLoopWorker() -> LoopWorker {
         let worker = LoopWorker(
             receive: { [self] in receive($0, $1, $2) },
-            cycleEnd: { [self] in submit() },
-            onWake: { [self] in answerWaiting() },
+            cycleEnd: { [self] in
+                submit()
+                countInFlight()
+            },
+            onWake: { [self] in
+                answerWaiting()
+                countInFlight()
+            },
             refused: { [services] in services.record($0) })
         withholdReading = { [unowned worker] in worker.withholdsReading = $0 }
         return worker
@@ -163,6 +171,14 @@ package final class RequestWorker {
         holdBack()
     }
 
+    /// Brings the gauge up to date, once a round: the loops share it.
+    private func countInFlight() {
+        let count = waiting.count
+        guard count != countedInFlight else { return }
+        services.metrics.add(count - countedInFlight, to: .requestsInFlight)
+        countedInFlight = count
+    }
+
     private func answerWaiting() {
         completions.drain(into: &drained)
         for completion in drained {
@@ -177,10 +193,13 @@ package final class RequestWorker {
     }
 
     /// Back-pressure: while the log is behind, sockets of this loop are not read.
+    ///
+    /// INVARIANT: a loop withholds only while it waits for an answer of its own. That answer wakes it to look again;
+    /// what other loops wait for would not.
     private func holdBack() {
         let bytes = services.log.waitingBytes
         let limit = isWithholding ? services.settings.logLowWaterBytes : services.settings.logHighWaterBytes
-        guard (bytes > limit) != isWithholding else { return }
+        guard (bytes > limit && waiting.count > 0) != isWithholding else { return }
         isWithholding.toggle()
         withholdReading(isWithholding)
     }
