@@ -114,7 +114,9 @@ package final class Admission {
         case .success(let named): id = named
         case .failure(let refused): return .failure(refused)
         }
-        if let bus = snapshot.bus(id), snapshot.isLocal(id.account) { return .success(bus) }
+        // INVARIANT: the binding is decided before anything is said that depends on whether the bus exists.
+        if let denial = bindingDenial(entry, request) { return .failure(Refused(denial: denial)) }
+        if let bus = snapshot.bus(id) { return .success(bus) }
         guard id.account == request.caller.account else {
             // INVARIANT: the words of a missing bus of another account are those of one whose policy is silent.
             let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
