@@ -31,7 +31,8 @@ package final class CallerFacts: Sendable {
             placement.expiresAt == nil ? principal : PrincipalFacts(caller.principal, organization: .unknown)
         policies = snapshot.ownSide(of: caller.principal)
         let listener = snapshot.declaration.endpoints[caller.endpoint]
-        endpoint = listener?.policy.map { [$0] } ?? []
+        // A listener that the declaration dropped serves until the restart: its policy unknown, it lets nothing pass.
+        endpoint = listener.map { $0.policy.map { [$0] } ?? [] } ?? [.denyingAll]
         var facts = ContextFacts()
         facts.set(.sourceVpce, caller.endpoint)
         if let vpc = listener?.vpc { facts.set(.sourceVpc, vpc) }
@@ -65,4 +66,17 @@ extension Snapshot {
         guard isLocal(principal.account) else { return nil }
         return identityPolicies[principal.arn] ?? PrincipalPolicies.none
     }
+}
+
+extension CompiledPolicy {
+    /// Denies everything to everyone.
+    fileprivate static let denyingAll: CompiledPolicy = {
+        let statement = #"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}"#
+        let text = #"{"Version":"2012-10-17","Statement":["# + statement + "]}"
+        do throws(PolicyError) {
+            return CompiledPolicy(try PolicyDocument(parsing: text, kind: .endpoint), name: "undeclared endpoint")
+        } catch {
+            preconditionFailure("the policy that denies everything is valid: \(error)")
+        }
+    }()
 }
