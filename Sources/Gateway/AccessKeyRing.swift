@@ -22,18 +22,27 @@ package final class AccessKeyRing: Sendable {
     /// The record of a key that is in force, `nil` when it is unknown, disabled, of a principal that is no longer declared,
     /// or its box cannot be opened.
     package func record(id: String, in snapshot: Snapshot) -> AccessKeyRecord? {
-        guard let key = snapshot.accessKeys[id], key.isEnabled, snapshot.declares(key.principal) else { return nil }
-        return opened.withLock { opened in
+        opened.withLock { opened in
             if opened.revision < snapshot.revision {
-                opened.records = opened.records.filter { snapshot.accessKeys[$0.key]?.isEnabled == true }
+                opened.records = opened.records.filter { Self.inForce($0.key, snapshot) != nil }
                 opened.revision = snapshot.revision
             }
+            guard let key = Self.inForce(id, snapshot) else { return nil }
             if let record = opened.records[id] { return record }
             guard let secret = open(key) else { return nil }
             let record = AccessKeyRecord(id: id, principal: key.principal, secret: SecretBytes(secret))
-            opened.records[id] = record
+            // A loop that has yet to take the newer snapshot leaves nothing behind.
+            if opened.revision == snapshot.revision { opened.records[id] = record }
             return record
         }
+    }
+
+    /// Secrets in memory now.
+    var openSecrets: Int { opened.withLock { $0.records.count } }
+
+    private static func inForce(_ id: String, _ snapshot: Snapshot) -> AccessKey? {
+        guard let key = snapshot.accessKeys[id], key.isEnabled, snapshot.declares(key.principal) else { return nil }
+        return key
     }
 
     private func open(_ key: AccessKey) -> [UInt8]? {

@@ -17,6 +17,9 @@ extension ControlCall {
     func untagResource() throws(Fault) -> Outcome {
         let id = try taggedBus()
         let keys = try parameters.strings("TagKeys")
+        guard keys.count <= Limits.tagsPerResource else {
+            throw Fault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
+        }
         try authorize(id, requestTags: keys.map { Tag(key: $0, value: "") })
         guard snapshot.bus(id) != nil else { throw missing(id) }
         let transition = try carry { () throws(ControlFault) in try snapshot.untaggingEventBus(id, keys: keys, at: now) }

@@ -13,6 +13,8 @@ package actor ControlPlane {
     private let metrics: Metrics
     private let clock: WallClock
     private let onFatal: @Sendable (String) -> Void
+    /// The disk failed: what is stored is unknown, so nothing is changed any more.
+    private var hasFailed = false
 
     package init(
         registry: Registry, store: any ControlStore, logger: Logger, metrics: Metrics, clock: WallClock,
@@ -29,9 +31,11 @@ package actor ControlPlane {
     /// Answers one API call.
     func answer(_ request: ControlRequest) -> Response {
         do throws(Fault) {
+            let snapshot = registry.snapshot
+            try requireInForce(request.caller, snapshot)
             let call = ControlCall(
                 operation: request.operation, parameters: try Parameters(request.content), caller: request.caller,
-                snapshot: registry.snapshot, now: clock.now(), decisionID: request.requestID)
+                snapshot: snapshot, now: clock.now(), decisionID: request.requestID)
             let outcome = try call.perform()
             if let transition = outcome.transition {
                 try put(transition)
@@ -60,6 +64,17 @@ package actor ControlPlane {
         }
     }
 
+    /// A call may have waited while its caller's key was disabled or its trust domain was taken away.
+    private func requireInForce(_ caller: Caller, _ snapshot: Snapshot) throws(Fault) {
+        if let id = caller.accessKeyID, let key = snapshot.accessKeys[id], !key.isEnabled {
+            throw Fault(.unrecognizedClient, "the access key was disabled while the call waited")
+        }
+        if let name = caller.trustDomain, snapshot.trustDomains[name]?.facts.accounts.contains(caller.account) != true {
+            throw Fault(
+                .unrecognizedClient, "trust domain `\(name)` vouches no more for account \(caller.account)")
+        }
+    }
+
     /// Adopts a declaration: the whole of it or nothing.
     package func adopt(_ declaration: Declaration) throws(ControlFault) {
         let transition = try registry.snapshot.adopting(declaration, at: clock.now())
@@ -79,6 +94,9 @@ package actor ControlPlane {
     }
 
     private func put(_ transition: Transition) throws(Fault) {
+        guard !hasFailed else {
+            throw Fault(.serviceUnavailable, "the gateway is stopping; retry later", retryAfterSeconds: 1)
+        }
         if !transition.changes.isEmpty {
             do throws(ControlStoreError) {
                 try store.commit(transition.changes)
@@ -89,6 +107,7 @@ package actor ControlPlane {
                         .serviceUnavailable, "the disk is full: nothing was changed; free space and retry",
                         retryAfterSeconds: 5)
                 case .unknownOutcome(let reason), .unreadable(let reason):
+                    hasFailed = true
                     onFatal(reason)
                     throw Fault(.internalFailure, "whether the change was stored is unknown until the gateway has restarted")
                 }

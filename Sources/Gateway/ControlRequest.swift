@@ -16,7 +16,10 @@ struct ControlRequest: Sendable {
 package final class ControlLine: Sendable {
     /// Calls that may wait. Source: THREATS 4.6, bound queues.
     static let capacity = 256
+    /// Bytes of content that may wait. Source: four of the largest requests; a policy of 1 MiB still passes.
+    static let waitingBytesLimit = 4 * Limits.wireBodyBytes
 
+    private let waitingBytes = Mutex(0)
     private let stream: AsyncStream<ControlRequest>
     private let entrance: AsyncStream<ControlRequest>.Continuation
 
@@ -26,8 +29,19 @@ package final class ControlLine: Sendable {
 
     /// Whether the call was taken; `false` means the line is full or closed.
     func offer(_ request: ControlRequest) -> Bool {
-        if case .enqueued = entrance.yield(request) { true } else { false }
+        let bytes = request.content.count
+        let hasRoom = waitingBytes.withLock { waiting in
+            guard waiting + bytes <= Self.waitingBytesLimit else { return false }
+            waiting += bytes
+            return true
+        }
+        guard hasRoom else { return false }
+        if case .enqueued = entrance.yield(request) { return true }
+        giveBack(bytes)
+        return false
     }
+
+    private func giveBack(_ bytes: Int) { waitingBytes.withLock { $0 -= bytes } }
 
     /// Ends the line: what waits is still answered.
     package func close() { entrance.finish() }
@@ -36,6 +50,7 @@ package final class ControlLine: Sendable {
     package func run(with plane: ControlPlane) async {
         for await request in stream {
             let response = await plane.answer(request)
+            giveBack(request.content.count)
             request.answers.publish(.init(token: request.token, response: response))
         }
     }

@@ -33,7 +33,9 @@ struct Parameters {
         guard let node = value(name) else { return nil }
         guard let text = node.string else { throw Fault(.serialization, "the value at `/\(name)` must be a string") }
         guard text.unicodeScalars.count <= maximum else {
-            throw Self.constraint(name, "'\(text.prefix(64))…'", "Member must have length less than or equal to \(maximum)")
+            throw Self.constraint(
+                name, "'\(String(text.unicodeScalars.prefix(64)))…'",
+                "Member must have length less than or equal to \(maximum)")
         }
         return text
     }
@@ -85,6 +87,10 @@ struct Parameters {
     func tags(_ name: String) throws(Fault) -> [Tag] {
         guard let node = value(name) else { return [] }
         guard let list = node.array else { throw Fault(.serialization, "the value at `/\(name)` must be a list of tags") }
+        // Before anything is built or asked: policies read each tag.
+        guard list.count <= Limits.tagsPerResource else {
+            throw Fault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
+        }
         var tags: [Tag] = []
         for element in list {
             guard let key = element["Key"]?.string, let value = element["Value"]?.string else {
