@@ -21,7 +21,7 @@ enum PolicyAcceptance {
         for (index, statement) in policy.statements.enumerated() {
             guard let resource = statement.resource, !resource.isNegated else { continue }
             for pattern in resource.patterns where pattern != "*" && pattern != resourceARN {
-                guard pattern.contains("*") || pattern.contains("?") || pattern.hasPrefix(resourceARN + "/") else {
+                guard covers(pattern, resourceARN) || pattern.hasPrefix(resourceARN + "/") else {
                     throw ControlFault(
                         .validation,
                         "Parameter Policy is not valid. Reason: statement \(index) names the resource `\(pattern)`, "
@@ -35,5 +35,31 @@ enum PolicyAcceptance {
             throw ControlFault(
                 .validation, "Parameter Policy is not valid. Reason: \(reasons.joined(separator: "; ")).")
         }
+    }
+
+    /// Whether `pattern` could match `arn`: `*` is any run, `?` any character; one with a variable might.
+    private static func covers(_ pattern: String, _ arn: String) -> Bool {
+        if pattern.contains("${") { return true }
+        let pattern = Array(pattern.utf8)
+        let text = Array(arn.utf8)
+        var (inPattern, inText) = (0, 0)
+        var star: (inPattern: Int, inText: Int)?
+        while inText < text.count {
+            if inPattern < pattern.count, pattern[inPattern] == UInt8(ascii: "*") {
+                star = (inPattern, inText)
+                inPattern += 1
+            } else if inPattern < pattern.count,
+                pattern[inPattern] == UInt8(ascii: "?") || pattern[inPattern] == text[inText]
+            {
+                inPattern += 1
+                inText += 1
+            } else if let last = star {
+                star = (last.inPattern, last.inText + 1)
+                (inPattern, inText) = (last.inPattern + 1, last.inText + 1)
+            } else {
+                return false
+            }
+        }
+        return pattern[inPattern...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 }

@@ -54,7 +54,8 @@ extension Snapshot {
 
     /// What may be saved as the policy of the bus with that ARN.
     func requireAcceptable(_ document: JSONNode, on arn: String) throws(ControlFault) {
-        guard document.bytes().count <= declaration.quotas.policyCharacters else {
+        let characters = document.bytes().count { $0 & 0xC0 != 0x80 }
+        guard characters <= declaration.quotas.policyCharacters else {
             throw ControlFault(
                 .policyLengthExceeded,
                 "The policy would have more than \(declaration.quotas.policyCharacters) characters.")

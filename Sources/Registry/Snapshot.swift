@@ -44,11 +44,13 @@ package final class Snapshot: Sendable {
 
     package func isLocal(_ account: AccountID) -> Bool { accounts[account] == true }
 
-    package func bus(_ id: EventBusID) -> EventBus? { buses[id] }
+    /// A bus that is served; those of accounts that are no longer local are not.
+    package func bus(_ id: EventBusID) -> EventBus? { isLocal(id.account) ? buses[id] : nil }
 
-    /// The buses of one account, by name.
+    /// The buses of one account that are served, by name.
     package func buses(of account: AccountID) -> [EventBus] {
-        buses.values.filter { $0.id.account == account }.sorted { $0.id.name < $1.id.name }
+        guard isLocal(account) else { return [] }
+        return buses.values.filter { $0.id.account == account }.sorted { $0.id.name < $1.id.name }
     }
 }
 
@@ -74,10 +76,15 @@ extension Snapshot {
         var keys: [String: AccessKey] = [:]
         var organizations: [String: SignedOrganizationManifest] = [:]
         var last: UInt32 = 0
+        var numbers: Set<BusNumber> = []
         for record in records {
             switch record.kind {
             case .eventBus:
                 let bus = try EventBus(record: record, partition: declaration.partition, region: declaration.region)
+                guard numbers.insert(bus.number).inserted else {
+                    throw .unreadable(
+                        reason: "event bus `\(record.key)`: another bus has its number \(bus.number.value)")
+                }
                 buses[bus.id] = bus
                 last = max(last, bus.number.value)
             case .accessKey: keys[record.key] = try AccessKey(record: record)
@@ -95,6 +102,11 @@ extension Snapshot {
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
     package func adopting(_ declaration: Declaration, at now: Timestamp) throws(ControlFault) -> Transition {
+        guard declaration.partition == partition, declaration.region == region else {
+            throw ControlFault(
+                .validation,
+                "the gateway serves `\(partition)` `\(region)`; partition and region change at a restart only")
+        }
         let next = try organizations.adopting(declaration.organizations, at: now)
         var transition = Transition(
             snapshot: Snapshot(
