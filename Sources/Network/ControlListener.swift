@@ -38,7 +38,9 @@ package final class ControlListener: Sendable {
             let server = try await ServerBootstrap(group: loops.group)
                 .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try Peer(wrappingChannelSynchronously: channel)
+                        try Peer(
+                            wrappingChannelSynchronously: channel,
+                            configuration: .init(isOutboundHalfClosureEnabled: true))
                     }
                 }
             guard chmod(path, 0o600) == 0 else {
@@ -103,10 +105,18 @@ package final class ControlListener: Sendable {
                     line.append(contentsOf: bytes.readableBytesView)
                 }
                 let request = Array(line.prefix { $0 != UInt8(ascii: "\n") })
-                await withTaskGroup(of: Void.self) { group in
-                    group.addTask { await answer(request, ControlStream(outbound)) }
-                    group.addTask { await untilGone(peer.channel) }
-                    await group.next()
+                await withTaskGroup(of: Bool.self) { group in
+                    group.addTask {
+                        await answer(request, ControlStream(outbound))
+                        outbound.finish()
+                        return true
+                    }
+                    group.addTask {
+                        await untilGone(peer.channel)
+                        return false
+                    }
+                    // An answer that is complete may still be on its way: the reader closes when it has read the end.
+                    if await group.next() == true { _ = await group.next() }
                     group.cancelAll()
                 }
             }

@@ -81,17 +81,19 @@ final class LogWriter: @unchecked Sendable {
     private func commit(_ batches: [AppendBatch]) throws(StorageError) {
         let started = parts.monotonic()
         let bytes = batches.reduce(0) { $0 + $1.bytes.count }
-        defer { parts.waiting.settle(bytes: bytes) }
         var plan = CommitPlan(memory: memory, seal: parts.seal)
         do throws(StorageError) {
             for batch in batches { try plan.add(batch, recall: recall) }
             let verdict = try store(plan)
+            // INVARIANT: a loop that hears of its commit finds the bytes gone, or it would go on holding its sockets back.
+            parts.waiting.settle(bytes: bytes)
             publish(plan, batches, verdict)
             guard case .durable = verdict, !plan.drafts.isEmpty else { return }
             let events = plan.drafts.reduce(0) { $0 + $1.count }
             parts.watch.onCommit(
                 LogWatch.Commit(events: events, bytes: bytes, nanoseconds: parts.monotonic() - started))
         } catch {
+            parts.waiting.settle(bytes: bytes)
             refuse(batches, with: .unknownOutcome)
             throw error
         }
