@@ -22,7 +22,10 @@ import Testing
         Vector(
             section: "B.2.1",
             message: request([
-                ("signature-input", #"sig-b21=();created=1618884473;keyid="test-key-rsa-pss";nonce="b3k2pp5k7z-50gnwp.yemd""#),
+                (
+                    "signature-input",
+                    #"sig-b21=();created=1618884473;keyid="test-key-rsa-pss";nonce="b3k2pp5k7z-50gnwp.yemd""#
+                ),
                 (
                     "signature",
                     "sig-b21=:d2pmTvmbncD3xQm8E9ZV2828BjQWGgiwAaw5bAkgibUopemLJcWDy/lkbbHAve4cRAtx31Iq786U7it++wgGxbtR"
@@ -31,7 +34,8 @@ import Testing
                         + "d4s8m0gCw1fV5/SITLq9mhho8K3+7EPYTU8IU1bLhdxO5Nyt8C8ssinQ98Xw9Q==:"
                 ),
             ]), keys: [RFC9421.rsaPSS],
-            base: #""@signature-params": ();created=1618884473;keyid="test-key-rsa-pss";nonce="b3k2pp5k7z-50gnwp.yemd""#),
+            base: #""@signature-params": ();created=1618884473;keyid="test-key-rsa-pss";nonce="b3k2pp5k7z-50gnwp.yemd""#
+        ),
         Vector(
             section: "B.2.2",
             message: request([
@@ -194,25 +198,35 @@ import Testing
         }
     }
 
-    /// Source: RFC 9421 § 2.4; the response's signature there covers the request's method.
-    @Test("2.4: a component of the request is read from the request, and refused without one")
-    func readsRequestComponents() throws {
+    @Test("2.4: a response's signature covers the request it answers, and is refused without it")
+    func verifiesResponseToRequest() throws {
         var fields = HeaderFields()
-        fields.append(
-            name: "signature-input",
-            value: #"reqres=("@status" "@method";req);created=1618884479;keyid="test-key-ecc-p256""#)
-        fields.append(name: "signature", value: "reqres=:\(String(repeating: "A", count: 86))==:")
-        let head = SignedMessage.RequestHead(RFC9421.plainRequest([]), scheme: "https")
-        let message = SignedMessage(status: 503, fields: fields, body: [], to: head)
-        let input = try MessageSignatureInput.all(in: fields)[0]
-        #expect(
-            String(decoding: try input.base(of: message), as: UTF8.self) == """
-                "@status": 503
-                "@method";req: POST
-                "@signature-params": ("@status" "@method";req);created=1618884479;keyid="test-key-ecc-p256"
-                """)
-        let alone = SignedMessage(status: 503, fields: fields, body: [], to: nil)
-        #expect(throws: MessageSignatureRefusal.componentAbsent(name: "@method")) { try input.base(of: alone) }
+        for (name, value) in [
+            (
+                "content-digest",
+                "sha-512=:0Y6iCBzGg5rZtoXS95Ijz03mslf6KAMCloESHObfwnHJDbkkWWQz6PhhU9kxsTbARtY2PTBOzq24uJFpHsMuAg==:"
+            ), ("content-type", "application/json"),
+            (
+                "signature-input",
+                #"reqres=("@status" "content-digest" "content-type" "@authority";req "@method";req "@path";req "#
+                    + #""content-digest";req);created=1618884479;keyid="test-key-ecc-p256""#
+            ),
+            (
+                "signature",
+                "reqres=:dMT/A/76ehrdBTD/2Xx8QuKV6FoyzEP/I9hdzKN8LQJLNgzU4W767HK05rx1i8meNQQgQPgQp8wq2ive3tV5Ag==:"
+            ),
+        ] { fields.append(name: name, value: value) }
+        let body = Array(#"{"busy": true, "message": "Your call is very important to us"}"#.utf8)
+        let verifier = MessageSignatureVerifier(keys: [RFC9421.p256], policy: MessageSignaturePolicy())
+        let request = SignedMessage.RequestHead(RFC9421.plainRequest([]), scheme: "https")
+        let answer = SignedMessage(status: 503, fields: fields, body: body, to: request)
+        #expect(try verifier.verify(answer, now: Self.now).input.label == "reqres")
+        let alone = SignedMessage(status: 503, fields: fields, body: body, to: nil)
+        #expect(throws: MessageSignatureRefusal.componentAbsent(name: "@authority")) {
+            try verifier.verify(alone, now: Self.now)
+        }
+        let another = SignedMessage(status: 200, fields: fields, body: body, to: request)
+        #expect(throws: MessageSignatureRefusal.mismatch) { try verifier.verify(another, now: Self.now) }
     }
 
     static func request(_ signature: [(String, String)]) -> SignedMessage {

@@ -8,9 +8,7 @@ import Identity
 enum RFC9421 {
     // B.1
 
-    static let rsa = key(
-        "test-key-rsa", .rsaV15SHA256,
-        """
+    static let rsaPEM = """
         -----BEGIN RSA PUBLIC KEY-----
         MIIBCgKCAQEAhAKYdtoeoy8zcAcR874L8cnZxKzAGwd7v36APp7Pv6Q2jdsPBRrw
         WEBnez6d0UDKDwGbc6nxfEXAy5mbhgajzrw3MOEt8uA5txSKobBpKDeBLOsdJKFq
@@ -19,7 +17,8 @@ enum RFC9421 {
         uKxI4T+HIaFpv8+rdV6eUgOrB2xeI1dSFFn/nnv5OoZJEIB+VmuKn3DCUcCZSFlQ
         PSXSfBDiUGhwOw76WuSSsf1D4b/vLoJ10wIDAQAB
         -----END RSA PUBLIC KEY-----
-        """)
+        """
+    static let rsa = key("test-key-rsa", .rsaV15SHA256, rsaPEM)
     static let rsaPSS = key(
         "test-key-rsa-pss", .rsaPSSSHA512,
         """

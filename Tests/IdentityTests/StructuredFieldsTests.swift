@@ -57,11 +57,15 @@ import Testing
     @Test(
         "items are read and written strictly",
         arguments: [
-            ("5", "5"), ("5; foo=bar", "5;foo=bar"), ("-0", "0"), ("0042", "42"), ("-999999999999999", "-999999999999999"),
-            ("999999999999999", "999999999999999"), ("4.5", "4.5"), ("-4.50", "-4.5"), ("1.0", "1.0"), ("0.001", "0.001"),
-            ("-0.5", "-0.5"), ("123456789012.125", "123456789012.125"), (#""a\"b\\c""#, #""a\"b\\c""#), (#""""#, #""""#),
+            ("5", "5"), ("5; foo=bar", "5;foo=bar"), ("-0", "0"), ("0042", "42"),
+            ("-999999999999999", "-999999999999999"),
+            ("999999999999999", "999999999999999"), ("4.5", "4.5"), ("-4.50", "-4.5"), ("1.0", "1.0"),
+            ("0.001", "0.001"),
+            ("-0.5", "-0.5"), ("123456789012.125", "123456789012.125"), (#""a\"b\\c""#, #""a\"b\\c""#),
+            (#""""#, #""""#),
             ("foo123/456", "foo123/456"), ("*", "*"), ("a:b!#$%&'*+-.^_`|~", "a:b!#$%&'*+-.^_`|~"), ("::", "::"),
-            (":cHJldGVuZA==:", ":cHJldGVuZA==:"), ("?1", "?1"), ("?0", "?0"), ("  1  ", "1"), ("1; a; b=?0", "1;a;b=?0"),
+            (":cHJldGVuZA==:", ":cHJldGVuZA==:"), ("?1", "?1"), ("?0", "?0"), ("  1  ", "1"),
+            ("1; a; b=?0", "1;a;b=?0"),
         ])
     func readsItems(_ text: String, _ expected: String) throws {
         #expect(try item(text) == expected)
@@ -71,9 +75,11 @@ import Testing
         "what the grammar does not have is refused as a list, an item and a dictionary's member",
         arguments: [
             "1000000000000000", "-1000000000000000", "1234567890123.0", "1.2345", "1.", ".5", "-", "-.5", "--1", "+1",
-            "1e5", #"""#, #""a"#, #""a\b""#, #""a\"#, "\"a\tb\"", "\"\u{7F}\"", "\"ü\"", "ü", ":", ":a", ":YQ:", ":YQ=:",
+            "1e5", #"""#, #""a"#, #""a\b""#, #""a\"#, "\"a\tb\"", "\"\u{7F}\"", "\"ü\"", "ü", ":", ":a", ":YQ:",
+            ":YQ=:",
             ":YQ===:", ":YR==:", ":Y Q==:", ":YQ==", ":Y-==:", "?", "?2", "?true", "(", "(a", "(a b", "(a,b)", "(a  b",
-            "((a))", "(a)b", "a;", "a;;b", "a;B=1", "a;b=", "a;b=(1)", "a ;b", "'a'", "a\t", "a\r\n", "a\0", "a b", "@a",
+            "((a))", "(a)b", "a;", "a;;b", "a;B=1", "a;b=", "a;b=(1)", "a ;b", "'a'", "a\t", "a\r\n", "a\0", "a b",
+            "@a",
             "{a}", "a,", "a,,b", ",a", "a, ", "a;=1",
         ])
     func refuses(_ text: String) {
@@ -82,7 +88,9 @@ import Testing
         #expect(throws: StructuredFieldFault.self) { try self.dictionary("k=" + text) }
     }
 
-    @Test("what is no key is refused", arguments: ["A=1", "1a=1", "-a=1", "_a=1", "a =1", "a= 1", "=1", "a=1 b=2", "(a)", "\"a\"=1"])
+    @Test(
+        "what is no key is refused",
+        arguments: ["A=1", "1a=1", "-a=1", "_a=1", "a =1", "a= 1", "=1", "a=1 b=2", "(a)", "\"a\"=1"])
     func refusesKeys(_ text: String) {
         #expect(throws: StructuredFieldFault.self) { try self.dictionary(text) }
     }
