@@ -18,8 +18,12 @@ package final class AcceptGate: Sendable {
 
     private let budgets: ConnectionBudgets
     private let counts = Mutex(Counts())
+    let bodies: BodyBudget
 
-    package init(budgets: ConnectionBudgets = ConnectionBudgets()) { self.budgets = budgets }
+    package init(budgets: ConnectionBudgets = ConnectionBudgets()) {
+        self.budgets = budgets
+        bodies = BodyBudget(limit: budgets.bodyBytes)
+    }
 
     /// Connections open now, for the metrics.
     package var openConnections: Int { counts.withLock { $0.open } }

@@ -13,6 +13,7 @@ extension ConnectionHandler {
         let session = HTTP1Session(limits: limits)
         deadlines = HTTP1Deadlines(limits: limits, start: now)
         engine = .http1(session)
+        agesAt = Self.spread(limits.maximumAgeNanoseconds, after: now, jitter: loop.nextAgeJitter())
         life = .open
         let pipeline = context.pipeline.syncOperations
         do {

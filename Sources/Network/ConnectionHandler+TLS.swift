@@ -31,7 +31,7 @@ extension ConnectionHandler {
                     return
                 case .closed:
                     deliver(&gathered)
-                    return closeAfterFlush()
+                    return inputEnded()
                 }
             }
         } catch {

@@ -49,7 +49,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// `nil` where the listener speaks in the clear.
     var tls: TLSSession?
     var deadlines: HTTP1Deadlines?
-    private var startedAt: UInt64 = 0
+    var startedAt: UInt64 = 0
+    /// When an HTTP/1.1 connection drains for its age.
+    var agesAt = UInt64.max
+    /// When a draining connection is closed whatever it owes.
+    var drainEndsAt: UInt64?
     private(set) var context: ChannelHandlerContext?
     private(set) var connection: Connection!
     var sourceAddress = ""
@@ -57,10 +61,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var place: Int?
     /// In the loop's list of those with something to write.
     var isDirty = false
-    private var withheldSince: UInt64?
+    var withheldSince: UInt64?
+    /// Content held here that the process's budget knows of.
+    private(set) var chargedBodyBytes = 0
     private var isHandshaking = false
-    private var stalledSince: UInt64?
-    private var stalledBytes = 0
+    /// The peer has shut its side.
+    private(set) var isInputClosed = false
+    var stalledSince: UInt64?
+    var stalledBytes = 0
 
     init(loop: LoopState, listener: ListenerState) {
         self.loop = loop
@@ -117,6 +125,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         life = .closed
         engine = .none
         tls = nil
+        chargeBodies()
         guard place != nil else { return }
         loop.remove(self)
         finishHandshake()
@@ -150,6 +159,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard context.channel.isWritable else { return }
         loop.markDirty(self)
         loop.scheduleRound()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed? = event as? ChannelEvent else { return }
+        isInputClosed = true
+        switch life {
+        case .opening: closeNow()
+        case .open, .closing: inputEnded()
+        case .lingering: if bytesInSocket == 0 { closeNow() }
+        case .closed: break
+        }
     }
 
     // MARK: Reading
@@ -187,8 +207,40 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.read()
     }
 
+    /// Whether this connection waits until the process holds less content.
+    var isOverBodyBudget: Bool { listener.gate.bodies.mustWait(own: chargedBodyBytes) }
+
+    /// Tells the process's budget what this connection holds now.
+    func chargeBodies() {
+        let held =
+            switch engine {
+            case .none: 0
+            case .http1(let session): session.heldBytes
+            case .http2(let session): session.bufferedBodyBytes
+            }
+        guard held != chargedBodyBytes else { return }
+        listener.gate.bodies.add(held - chargedBodyBytes)
+        chargedBodyBytes = held
+    }
+
+    /// The peer will send nothing more; what it has asked is still answered.
+    func inputEnded() {
+        switch engine {
+        case .none: return closeNow()
+        case .http1(let session):
+            session.finishInput()
+            pump(session)
+        case .http2(let session):
+            guard session.openStreams > 0 else { return closeAfterFlush() }
+            session.finishDrain(now: loop.now())
+        }
+        loop.markDirty(self)
+        loop.scheduleRound()
+    }
+
     /// Plaintext from the peer.
     func receive(_ bytes: UnsafeRawBufferPointer) {
+        defer { chargeBodies() }
         switch engine {
         case .none: break
         case .http1(let session):
@@ -212,6 +264,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Writes what the sessions have for the peer. Called by the loop once a round.
     func flush() {
         guard let context else { return }
+        defer { chargeBodies() }
         switch life {
         case .opening, .open, .closing: break
         case .lingering, .closed: return
@@ -281,11 +334,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func beginDrain() {
         switch engine {
         case .none: return closeNow()
-        case .http1(let session): session.drain()
-        case .http2(let session): session.beginDrain(now: loop.now())
+        case .http1(let session):
+            session.drain()
+            endDrain(after: limits.drainNanoseconds)
+        case .http2(let session):
+            session.beginDrain(now: loop.now())
+            // The session keeps the time itself; what it then has to say must leave, too.
+            endDrain(after: listener.http2.drainNoticeNanoseconds + limits.drainNanoseconds + Self.lingerNanoseconds)
         }
         loop.markDirty(self)
         loop.scheduleRound()
+    }
+
+    private func endDrain(after nanoseconds: UInt64) {
+        if drainEndsAt == nil { drainEndsAt = loop.now() + nanoseconds }
     }
 
     /// Everything is written: shuts our side and waits a moment for the peer to stop talking.
@@ -300,7 +362,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
             loop.plaintext.removeAll(keepingCapacity: true)
             if encrypt(tls) { context.writeAndFlush(wrapOutboundOut(loop.output), promise: nil) }
         }
-        context.close(mode: .output, promise: nil)
+        // With the peer's side shut, shutting ours is closing, which drops what the socket has not taken.
+        guard isInputClosed else { return context.close(mode: .output, promise: nil) }
+        if bytesInSocket == 0 { closeNow() }
     }
 
     /// Closes once what is pending is written.
@@ -314,67 +378,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if case .closed = life { return }
         life = .closed
         context?.close(promise: nil)
-    }
-
-    // MARK: Deadlines
-
-    /// Looks for passed deadlines; called by the loop twice a second.
-    func tick(_ now: UInt64) {
-        switch life {
-        case .closed: return
-        case .lingering(let until): return now >= until ? closeNow() : ()
-        case .opening, .open, .closing: break
-        }
-        if isWriteStalled(now) {
-            refuse(.deadline(.writeStall))
-            return closeNow()
-        }
-        switch engine {
-        case .none:
-            guard now >= startedAt + limits.handshakeNanoseconds else { return }
-            refuse(.deadline(.handshake))
-            closeNow()
-        case .http1(let session): tick(now, session)
-        case .http2(let session): tick(now, session)
-        }
-    }
-
-    private func tick(_ now: UInt64, _ session: HTTP1Session) {
-        if now >= startedAt + limits.maximumAgeNanoseconds { beginDrain() }
-        guard withheldSince == nil, let deadlines else { return }
-        switch deadlines.tick(now: now, bodyBytes: session.bodyBytes) {
-        case .nothing: break
-        case .idle: closeNow()
-        case .timeout(let deadline):
-            _ = session.refuse(.timeout)
-            refuse(.deadline(deadline))
-            loop.markDirty(self)
-        }
-    }
-
-    /// Whether bytes wait in the socket and none has left for too long.
-    private func isWriteStalled(_ now: UInt64) -> Bool {
-        let waiting = bytesInSocket
-        guard waiting > 0 else {
-            stalledSince = nil
-            return false
-        }
-        guard let since = stalledSince, waiting == stalledBytes else {
-            stalledSince = now
-            stalledBytes = waiting
-            return false
-        }
-        return now >= since + limits.writeStallNanoseconds
-    }
-
-    /// Bytes given to the socket that the kernel has not taken.
-    private var bytesInSocket: Int {
-        do {
-            return try context?.channel.syncOptions?.getOption(.bufferedWritableBytes) ?? 0
-        } catch {
-            // The channel is closed: nothing waits.
-            return 0
-        }
     }
 
     func finishHandshake() {

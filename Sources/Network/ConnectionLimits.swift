@@ -53,6 +53,8 @@ package struct ConnectionBudgets: Sendable {
     package var connections = 10_000
     /// Connections of one address that have not finished their handshake.
     package var handshakingPerAddress = 50
+    /// Content of requests under way on all connections. Above it those that hold some are not read until it falls.
+    package var bodyBytes = 256 * 1024 * 1024
     /// Connections of one principal.
     package var connectionsPerPrincipal = 100
 

@@ -42,6 +42,8 @@ final class HTTP1Session {
     private var outbox: [UInt8] = []
     private var count: Int32 = 0
     private var isDraining = false
+    /// The peer sends nothing more.
+    private var isInputFinished = false
 
     init(limits: ConnectionLimits) {
         self.limits = limits
@@ -66,6 +68,8 @@ final class HTTP1Session {
     var isInsideBody: Bool { if case .body = phase { true } else { false } }
     /// Content received of the message under way.
     var bodyBytes: Int { body.count }
+    /// Bytes kept of requests that have not been handed out.
+    var heldBytes: Int { body.count + input.count - inputStart }
     /// Bytes that wait for an answer before they are read: while there are any, nothing is read from the socket.
     var hasBacklog: Bool { inputStart < input.count }
 
@@ -85,6 +89,7 @@ final class HTTP1Session {
             case .idle, .head, .body:
                 guard hasBacklog, outbox.count < limits.writeHighWaterBytes else {
                     releaseInput()
+                    if isInputFinished, !hasBacklog { phase = .closing }
                     return .wait
                 }
                 if let action = scan() { return action }
@@ -171,7 +176,7 @@ final class HTTP1Session {
     /// Writes the answer to the request under way; any other is not answered.
     func respond(_ response: Response, to token: StreamToken) {
         guard case .answering(let isHead, let keepsAlive) = phase, token.stream == count else { return }
-        let goesOn = keepsAlive && !isDraining
+        let goesOn = keepsAlive && !isDraining && (!isInputFinished || hasBacklog)
         HTTP1Answer.append(response, isHead: isHead, closes: !goesOn, to: &outbox)
         phase = goesOn ? .idle : .closing
         if !goesOn { input = []; inputStart = 0 }
@@ -197,6 +202,9 @@ final class HTTP1Session {
         case .head, .body, .whole, .closing: break
         }
     }
+
+    /// The peer sends nothing more: what is whole is answered, then the connection ends. Ask `next` afterwards.
+    func finishInput() { isInputFinished = true }
 
     /// Moves up to `limit` bytes of answers to the end of `buffer`.
     func produce(into buffer: inout [UInt8], limit: Int) {

@@ -149,6 +149,21 @@ struct TLSServerTests {
         await server.stop()
     }
 
+    @Test("an HTTP/2 client that shuts its side after a request still gets its answer")
+    func answersHalfClosed() async throws {
+        let certificates = try Certificates()
+        let (server, _) = try await start(certificates)
+        let client = try TLSClient(port: server.port, session: certificates.client(.http2))
+        try client.handshake()
+        let block: [UInt8] = [0x82, 0x84, 0x87, 0x41, 1, 0x61]
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        try client.send(preface + [0, 0, UInt8(block.count), 1, 5, 0, 0, 0, 1] + block)
+        client.raw.finishSending()
+        let bytes = try client.read { _ in false }
+        #expect(Frames(parsing: bytes).list.contains { $0.type == 0 && $0.flags & 1 == 1 && $0.stream == 1 })
+        await server.stop()
+    }
+
     @Test("a client without a certificate, and one that is not TLS, are refused with a reason")
     func refuses() async throws {
         let certificates = try Certificates()
