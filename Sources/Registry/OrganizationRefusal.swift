@@ -26,6 +26,8 @@ package enum OrganizationRefusal: Error, Equatable, Sendable {
     case issuedInFuture(Timestamp)
     /// Another manifest of this gateway has the account already.
     case accountElsewhere(AccountID, organization: String)
+    /// The key has signed for another organization before.
+    case keyOfAnother(organization: String)
     /// Another manifest of this gateway speaks for the same organization.
     case organizationTwice(String)
 }
@@ -49,6 +51,8 @@ extension OrganizationRefusal: CustomStringConvertible {
         case .issuedInFuture(let moment): "it was issued at \(moment.iso8601), which is yet to come: check the clocks"
         case .accountElsewhere(let account, let organization):
             "account \(account) is in organization `\(organization)` already: remove it from one of them"
+        case .keyOfAnother(let organization):
+            "its key is that of organization `\(organization)`: give each organization its own key"
         case .organizationTwice(let organization): "another manifest speaks for organization `\(organization)`: keep one"
         }
     }

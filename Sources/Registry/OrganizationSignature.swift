@@ -11,6 +11,8 @@ package struct SignedOrganizationManifest: Equatable, Sendable {
     package let bytes: [UInt8]
     /// 64 bytes.
     package let signature: [UInt8]
+    /// The fingerprint of the key that signed.
+    let key: Digest
 
     /// Takes a manifest whose signature is `key`'s. Nothing of the content is looked at before.
     package init(bytes: [UInt8], signature: [UInt8], key: PublicKey) throws(OrganizationRefusal) {
@@ -18,16 +20,17 @@ package struct SignedOrganizationManifest: Equatable, Sendable {
             throw .tooLarge(bytes: bytes.count, limit: OrganizationManifest.maximumBytes)
         }
         guard try Self.isValid(signature, of: bytes, key) else { throw .badSignature }
-        try self.init(unchecked: bytes, signature: signature)
+        try self.init(unchecked: bytes, signature: signature, key: key.fingerprint)
     }
 
     /// Takes a manifest that was verified before it was stored.
-    init(unchecked bytes: [UInt8], signature: [UInt8]) throws(OrganizationRefusal) {
+    init(unchecked bytes: [UInt8], signature: [UInt8], key: Digest) throws(OrganizationRefusal) {
         let node = try OrganizationManifest.node(bytes)
         guard try Self.canonical(node) == bytes else { throw .notCanonical }
         manifest = try OrganizationManifest(node)
         self.bytes = bytes
         self.signature = signature
+        self.key = key
     }
 
     /// Signs a draft, which need not be canonical.
@@ -39,12 +42,12 @@ package struct SignedOrganizationManifest: Equatable, Sendable {
         guard bytes.count <= OrganizationManifest.maximumBytes else {
             throw .tooLarge(bytes: bytes.count, limit: OrganizationManifest.maximumBytes)
         }
-        do throws(CryptographyError) { signature = try key.signature(for: bytes) } catch { throw .cryptography(error) }
-    }
-
-    /// Whether the signature is `key`'s: false as well for a key that cannot sign manifests.
-    func isSigned(by key: PublicKey) -> Bool {
-        do throws(OrganizationRefusal) { return try Self.isValid(signature, of: bytes, key) } catch { return false }
+        do throws(CryptographyError) {
+            signature = try key.signature(for: bytes)
+            self.key = try key.publicKey().fingerprint
+        } catch {
+            throw .cryptography(error)
+        }
     }
 
     private static func canonical(_ node: JSONNode) throws(OrganizationRefusal) -> [UInt8] {
@@ -64,22 +67,21 @@ package struct SignedOrganizationManifest: Equatable, Sendable {
 }
 
 extension SignedOrganizationManifest {
-    /// How it is stored: 128 hexadecimal digits of signature, a line feed, the manifest; so that an operator can read it
-    /// and no restart takes back what was once in force.
+    /// How it is stored: 128 hexadecimal digits of signature, a line feed, 64 digits of the key's fingerprint, a line
+    /// feed, the manifest; so that an operator can read it and no restart takes back what was once in force.
     var record: ControlRecord {
-        ControlRecord(
-            kind: .organization, key: manifest.organization,
-            value: Array(Hexadecimal.text(signature).utf8) + [0x0A] + bytes)
+        let head = "\(Hexadecimal.text(signature))\n\(key.hexadecimal)\n"
+        return ControlRecord(kind: .organization, key: manifest.organization, value: Array(head.utf8) + bytes)
     }
 
     /// Reads a stored manifest back.
     init(record: ControlRecord) throws(ControlStoreError) {
-        let digits = 2 * PublicKey.signatureBytes
-        guard record.value.count > digits, record.value[digits] == 0x0A,
-            let signature = Hexadecimal.bytes(record.value[..<digits])
+        let parts = record.value.split(separator: 0x0A, maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let signature = Hexadecimal.bytes(parts[0]), let key = Digest(hexadecimal: parts[1]),
+            signature.count == PublicKey.signatureBytes
         else { throw .unreadable(reason: "organization `\(record.key)`") }
         do throws(OrganizationRefusal) {
-            try self.init(unchecked: Array(record.value[(digits + 1)...]), signature: signature)
+            try self.init(unchecked: Array(parts[2]), signature: signature, key: key)
         } catch {
             throw .unreadable(reason: "organization `\(record.key)`: \(error)")
         }

@@ -11,12 +11,13 @@ extension Organizations {
     /// - Throws: `.validation` when a manifest is refused and its key never had a good one.
     func adopting(_ sources: [OrganizationSource], at now: Timestamp) throws(ControlFault) -> Organizations {
         var adoption = Adoption(current: self, now: now)
-        for (place, source) in sources.enumerated() { try adoption.look(at: source, place) }
+        let keys = Set(sources.map(\.publicKey.fingerprint))
+        for source in sources { try adoption.look(at: source, keys) }
         // What stays as it is has its accounts before what is new may claim them.
-        for (place, signed) in adoption.candidates.enumerated() where isInForce(signed) {
+        for (place, signed) in adoption.candidates.enumerated() where isLast(signed) {
             try adoption.place(signed, of: sources[place], place)
         }
-        for (place, signed) in adoption.candidates.enumerated() where !isInForce(signed) {
+        for (place, signed) in adoption.candidates.enumerated() where !isLast(signed) {
             try adoption.place(signed, of: sources[place], place)
         }
         return adoption.outcome(sources.count)
@@ -28,27 +29,35 @@ extension Organizations {
             .sorted { $0.manifest.organization < $1.manifest.organization }.map { .put($0.record) }
     }
 
-    fileprivate func isInForce(_ signed: SignedOrganizationManifest) -> Bool {
-        inForce.contains { $0.signed == signed }
+    private func isLast(_ signed: SignedOrganizationManifest) -> Bool {
+        last[signed.manifest.organization] == signed
     }
 
     /// Refuses to go back, and what two different manifests call by one number.
-    func requireSuccessor(_ next: SignedOrganizationManifest, at now: Timestamp) throws(OrganizationRefusal) {
+    ///
+    /// - Parameter keys: of all organizations of the configuration. A key speaks for one organization only, and takes
+    ///   over another's only when that one's own key is there no more.
+    func requireSuccessor(
+        _ next: SignedOrganizationManifest, keys: Set<Digest>, at now: Timestamp
+    ) throws(OrganizationRefusal) {
         let manifest = next.manifest
+        if let own = lastGood(of: next.key)?.manifest.organization, own != manifest.organization {
+            throw .keyOfAnother(organization: own)
+        }
         guard manifest.issuedAt <= now.advanced(bySeconds: Self.issuerClockSeconds) else {
             throw .issuedInFuture(manifest.issuedAt)
         }
-        guard let last = last[manifest.organization], last.bytes != next.bytes else { return }
+        guard let last = last[manifest.organization] else { return }
+        guard last.key == next.key || !keys.contains(last.key) else { throw .organizationTwice(manifest.organization) }
+        guard last.bytes != next.bytes else { return }
         guard manifest.sequence >= last.manifest.sequence else {
             throw .lowerSequence(manifest.sequence, last: last.manifest.sequence)
         }
         guard manifest.sequence > last.manifest.sequence else { throw .sameSequence(manifest.sequence) }
     }
 
-    /// The latest manifest that `key` has signed and that was in force.
-    func lastGood(of key: PublicKey) -> SignedOrganizationManifest? {
-        last.values.filter { $0.isSigned(by: key) }.max { $0.manifest.issuedAt < $1.manifest.issuedAt }
-    }
+    /// The manifest of the key with that fingerprint that was in force last.
+    func lastGood(of key: Digest) -> SignedOrganizationManifest? { last.values.first { $0.key == key } }
 }
 
 /// One configuration's manifests on their way into force.
@@ -67,11 +76,11 @@ private struct Adoption {
     }
 
     /// Verifies a manifest, or takes the last good one instead.
-    mutating func look(at source: OrganizationSource, _ place: Int) throws(ControlFault) {
+    mutating func look(at source: OrganizationSource, _ keys: Set<Digest>) throws(ControlFault) {
         do throws(OrganizationRefusal) {
             let next = try SignedOrganizationManifest(
                 bytes: source.manifest, signature: source.signature, key: source.publicKey)
-            try current.requireSuccessor(next, at: now)
+            try current.requireSuccessor(next, keys: keys, at: now)
             candidates.append(next)
         } catch {
             candidates.append(try fallBack(source, error))
@@ -113,7 +122,7 @@ private struct Adoption {
     private mutating func fallBack(
         _ source: OrganizationSource, _ refusal: OrganizationRefusal
     ) throws(ControlFault) -> SignedOrganizationManifest {
-        guard let last = current.lastGood(of: source.publicKey) else { throw Self.fault(source, refusal) }
+        guard let last = current.lastGood(of: source.publicKey.fingerprint) else { throw Self.fault(source, refusal) }
         refused.append(.init(origin: source.origin, refusal: refusal))
         return last
     }

@@ -1,4 +1,4 @@
-"""Organizations from signed manifests: members, control policies, expiry, and who may not take any of it back (P4, P5)."""
+"""Organizations from signed manifests: members, control policies, expiry, and who may not take any of it back (P5)."""
 
 import datetime
 import json
@@ -8,10 +8,12 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from authority import key_pem, now
+from authority import key_pem, key_usage, now
 from gateway import BUS_ARN, OWNER, REGION, SENDER, STRANGER, Gateway, wait_until
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Publisher, entry
@@ -140,8 +142,27 @@ def test_an_account_that_leaves_is_denied_within_a_second_on_its_open_connection
         denied = outcome(publisher, members_bus)
         took = time.monotonic() - began
         assert "no resource-based policy allows" in denied
-        report("P4", "account out of the organization, SIGHUP to denial", f"{took * 1000:.0f} ms")
+        report("P5", "account out of the organization, SIGHUP to denial", f"{took * 1000:.0f} ms")
         assert took <= EFFECTIVE_SECONDS
+
+
+def test_an_organization_that_a_header_a_certificate_or_an_event_claims_is_none(gateway, members_bus):
+    gateway.manifests.sign(members=(OWNER,))
+    gateway.reload()
+    claims = {"aws:PrincipalOrgID": ID, "aws:PrincipalOrgPaths": [UNIT], "account": OWNER, "organization": ID}
+    event = {**entry(1), "EventBusName": members_bus, "Detail": json.dumps(claims), "Resources": [UNIT, ID],
+             "TraceHeader": f"Root={ID}"}
+    leaf = gateway.acme.leaf("claiming", [
+        (x509.SubjectAlternativeName([
+            x509.UniformResourceIdentifier(f"spiffe://acme.example/account/{SENDER}/role/publisher")]), False),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False), (key_usage(digital_signature=True), True),
+        (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x0c\x0e" + ID.encode()), False)])
+    fields = {name: ID for name in (
+        "X-Amz-Organization", "X-Amz-Principal-Org-Id", "Aws-PrincipalOrgID", "X-Forwarded-Client-Cert", "Isthmus-Organization")}
+    for headers, certificate in (({}, None), (fields, None), (fields, leaf)):
+        with Publisher(gateway, leaf=certificate) as publisher:
+            answer = publisher.put(event, headers=headers).json["Entries"][0]
+            assert answer["ErrorCode"] == "AccessDeniedException", answer
 
 
 def test_past_its_expiry_a_manifest_denies_on_an_open_connection_without_a_reload(gateway, members_bus, report):  # noqa: F811
@@ -152,7 +173,7 @@ def test_past_its_expiry_a_manifest_denies_on_an_open_connection_without_a_reloa
         assert outcome(publisher, members_bus) is None
         denied = wait_until(lambda: outcome(publisher, members_bus), 6, "the denial")
         late = time.time() - datetime.datetime.fromisoformat(expiry).timestamp()
-        report("P4", "first denial behind the manifest's expiry", f"{late * 1000:.0f} ms")
+        report("P5", "first denial behind the manifest's expiry", f"{late * 1000:.0f} ms")
         assert "no resource-based policy allows" in denied and 0 <= late < EFFECTIVE_SECONDS
         # What does not ask for the organization goes on.
         assert outcome(publisher, BUS_ARN) is None
@@ -217,7 +238,7 @@ def test_a_lower_sequence_or_a_wrong_signature_leaves_the_last_good_manifest_als
         path.write_bytes(content)
     gateway.stop().start()
     assert is_denied() and "is lower than" in refusals(gateway)[-1]
-    report("P4", "manifests forged or rolled back, and kept from force", len(refusals(gateway)) - before)
+    report("P5", "manifests forged or rolled back, and kept from force", len(refusals(gateway)) - before)
     manifests.sequence += 10
 
 

@@ -133,6 +133,55 @@ struct OrganizationAdoptionTests {
         #expect(path(taken) == own.1)
     }
 
+    @Test("a key speaks for its own organization only, also where the other one's manifest is new")
+    func impostor() throws {
+        let other = try PrivateKey.generate(.ed25519)
+        func second(_ organization: String, _ sequence: Int64) throws -> OrganizationSource {
+            var draft = ManifestDraft()
+            (draft.organization, draft.sequence, draft.management) = (organization, .integer(sequence), Scene.foreign)
+            draft.accounts = [("999988887777", "\(organization)/r-zz99/")]
+            return try draft.source(other, origin: "second.json")
+        }
+        let both = try adopt([try second("o-anotherorgid", 1), try source(5)])
+        let posing = try adopt([try second(ManifestDraft.id, 9), try source(6)], after: both)
+        #expect(posing.organizations.refused.map(\.refusal) == [.keyOfAnother(organization: "o-anotherorgid")])
+        #expect(path(posing) == ManifestDraft.unit)
+        #expect(path(posing, Scene.foreign) == "o-anotherorgid/r-zz99/")
+        var unknown = ManifestDraft()
+        unknown.sequence = 9
+        let posed = try unknown.source(try PrivateKey.generate(.ed25519))
+        #expect(throws: ControlFault.self) { try adopt([posed, try source(7)], after: posing) }
+    }
+
+    @Test("an organization whose key is replaced goes on with the new one, its sequence held to")
+    func newKey() throws {
+        let first = try adopt([try source(5)])
+        let next = try PrivateKey.generate(.ed25519)
+        var draft = ManifestDraft()
+        draft.sequence = 4
+        #expect(throws: ControlFault.self) { try adopt([try draft.source(next)], after: first) }
+        draft.sequence = 6
+        draft.accounts[1].path = ManifestDraft.root
+        let second = try adopt([try draft.source(next)], after: first)
+        #expect(path(second) == ManifestDraft.root)
+        #expect(path(try adopt([try draft.source(next)])) == ManifestDraft.root, "after a restart as well")
+    }
+
+    @Test("after a restart, too, an account stays with the organization that had it")
+    func claimAtStart() throws {
+        let other = try PrivateKey.generate(.ed25519)
+        func second(_ sequence: Int64, _ more: [(id: String, path: String)]) throws -> OrganizationSource {
+            var draft = ManifestDraft()
+            (draft.organization, draft.sequence, draft.management) = ("o-anotherorgid", .integer(sequence), Scene.foreign)
+            draft.accounts = [("999988887777", "o-anotherorgid/r-zz99/")] + more
+            return try draft.source(other)
+        }
+        _ = try adopt([try second(1, []), try source(5)])
+        let restarted = try adopt([try second(2, [("111122223333", "o-anotherorgid/r-zz99/")]), try source(5)])
+        #expect(restarted.organizations.refused.count == 1)
+        #expect(path(restarted) == ManifestDraft.unit)
+    }
+
     @Test("a stored manifest that is not as it was stored stops the start")
     func spoiled() throws {
         _ = try adopt([try source(5)])
