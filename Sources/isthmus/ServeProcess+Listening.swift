@@ -15,7 +15,8 @@ extension GatewayProcess {
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
         for listener in configuration.listeners {
             let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))
-            listeners.append((listener.id, slot, try await start(listener, slot)))
+            let sources = SourceSlot(admits: Self.rule(of: listener))
+            listeners.append((listener.id, slot, sources, try await start(listener, slot, sources)))
         }
         do throws(NetworkError) {
             admin = try await Listener.start(
@@ -38,10 +39,11 @@ extension GatewayProcess {
     }
 
     private func start(
-        _ listener: Configuration.Listener, _ slot: ServerContextSlot
+        _ listener: Configuration.Listener, _ slot: ServerContextSlot, _ sources: SourceSlot
     ) async throws(ProgramError) -> Listener {
         var settings = ListenerConfiguration(
             id: listener.id, host: listener.address, port: Int(listener.port), security: .tls(slot))
+        settings.sources = sources
         settings.limits.idleNanoseconds = UInt64(configuration.limits.idleSeconds) * .second
         settings.limits.maximumAgeNanoseconds = UInt64(configuration.limits.maximumAgeSeconds) * .second
         settings.limits.drainNanoseconds = UInt64(configuration.limits.drainSeconds) * .second
@@ -59,6 +61,15 @@ extension GatewayProcess {
         }
     }
 
+    /// The networks of a listener as a rule; a listener without networks takes every address.
+    private static func rule(of listener: Configuration.Listener) -> @Sendable (String) -> Bool {
+        guard let networks = listener.networks else { return { _ in true } }
+        return { sourceAddress in
+            guard let address = IPAddress(parsing: sourceAddress) else { return false }
+            return networks.contains { $0.contains(address) }
+        }
+    }
+
     /// Reads the configuration again and takes it over as a whole, or keeps what is in force and says why.
     func reload(_ file: String) async {
         do throws(ProgramError) {
@@ -73,6 +84,7 @@ extension GatewayProcess {
                 throw ProgramError(error.message, status: .configuration)
             }
             for (slot, context) in contexts { slot.replace(with: context) }
+            await replaceNetworks(next)
             await closeConnectionsOfRemovedDomains()
             sayWhatNeedsRestart(next)
             configuration = next
@@ -82,6 +94,21 @@ extension GatewayProcess {
             services.metrics.add(to: .reloadFailures)
             log.log(.error, "reload-refused", [("file", .text(file)), ("reason", .text(error.description))])
         }
+    }
+
+    /// Who may connect changes with the reload, also for those who are connected.
+    private func replaceNetworks(_ next: Configuration) async {
+        for listener in next.listeners {
+            guard let running = listeners.first(where: { $0.id == listener.id }) else { continue }
+            running.sources.replace(with: Self.rule(of: listener))
+        }
+        let rules = listeners.map { (id: $0.id, sources: $0.sources) }
+        let closed = await loops.closeConnections { connection in
+            rules.contains {
+                $0.id == connection.facts.listenerID && !$0.sources.admits(connection.facts.sourceAddress)
+            }
+        }
+        if closed > 0 { log.log(.info, "connections-closed", [("count", .integer(Int64(closed)))]) }
     }
 
     private func readAgain(_ file: String) throws(ProgramError) -> Configuration {

@@ -21,7 +21,7 @@ actor GatewayProcess {
     let gate: AcceptGate
     let pages: AdminPages
     let log: Logger
-    var listeners: [(id: String, context: ServerContextSlot, listener: Listener)] = []
+    var listeners: [(id: String, context: ServerContextSlot, sources: SourceSlot, listener: Listener)] = []
     var admin: Listener?
     var control: ControlListener?
     var controlLoop: Task<Void, Never>?
@@ -50,6 +50,7 @@ actor GatewayProcess {
         gate = AcceptGate(budgets: Self.budgets(configuration.limits))
         pages = AdminPages(metrics: metrics) { [gate, stores] in
             metrics.set(.connections, to: Int64(gate.openConnections))
+            metrics.add(gate.takeAccepted(), to: .connectionsAccepted)
             metrics.set(.logWaitingBytes, to: Int64(stores.log.waitingBytes))
         }
         loops = try Self.makeLoops(configuration, services, pages)
