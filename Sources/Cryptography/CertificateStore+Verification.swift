@@ -62,12 +62,28 @@ extension CertificateStore {
             }
             certificates.append(certificate)
         }
+        if let refusal = Self.refusal(beyondOpenSSL: certificates) { return .failure(refusal) }
         let pins = configuration.issuerPins
         guard pins.isEmpty || pins.contains(certificates[1].publicKeyFingerprint) else {
             return .failure(ChainRefusal(.authorityNotPinned, depth: 1))
         }
         return .success(
             VerifiedChain(certificates: certificates, usedStaleRevocationList: verification.usedStaleList))
+    }
+
+    /// What OpenSSL takes and the rules do not, in the certificates under the trust anchor.
+    ///
+    /// - Source: THREATS §3.1; RFC 5280 § 4.2
+    private static func refusal(beyondOpenSSL chain: [Certificate]) -> ChainRefusal? {
+        for (depth, certificate) in chain.dropLast().enumerated() {
+            if certificate.usage.hasUnprocessedCriticalExtension {
+                return ChainRefusal(code: X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION, depth: depth)
+            }
+            if !certificate.usage.hasStrongSignature {
+                return ChainRefusal(code: X509_V_ERR_CA_MD_TOO_WEAK, depth: depth)
+            }
+        }
+        return nil
     }
 
     /// The store's own object when `pointer` is one of its authorities, else a new one (an intermediate the peer sent).

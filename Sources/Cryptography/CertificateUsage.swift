@@ -35,8 +35,10 @@ package struct CertificateUsage: Hashable, Sendable {
     package let extendedKeyUsage: ExtendedKeyUsage?
     /// Whether subject and issuer names are equal.
     package let isSelfIssued: Bool
-    /// Whether a critical extension is there that OpenSSL does not know.
-    package let hasUnknownCriticalExtension: Bool
+    /// Whether a critical extension is there that no rule reads: anything but basic constraints, key usage, extended
+    /// key usage and subject alternative name, and for an authority name constraints (RFC 5280 § 4.2). OpenSSL knows
+    /// more than it processes, the policy extensions among them.
+    package let hasUnprocessedCriticalExtension: Bool
     /// Whether an extension is malformed or appears twice.
     package let hasInvalidExtension: Bool
     /// The key's kind.
@@ -45,8 +47,16 @@ package struct CertificateUsage: Hashable, Sendable {
     package let keySecurityBits: Int
     /// The strength of the digest that the issuer signed, bits (128 for SHA-256); 0 when unknown.
     package let signatureSecurityBits: Int
+    /// Whether the issuer signed with SHA-256, SHA-384, SHA-512 or Ed25519. SHA-224, which OpenSSL counts as 112 bits,
+    /// is too weak; so are SHA-1 and MD5.
+    package let hasStrongSignature: Bool
     /// The signature algorithm's short name, such as `ecdsa-with-SHA256`.
     package let signatureAlgorithm: String
+
+    private static let strongDigests: Set<Int32> = [NID_sha256, NID_sha384, NID_sha512]
+    private static let processedExtensions: Set<Int32> = [
+        NID_basic_constraints, NID_key_usage, NID_ext_key_usage, NID_subject_alt_name,
+    ]
 
     /// Reads `certificate`, an X509.
     init(certificate: OpaquePointer) {
@@ -60,7 +70,7 @@ package struct CertificateUsage: Hashable, Sendable {
         extendedKeyUsage =
             has(EXFLAG_XKUSAGE) ? ExtendedKeyUsage(rawValue: X509_get_extended_key_usage(certificate)) : nil
         isSelfIssued = has(EXFLAG_SI)
-        hasUnknownCriticalExtension = has(EXFLAG_CRITICAL)
+        hasUnprocessedCriticalExtension = Self.hasUnprocessedCritical(certificate, isAuthority: has(EXFLAG_CA))
         hasInvalidExtension = has(EXFLAG_INVALID)
         if let key = X509_get0_pubkey(certificate) {
             keyKind = KeyKind(key)
@@ -74,7 +84,19 @@ package struct CertificateUsage: Hashable, Sendable {
         var bits: Int32 = 0
         let isKnown = X509_get_signature_info(certificate, &digest, &algorithm, &bits, nil) == 1
         signatureSecurityBits = isKnown ? Int(bits) : 0
+        hasStrongSignature = isKnown && (Self.strongDigests.contains(digest) || algorithm == NID_ED25519)
         let name = OBJ_nid2sn(X509_get_signature_nid(certificate))
         signatureAlgorithm = name.map { String(cString: $0) } ?? "unknown"
+    }
+
+    private static func hasUnprocessedCritical(_ certificate: OpaquePointer, isAuthority: Bool) -> Bool {
+        for position in 0..<X509_get_ext_count(certificate) {
+            let item = X509_get_ext(certificate, position)
+            guard X509_EXTENSION_get_critical(item) == 1 else { continue }
+            let nid = OBJ_obj2nid(X509_EXTENSION_get_object(item))
+            let isProcessed = processedExtensions.contains(nid) || (isAuthority && nid == NID_name_constraints)
+            if !isProcessed { return true }
+        }
+        return false
     }
 }

@@ -14,13 +14,13 @@ package struct ChainRefusal: Error, Hashable, Sendable {
         case selfSigned = "self-signed"
         /// More than `CertificateStore.depthLimit` intermediates.
         case chainTooLong = "chain too long"
-        /// An extension breaks RFC 5280, or a critical one is unknown.
+        /// An extension breaks RFC 5280, or a critical one is not processed.
         case invalidExtension = "invalid extension"
         /// The usages do not allow this end of a TLS connection.
         case wrongPurpose = "wrong purpose"
         /// Path length or authority bit broken.
         case invalidAuthority = "invalid authority"
-        /// A key or digest below 112 bits.
+        /// A key below 112 bits, or a signature over another digest than SHA-256, SHA-384 or SHA-512.
         case weak = "weak key or digest"
         case revoked
         /// No usable revocation list of that authority: it is refused as if it had revoked everything.

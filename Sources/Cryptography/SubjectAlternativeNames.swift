@@ -5,7 +5,7 @@ import COpenSSL
 package struct SubjectAlternativeNames: Hashable, Sendable {
     /// How many such extensions there are; more than one breaks RFC 5280 § 4.2.
     package var extensions = 0
-    /// Whether an extension could not be decoded; the lists then hold what was readable.
+    /// Whether an extension could not be decoded or is not DER; the lists then hold what was readable.
     package var isMalformed = false
     /// Whether any of the extensions is marked critical.
     package var isCritical = false
@@ -35,6 +35,9 @@ package struct SubjectAlternativeNames: Hashable, Sendable {
     private mutating func read(_ item: OpaquePointer?) {
         extensions += 1
         isCritical = isCritical || X509_EXTENSION_get_critical(item) == 1
+        let value = X509_EXTENSION_get_data(item)
+        let bytes = UnsafeBufferPointer(start: ASN1_STRING_get0_data(value), count: Int(ASN1_STRING_length(value)))
+        if !DistinguishedEncoding.isGeneralNames(bytes) { isMalformed = true }
         guard let decoded = X509V3_EXT_d2i(item) else {
             isMalformed = true
             return

@@ -84,7 +84,7 @@ package struct CertificateIdentity: Sendable {
 
     /// What the key of a client's leaf must and must not be for.
     package static func checkUsage(_ usage: CertificateUsage) throws(CertificateRefusal) {
-        guard !usage.hasInvalidExtension, !usage.hasUnknownCriticalExtension else { throw .invalidExtension }
+        guard !usage.hasInvalidExtension, !usage.hasUnprocessedCriticalExtension else { throw .invalidExtension }
         guard !usage.isAuthority else { throw .authority }
         guard let keyUsage = usage.keyUsage, keyUsage.contains(.digitalSignature) else { throw .noDigitalSignature }
         guard keyUsage.isDisjoint(with: [.keyCertSign, .cRLSign]) else { throw .signsCertificates }
