@@ -21,8 +21,7 @@ package final class Certificate: @unchecked Sendable {
     package let serialNumber: [UInt8]
     /// The first second of validity, seconds since 1970.
     package let notBefore: Int64
-    /// The end of validity, seconds since 1970: a chain is refused from this second on (OpenSSL's reading, one second
-    /// stricter than RFC 5280 § 4.1.2.5).
+    /// The last second of validity, seconds since 1970: a chain is refused after it (RFC 5280 § 4.1.2.5).
     package let notAfter: Int64
     /// What the subject alternative name extension holds.
     package let names: SubjectAlternativeNames

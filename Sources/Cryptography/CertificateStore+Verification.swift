@@ -34,8 +34,8 @@ extension CertificateStore {
         guard X509_STORE_CTX_init(context, store, leaf.pointer, untrusted) == 1 else {
             return .failure(ChainRefusal(.unverifiable))
         }
-        if let moment { X509_STORE_CTX_set_time(context, 0, time_t(moment)) }
         let verification = Verification(store: self, moment: moment ?? isthmus_clock_seconds())
+        X509_STORE_CTX_set_time(context, 0, time_t(verification.moment))
         let isVerified = withExtendedLifetime(verification) {
             guard X509_STORE_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(verification).toOpaque()) == 1 else {
                 return false
@@ -115,11 +115,28 @@ final class Verification {
         self.moment = moment
     }
 
+    private static func current(in context: OpaquePointer) -> Verification? {
+        guard let raw = X509_STORE_CTX_get_ex_data(context, 0) else { return nil }
+        return Unmanaged<Verification>.fromOpaque(raw).takeUnretainedValue()
+    }
+
+    /// Called with each verdict. The only one it changes: OpenSSL calls a certificate expired during the second that its
+    /// notAfter names, which RFC 5280 § 4.1.2.5 includes in its validity.
+    static let allowLastSecond: @convention(c) (Int32, OpaquePointer?) -> Int32 = { verdict, context in
+        guard verdict != 1, let context, X509_STORE_CTX_get_error(context) == X509_V_ERR_CERT_HAS_EXPIRED,
+            let verification = current(in: context), let certificate = X509_STORE_CTX_get_current_cert(context)
+        else { return verdict }
+        // Positive only when the date is well formed and later than the second before.
+        var before = time_t(verification.moment - 1)
+        guard X509_cmp_time(X509_get0_notAfter(certificate), &before) > 0 else { return 0 }
+        X509_STORE_CTX_set_error(context, X509_V_OK)
+        return 1
+    }
+
     /// Takes the place of OpenSSL's check: every certificate of the chain against its authority's list, whose signature
     /// the store verified once when it was built.
     static let checkRevocation: @convention(c) (OpaquePointer?) -> Int32 = { context in
-        guard let context, let raw = X509_STORE_CTX_get_ex_data(context, 0) else { return 0 }
-        let verification = Unmanaged<Verification>.fromOpaque(raw).takeUnretainedValue()
+        guard let context, let verification = current(in: context) else { return 0 }
         let chain = X509_STORE_CTX_get0_chain(context)
         let count = isthmus_sk_X509_num(chain)
         for depth in 0..<count {

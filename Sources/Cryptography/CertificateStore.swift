@@ -120,6 +120,7 @@ package final class CertificateStore: @unchecked Sendable {
         X509_VERIFY_PARAM_set_depth(parameters, depthLimit)
         X509_VERIFY_PARAM_set_auth_level(parameters, securityLevel)
         X509_STORE_set_check_revocation(store, Verification.checkRevocation)
+        X509_STORE_set_verify_cb(store, Verification.allowLastSecond)
         for authority in authorities where isBuilt {
             isBuilt = X509_STORE_add_cert(store, authority.pointer) == 1
         }

@@ -48,7 +48,8 @@ package struct CertificateIdentity: Sendable {
         try check(against: domain, region: place.region, now: now)
     }
 
-    /// Holds the certificate to its trust domain as it is now: for each request of an open connection.
+    /// Holds the certificate to its trust domain as it is now: for each request of an open connection. Both ends of its
+    /// validity count as valid (RFC 5280 § 4.1.2.5), as they do for the chain.
     ///
     /// - Throws: `.notYetValid`, `.expired`, `.unknownTrustDomain`, `.issuerNotPinned`, `.accountNotVouched`,
     ///   `.region`.

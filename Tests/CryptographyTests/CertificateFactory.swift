@@ -53,11 +53,14 @@ struct CertificateFactory {
 }
 
 extension Result<VerifiedChain, ChainRefusal> {
-    /// Why the chain was refused; nil when it was verified.
-    var refusal: ChainRefusal.Reason? {
+    /// What the chain was refused for; nil when it was verified.
+    var failure: ChainRefusal? {
         switch self {
         case .success: nil
-        case .failure(let refusal): refusal.reason
+        case .failure(let refusal): refusal
         }
     }
+
+    /// Why the chain was refused; nil when it was verified.
+    var refusal: ChainRefusal.Reason? { failure?.reason }
 }

@@ -15,7 +15,7 @@ import Testing
         #expect(try factory.store().verify([], at: now).refusal == .noCertificate)
     }
 
-    @Test("validity is exact to the second at both ends")
+    @Test("validity is exact to the second, both ends included")
     func validity() throws {
         let factory = try CertificateFactory()
         let store = try factory.store()
@@ -23,7 +23,33 @@ import Testing
         #expect(store.verify([leaf], at: now - 11).refusal == .notYetValid)
         #expect(store.verify([leaf], at: now - 10).refusal == nil)
         #expect(store.verify([leaf], at: now + 9).refusal == nil)
-        #expect(store.verify([leaf], at: now + 10).refusal == .expired)
+        #expect(store.verify([leaf], at: now + 10).refusal == nil)
+        #expect(store.verify([leaf], at: now + 11).refusal == .expired)
+    }
+
+    @Test("an authority is valid through its last second too, and the rest of the rules hold in it")
+    func authorityValidity() throws {
+        let factory = try CertificateFactory()
+        let list = try factory.list(validity: CertificateFactory.validity(-3600, 7200))
+        let store = try factory.store(lists: [list])
+        let leaf = try factory.leaf(CertificateFactory.validity(-10, 7200))
+        let last = now + 3600
+        #expect(store.verify([leaf], at: last - 1).refusal == nil)
+        #expect(store.verify([leaf], at: last).refusal == nil)
+        let late = try #require(store.verify([leaf], at: last + 1).failure)
+        #expect(late.reason == .expired && late.depth == 1)
+        let both = try factory.leaf()
+        #expect(store.verify([both], at: last).refusal == nil)
+        #expect(store.verify([both], at: last + 1).refusal == .expired)
+        var der = both.der
+        der[der.count - 1] ^= 1
+        #expect(try store.verify([Certificate(der: der)], at: last).refusal == .badSignature)
+        let revoked = try factory.store(lists: [
+            factory.list([both], validity: CertificateFactory.validity(-3600, 7200))
+        ])
+        #expect(revoked.verify([both], at: last).refusal == .revoked)
+        let server = try factory.leaf { $0.extendedKeyUsage = .server }
+        #expect(store.verify([server], at: last).refusal == .wrongPurpose)
     }
 
     @Test("another domain's authority, even one of the same name, is refused")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cryptography
 
-/// Leaves that a chain check alone might let pass.
+/// Leaves that a chain check alone might let pass, and the one rule about the ends of validity.
 @Suite struct CertificateStrictnessTests {
     let factory: CertificateFactory
 
@@ -48,6 +48,21 @@ import Testing
                 $0.rawExtensions = [("2.5.29.17", false, der)]
             }
             #expect(found == .unreadableNames || found == .invalidExtension)
+        }
+    }
+
+    @Test("chain and identity agree on validity to the second: both ends included", arguments: [-1, 0, 1] as [Int64])
+    func validity(offset: Int64) throws {
+        let leaf = try factory.leaf(CertificateFactory.profile())
+        let before = leaf.notBefore + offset
+        let after = leaf.notAfter + offset
+        #expect(try (refused(leaf, now: before) == nil) == (offset >= 0))
+        #expect(try (refused(leaf, now: after) == nil) == (offset <= 0))
+        for moment in [before, after] {
+            switch factory.store.verify([leaf], at: moment) {
+            case .success: #expect(try refused(leaf, now: moment) == nil)
+            case .failure: #expect(try refused(leaf, now: moment) != nil)
+            }
         }
     }
 }
