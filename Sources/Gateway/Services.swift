@@ -57,7 +57,8 @@ extension Services {
         let organizations = snapshot.organizations
         return IdentityDirectory(
             accessKey: { [accessKeys] id, _ in accessKeys.record(id: id.text, in: snapshot) },
-            trustDomain: { snapshot.trustDomains[$0]?.facts }, organizationPath: { [clock] account in
+            trustDomain: { snapshot.trustDomains[$0]?.facts },
+            organizationPath: { [clock] account in
                 organizations.isEmpty ? nil : organizations.path(of: account, at: clock.now())
             }, isRevoked: { _ in false })
     }

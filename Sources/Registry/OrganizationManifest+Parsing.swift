@@ -152,7 +152,8 @@ private struct ManifestObject {
         self.members = members
         for member in members where !required.contains(member.key) && !optional.contains(member.key) {
             let known = (required + optional).map { "`\($0)`" }.joined(separator: ", ")
-            throw .invalid(place: place, wanted: "`\(member.key.prefix(64))` has no place here; the members are \(known)")
+            throw .invalid(
+                place: place, wanted: "`\(member.key.prefix(64))` has no place here; the members are \(known)")
         }
         for name in required where self[name] == nil {
             throw .invalid(place: place, wanted: "`\(name)` is missing")
@@ -203,7 +204,8 @@ private struct ManifestObject {
         guard text.utf8.count == 20, parts.count == 6,
             let moment = Timestamp(
                 calendar: .init(
-                    year: parts[0], month: parts[1], day: parts[2], hour: parts[3], minute: parts[4], second: parts[5])),
+                    year: parts[0], month: parts[1], day: parts[2], hour: parts[3], minute: parts[4],
+                    second: parts[5])),
             moment.iso8601 == text
         else { throw invalid(name, "write a moment in UTC such as `2026-11-21T06:00:00Z`") }
         return moment

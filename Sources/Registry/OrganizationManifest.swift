@@ -11,7 +11,8 @@ package struct OrganizationManifest: Equatable, Sendable {
     package static let maximumBytes = 4 << 20
     /// Nesting of the JSON text: a policy's six levels below the list it stands in.
     static let maximumDepth = 16
-    /// Accounts of one organization. Source: docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+    /// Accounts of one organization.
+    /// Source: docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
     package static let maximumAccounts = 10_000
     /// Organizational units above an account. Source: the same page, five levels under the root.
     package static let maximumUnits = 5
@@ -66,8 +67,9 @@ extension OrganizationPath {
         var levels: [OrganizationPath] = []
         var text = ""
         for part in description.split(separator: "/") {
+            let isRootOrBelow = !text.isEmpty
             text += part + "/"
-            if text.utf8.count > part.utf8.count + 1, let level = OrganizationPath(parsing: text) { levels.append(level) }
+            if isRootOrBelow, let level = OrganizationPath(parsing: text) { levels.append(level) }
         }
         return levels
     }

@@ -46,7 +46,8 @@ final class Organization: Sendable {
     ///
     /// - Source: docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html, RCPFullAWSAccess
     private static let everything: CompiledPolicy = {
-        let text = #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#
+        let text =
+            #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#
         do throws(PolicyError) {
             return try CompiledPolicy(parsing: text, kind: .resourceControl, name: "RCPFullAWSAccess")
         } catch {

@@ -53,7 +53,8 @@ extension OrganizationRefusal: CustomStringConvertible {
             "account \(account) is in organization `\(organization)` already: remove it from one of them"
         case .keyOfAnother(let organization):
             "its key is that of organization `\(organization)`: give each organization its own key"
-        case .organizationTwice(let organization): "another manifest speaks for organization `\(organization)`: keep one"
+        case .organizationTwice(let organization):
+            "another manifest speaks for organization `\(organization)`: keep one"
         }
     }
 }

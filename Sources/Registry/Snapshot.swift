@@ -23,8 +23,8 @@ package final class Snapshot: Sendable {
     package var region: String { declaration.region }
 
     init(
-        revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus], accessKeys: [String: AccessKey],
-        lastBusNumber: UInt32, organizations: Organizations
+        revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus],
+        accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations
     ) {
         self.revision = revision
         self.generation = generation

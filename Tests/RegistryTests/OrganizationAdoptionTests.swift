@@ -22,7 +22,9 @@ struct OrganizationAdoptionTests {
         return transition.snapshot
     }
 
-    private func source(_ sequence: Int64, _ change: (inout ManifestDraft) -> Void = { _ in }) throws -> OrganizationSource {
+    private func source(
+        _ sequence: Int64, _ change: (inout ManifestDraft) -> Void = { _ in }
+    ) throws -> OrganizationSource {
         var draft = ManifestDraft()
         draft.sequence = .integer(sequence)
         change(&draft)
@@ -172,7 +174,9 @@ struct OrganizationAdoptionTests {
         let other = try PrivateKey.generate(.ed25519)
         func second(_ sequence: Int64, _ more: [(id: String, path: String)]) throws -> OrganizationSource {
             var draft = ManifestDraft()
-            (draft.organization, draft.sequence, draft.management) = ("o-anotherorgid", .integer(sequence), Scene.foreign)
+            draft.organization = "o-anotherorgid"
+            draft.sequence = .integer(sequence)
+            draft.management = Scene.foreign
             draft.accounts = [("999988887777", "o-anotherorgid/r-zz99/")] + more
             return try draft.source(other)
         }

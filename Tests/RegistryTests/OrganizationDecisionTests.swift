@@ -18,7 +18,8 @@ struct OrganizationDecisionTests {
     }
 
     static let members = #"{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#
-    static let unit = #"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorgid/r-ab12/ou-ab12-11111111/*"}}"#
+    static let unit =
+        #"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorgid/r-ab12/ou-ab12-11111111/*"}}"#
     static let strangers = #"{"StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#
     static let ownResource =
         #"{"StringEquals":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}","#

@@ -45,20 +45,29 @@ struct OrganizationManifestTests {
         ("/accounts/1/path", { $0.accounts[1].path = "o-exampleorgid/r-ab12/*/" }),
         ("/accounts/1/path", { $0.accounts[1].path = "o-exampleorgid/r-cd34/" }),
         ("/accounts/1/path", { $0.accounts[1].path = ManifestDraft.root + "ou-ab12-1111111/" }),
-        ("/accounts/1/path", { draft in
-            draft.accounts[1].path = ManifestDraft.root + String(repeating: "ou-ab12-11111111/", count: 6)
-        }),
+        (
+            "/accounts/1/path",
+            { draft in
+                draft.accounts[1].path = ManifestDraft.root + String(repeating: "ou-ab12-11111111/", count: 6)
+            }
+        ),
         ("", { $0.more = [.init(key: "extra", value: 1)] }),
         ("/serviceControlPolicies/0/targets/0", { $0.service = Self.attached(["999988887777"]) }),
         ("/serviceControlPolicies/0/targets/0", { $0.service = Self.attached(["o-exampleorgid/"]) }),
         ("/serviceControlPolicies/0/targets/0", { $0.service = Self.attached(["o-exampleorgid/r-cd34/"]) }),
-        ("/serviceControlPolicies/0/targets/1", { draft in
-            draft.service = Self.attached([ManifestDraft.root, ManifestDraft.root])
-        }),
+        (
+            "/serviceControlPolicies/0/targets/1",
+            { draft in
+                draft.service = Self.attached([ManifestDraft.root, ManifestDraft.root])
+            }
+        ),
         ("/serviceControlPolicies/0/targets", { $0.service = Self.attached([]) }),
-        ("/serviceControlPolicies/1/name", { draft in
-            draft.service = Self.attached([ManifestDraft.root]) + Self.attached([ManifestDraft.unit])
-        }),
+        (
+            "/serviceControlPolicies/1/name",
+            { draft in
+                draft.service = Self.attached([ManifestDraft.root]) + Self.attached([ManifestDraft.unit])
+            }
+        ),
     ]
 
     @Sendable private static func attached(_ targets: [String], _ name: String = "n") -> [JSONNode] {
@@ -123,9 +132,11 @@ struct OrganizationManifestTests {
                 == .json(.duplicateKey(path: "/sequence")))
         draft.more = []
         draft.resource = [try ManifestDraft.policy("n", [ManifestDraft.root], Scene.everything)]
-        guard case .policy(let place, _)? = refusal({ () throws(OrganizationRefusal) in
-            try OrganizationManifest(parsing: draft.bytes)
-        }) else {
+        guard
+            case .policy(let place, _)? = refusal({ () throws(OrganizationRefusal) in
+                try OrganizationManifest(parsing: draft.bytes)
+            })
+        else {
             Issue.record("a resource control policy without a principal is read")
             return
         }

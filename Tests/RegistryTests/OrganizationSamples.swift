@@ -73,7 +73,8 @@ extension Scene {
     static func declaration(
         organizations: [OrganizationSource], statements: [String] = [], publisher: [String] = [everything]
     ) throws -> Declaration {
-        let policy = statements.isEmpty
+        let policy =
+            statements.isEmpty
             ? nil
             : try JSONNode(parsing: #"{"Version":"2012-10-17","Statement":[\#(statements.joined(separator: ","))]}"#)
         let seed = Declaration.Seed(id: bus("orders"), description: nil, policy: policy, tags: [])

@@ -11,23 +11,41 @@ struct PolicyAcceptanceTests {
 
     /// A statement, and a part of the reason it is refused with. Source: POLICY 3
     static let refused: [(String, String)] = [
-        (#"{"Sid":"all","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"\#(bus)"}"#,
-         "statement 0 (`all`): `Principal` `*` with `Allow` needs a condition"),
-        (#"{"Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"\#(bus)","Condition":{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorgid"}}}"#,
-         "statement 0: `Principal` `*` with `Allow` needs"),
-        (#"{"Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"\#(bus)","Condition":{"StringLike":{"aws:PrincipalOrgID":"o-*"}}}"#,
-         "statement 0: `Principal` `*` with `Allow` needs"),
-        (#"{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"\#(bus)"}"#,
-         "statement 0: `NotPrincipal` with `Allow`"),
-        (#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"NotAction":"events:PutEvents","Resource":"*"}"#,
-         "statement 0: `NotAction` with `Allow` on `*`"),
-        (#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"\#(bus)","Condition":{"ForAllValues:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorgid/*"}}}"#,
-         "statement 0: `ForAllValues` on `aws:PrincipalOrgPaths`"),
-        (#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"\#(bus)","Condition":{"ForAnyValue:StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}"#,
-         "statement 0: `aws:PrincipalOrgID` has one value"),
-        (#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"\#(bus)","Condition":{"StringEquals":{"aws:PrincipalOrgId2":"x"}}}"#,
-         "statement 0: the key `aws:PrincipalOrgId2` is set by no request here"),
+        (all, "statement 0 (`all`): `Principal` `*` with `Allow` needs a condition"),
+        (anyone(#"{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#), "statement 0: `Principal` `*`"),
+        (anyone(#"{"StringLike":{"aws:PrincipalOrgID":"o-*"}}"#), "statement 0: `Principal` `*` with `Allow` needs"),
+        (
+            #"{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"*"}"#,
+            "statement 0: `NotPrincipal` with `Allow`"
+        ),
+        (
+            #"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"NotAction":"events:PutEvents","Resource":"*"}"#,
+            "statement 0: `NotAction` with `Allow` on `*`"
+        ),
+        (
+            sender(#"{"ForAllValues:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorgid/*"}}"#),
+            "statement 0: `ForAllValues` on `aws:PrincipalOrgPaths`"
+        ),
+        (
+            sender(#"{"ForAnyValue:StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#),
+            "statement 0: `aws:PrincipalOrgID` has one value"
+        ),
+        (
+            sender(#"{"StringEquals":{"aws:PrincipalOrgId2":"x"}}"#),
+            "statement 0: the key `aws:PrincipalOrgId2` is set by no request here"
+        ),
     ]
+
+    static let all =
+        #"{"Sid":"all","Effect":"Allow","Principal":"*","Action":"events:PutEvents","Resource":"\#(bus)"}"#
+
+    private static func anyone(_ condition: String) -> String { statement(#""*""#, condition) }
+    private static func sender(_ condition: String) -> String { statement(#"{"AWS":"111122223333"}"#, condition) }
+
+    private static func statement(_ principal: String, _ condition: String) -> String {
+        #"{"Effect":"Allow","Principal":\#(principal),"Action":"events:PutEvents","Resource":"\#(bus)","#
+            + #""Condition":\#(condition)}"#
+    }
 
     private func declaration(
         _ compatibility: PolicyReview.Compatibility, seed: JSONNode? = nil
@@ -46,7 +64,9 @@ struct PolicyAcceptanceTests {
         }
     }
 
-    @Test("the refusal names statement and reason; what AWS saves is saved where AWS's rules are asked for", arguments: refused)
+    @Test(
+        "the refusal names statement and reason; what AWS saves is saved where AWS's rules are asked for",
+        arguments: refused)
     func statement(_ text: String, _ reason: String) throws {
         let document = try Scene.document(text)
         let found = try #require(try replace(document, .strict))
@@ -57,7 +77,7 @@ struct PolicyAcceptanceTests {
 
     @Test("each statement that is refused is named")
     func several() throws {
-        let document = try Scene.document(Scene.admitsSender(), Self.refused[3].0, Self.refused[0].0)
+        let document = try Scene.document(Scene.admitsSender(), Self.refused[3].0, Self.all)
         let message = try #require(try replace(document, .strict)).message
         #expect(message.contains("Reason: statement 1: `NotPrincipal`") && message.contains("; statement 2 (`all`): "))
     }
@@ -74,13 +94,13 @@ struct PolicyAcceptanceTests {
     @Test("the short form with everyone and no condition is refused, with an organization it is saved")
     func shortForm() throws {
         let snapshot = try Scene.snapshot(try declaration(.strict))
-        let bare = try JSONNode(parsing: Self.refused[0].0)
+        let bare = try JSONNode(parsing: Self.all)
         let found = fault { () throws(ControlFault) in
             try snapshot.addingStatement(bare, sid: "all", to: Scene.bus("orders"), at: now)
         }
         #expect(found?.message.contains("statement 0 (`all`): `Principal` `*`") == true)
         let tied = try JSONNode(
-            parsing: Self.refused[0].0.dropLast()
+            parsing: Self.all.dropLast()
                 + #","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}"#)
         #expect(
             fault { () throws(ControlFault) in
@@ -90,7 +110,7 @@ struct PolicyAcceptanceTests {
 
     @Test("a seed of the configuration is held to the same rules")
     func seeds() throws {
-        let document = try Scene.document(Self.refused[0].0)
+        let document = try Scene.document(Self.all)
         for (compatibility, isRefused) in [(PolicyReview.Compatibility.strict, true), (.aws, false)] {
             let declaration = try declaration(compatibility, seed: document)
             let base = try Snapshot.loading([], declaration: declaration)

@@ -86,7 +86,8 @@ import Testing
 
     @Test("a bus policy that is refused under strict is read under compat aws")
     func compatibility() throws {
-        let policy = #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"events:PutEvents","#
+        let policy =
+            #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"events:PutEvents","#
             + #""Resource":"*"}}"#
         for (text, count) in [("policies: {compat: aws}\n", 0), ("", 1)] {
             var fixture = try ConfigurationFixture()
