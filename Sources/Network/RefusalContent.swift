@@ -3,7 +3,7 @@ import HTTP2
 
 /// The content of an answer that the network gives by itself, in the JSON protocol of the API.
 ///
-/// Only words of this program go into it, and none of them has a character that JSON escapes: a test holds them to that.
+/// Only words of this program go into it, none with a character that JSON escapes: a test holds them to that.
 /// Source: awslabs smithy `awsJson1_1`, "Operation error serialization".
 enum RefusalContent {
     static let type = Response.ContentType.amzJSON

@@ -23,37 +23,60 @@ struct BodyBudgetTests {
         #expect(!budget.mustWait(own: 1))
     }
 
-    @Test("past the budget large uploads stand still, small requests are served, and the deadline makes room")
+    private static let head = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: "
+
+    /// Waits for `condition`, at most ten seconds.
+    private func eventually(_ condition: () -> Bool) async -> Bool {
+        let end = ContinuousClock.now + .seconds(10)
+        while !condition() {
+            if ContinuousClock.now > end { return false }
+            await Task.yield()
+        }
+        return true
+    }
+
+    @Test("past the budget large uploads stand still, small requests are served, and room comes back with their end")
     func holds() async throws {
-        var limits = ConnectionLimits()
-        limits.bodyNanoseconds = 2 * .second
         var budgets = ConnectionBudgets()
         budgets.bodyBytes = 100_000
-        let server = try await TestServer.start(limits: limits, budgets: budgets)
-        let head = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: "
-        let first = try RawClient(port: server.port)
-        let second = try RawClient(port: server.port)
+        let server = try await TestServer.start(budgets: budgets)
         let piece = [UInt8](repeating: 0x61, count: 400_000)
-        first.send(head + "2000000\r\n\r\n")
-        second.send(head + "2000000\r\n\r\n")
-        _ = first.sendWithoutWaiting(piece)
-        _ = second.sendWithoutWaiting(piece)
-        while server.gate.bodies.held <= 100_000 { await Task.yield() }
-        for _ in 0..<20 { await server.loops.onEach { _ in } }
-        // Each may be one read past the limit.
-        let held = server.gate.bodies.held
-        #expect(held <= 100_000 + 2 * ReceiveBuffer.capacity)
-        let small = try RawClient(port: server.port)
-        small.send(head + "2\r\n\r\nab")
-        #expect(Answers(parsing: small.receiveAnswers(1)).statuses == [200])
-        #expect(Answers(parsing: first.receiveAll()).statuses == [408])
-        #expect(Answers(parsing: second.receiveAll()).statuses == [408])
-        #expect(server.gate.bodies.held == 0)
-        let third = try RawClient(port: server.port)
-        third.send(head + "90000\r\n\r\n")
-        third.send([UInt8](repeating: 0x61, count: 90_000))
-        #expect(Answers(parsing: third.receiveAnswers(1)).statuses == [200])
-        #expect(server.gate.bodies.held == 0)
+        do {
+            let first = try RawClient(port: server.port)
+            let second = try RawClient(port: server.port)
+            first.send(Self.head + "2000000\r\n\r\n")
+            second.send(Self.head + "2000000\r\n\r\n")
+            let isFull = await eventually {
+                _ = first.sendWithoutWaiting(piece) + second.sendWithoutWaiting(piece)
+                return server.gate.bodies.held > 100_000
+            }
+            #expect(isFull)
+            for _ in 0..<20 { await server.loops.onEach { _ in } }
+            // Each may be one read past the limit.
+            #expect(server.gate.bodies.held <= 100_000 + 2 * ReceiveBuffer.capacity)
+            let small = try RawClient(port: server.port)
+            small.send(Self.head + "2\r\n\r\nab")
+            #expect(Answers(parsing: small.receiveAnswers(1)).statuses == [200])
+        }
+        #expect(await eventually { server.gate.bodies.held == 0 })
+        let next = try RawClient(port: server.port)
+        next.send(Self.head + "90000\r\n\r\n")
+        next.send([UInt8](repeating: 0x61, count: 90_000))
+        #expect(Answers(parsing: next.receiveAnswers(1)).statuses == [200])
+        await server.stop()
+    }
+
+    @Test("an upload that stands still for the budget runs out of time and makes room")
+    func runsOut() async throws {
+        var limits = ConnectionLimits()
+        limits.bodyNanoseconds = 1 * .second
+        var budgets = ConnectionBudgets()
+        budgets.bodyBytes = 10
+        let server = try await TestServer.start(limits: limits, budgets: budgets)
+        let client = try RawClient(port: server.port)
+        client.send(Self.head + "2000\r\n\r\n" + String(repeating: "a", count: 50))
+        #expect(Answers(parsing: client.receiveAll()).statuses == [408])
+        #expect(await eventually { server.gate.bodies.held == 0 })
         await server.stop()
     }
 
@@ -62,12 +85,10 @@ struct BodyBudgetTests {
         let server = try await TestServer.start()
         do {
             let client = try RawClient(port: server.port)
-            client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2000\r\n\r\nabcd")
-            while server.gate.bodies.held == 0 { await Task.yield() }
-            #expect(server.gate.bodies.held == 4)
+            client.send(Self.head + "2000\r\n\r\nabcd")
+            #expect(await eventually { server.gate.bodies.held == 4 })
         }
-        while server.seen.closed == 0 { await Task.yield() }
-        #expect(server.gate.bodies.held == 0)
+        #expect(await eventually { server.seen.closed == 1 && server.gate.bodies.held == 0 })
         await server.stop()
     }
 }

@@ -28,6 +28,12 @@ struct SourceTests {
         await server.stop()
     }
 
+    @Test("asking often costs the last no more than the first")
+    func asksOften() {
+        let sources = SourceSlot { $0 == "10.0.0.1" }
+        #expect((0..<200_000).allSatisfy { _ in sources.admits("10.0.0.1") })
+    }
+
     @Test(
         "an IPv4 address inside IPv6 counts as the IPv4 address",
         arguments: [
