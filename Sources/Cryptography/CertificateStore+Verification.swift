@@ -120,8 +120,8 @@ final class Verification {
         return Unmanaged<Verification>.fromOpaque(raw).takeUnretainedValue()
     }
 
-    /// Called with each verdict. The only one it changes: OpenSSL calls a certificate expired during the second that its
-    /// notAfter names, which RFC 5280 § 4.1.2.5 includes in its validity.
+    /// Called with each verdict. The only one it changes: OpenSSL calls a certificate expired during the second that
+    /// its notAfter names, which RFC 5280 § 4.1.2.5 includes in its validity.
     static let allowLastSecond: @convention(c) (Int32, OpaquePointer?) -> Int32 = { verdict, context in
         guard verdict != 1, let context, X509_STORE_CTX_get_error(context) == X509_V_ERR_CERT_HAS_EXPIRED,
             let verification = current(in: context), let certificate = X509_STORE_CTX_get_current_cert(context)

@@ -1,5 +1,5 @@
-/// The shape that the distinguished encoding rules give a value: definite lengths in the fewest bytes, strings whole, and
-/// nothing left over. OpenSSL reads the wider basic rules, under which one list of names has many encodings.
+/// The shape that the distinguished encoding rules give a value: definite lengths in the fewest bytes, strings whole,
+/// and nothing left over. OpenSSL reads the wider basic rules, under which one list of names has many encodings.
 ///
 /// - Source: X.690 §§ 8.1, 10.1, 10.2
 enum DistinguishedEncoding {
