@@ -1,4 +1,5 @@
-/// Base64 in its one canonical spelling: with its padding, without spaces, unused bits zero. A second spelling of the same
+/// Base64 in its one canonical spelling: with its padding, without spaces, unused bits zero. A second spelling of
+/// the same
 /// bytes would be a changed message that still verifies.
 ///
 /// - Source: RFC 4648 §§ 3.5, 4

@@ -26,7 +26,8 @@ package struct MessageSignatureInput: Sendable {
 
     /// Reads the two fields.
     ///
-    /// - Throws: `.missing`, `.tooLarge`, `.malformed`, `.repeated`, `.unpairedLabel`, `.component…`, `.parameterMalformed`.
+    /// - Throws: `.missing`, `.tooLarge`, `.malformed`, `.repeated`, `.unpairedLabel`, `.component…`,
+    ///   `.parameterMalformed`.
     package static func all(in fields: HeaderFields) throws(MessageSignatureRefusal) -> [MessageSignatureInput] {
         let inputs = try dictionary(.signatureInput, in: fields)
         let signatures = try dictionary(.signature, in: fields)

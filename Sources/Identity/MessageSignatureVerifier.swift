@@ -201,7 +201,8 @@ extension MessageSignatureInput {
     }
 }
 
-/// How many bits a nonce can hold, by its alphabet: four a character for hexadecimal (hyphens of a UUID do not count), six
+/// How many bits a nonce can hold, by its alphabet: four a character for hexadecimal (hyphens of a UUID do not
+/// count), six
 /// for base64 and base64url.
 enum NonceStrength {
     /// Source: THREATS § 3.4.

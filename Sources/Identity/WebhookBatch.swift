@@ -11,7 +11,7 @@ import JSON
 ///
 /// | scheme | besides in the line | besides in the answer |
 /// |---|---|---|
-/// | `hmac` | `"scheme":{"header","encoding"?,"digest"?,"prefix"?,"timestampHeader"?,"idHeader"?,"template"?}` | `key` |
+/// | `hmac` | `scheme`: `header`, `encoding`, `digest`, `prefix`, `timestampHeader`, `idHeader`, `template` | `key` |
 /// | `rfc9421` | `components`, `tag`, `profile`, `relatedRequest`; `status`, `scheme` in a request | `signatureBase` |
 /// | the others | | `key`: the place of the key that fitted |
 package struct WebhookBatch: Sendable {

@@ -31,7 +31,8 @@ package enum WebhookKey: Sendable {
     /// Bytes of a secret that a vendor chose the form of.
     package static let vendorSecretBytes = 1...1024
 
-    /// Reads a key as the vendor shows it: `whsec_…` and `whpk_…` (base64 behind them) and PEM for Standard Webhooks; for
+    /// Reads a key as the vendor shows it: `whsec_…` and `whpk_…` (base64 behind them) and PEM for Standard
+    /// Webhooks; for
     /// the others the text's own bytes are the secret, `whsec_` of Stripe among them.
     package init(parsing text: String, for scheme: WebhookScheme) throws(Fault) {
         guard case .standardWebhooks = scheme else {

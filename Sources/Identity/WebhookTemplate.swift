@@ -1,6 +1,7 @@
 import Domain
 
-/// What a webhook's signature is computed over: literal text and the request's own parts, such as `v0:{timestamp}:{body}`.
+/// What a webhook's signature is computed over: literal text and the request's own parts, such as
+/// `v0:{timestamp}:{body}`.
 ///
 /// Two requests never give the same text: between two parts stands a literal that the first of them may not hold, and
 /// the content comes last.

@@ -66,7 +66,8 @@ import Testing
         #expect(try value(#""@query-param";name="baz""#, target: plain) == "batman")
         #expect(try value(#""@query-param";name="qux""#, target: plain) == "")
         let encoded =
-            "/parameters?var=this%20is%20a%20big%0Amultiline%20value&bar=with+plus+whitespace&fa%C3%A7ade%22%3A%20=something"
+            "/parameters?var=this%20is%20a%20big%0Amultiline%20value&bar=with+plus+whitespace"
+            + "&fa%C3%A7ade%22%3A%20=something"
         #expect(
             try value(#""@query-param";name="var""#, target: encoded) == "this%20is%20a%20big%0Amultiline%20value")
         #expect(try value(#""@query-param";name="bar""#, target: encoded) == "with%20plus%20whitespace")

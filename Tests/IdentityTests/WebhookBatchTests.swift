@@ -54,7 +54,8 @@ import Testing
     @Test("a described HMAC by SHA-512, and by SHA-256 in base64 with a prefix, a time and an id")
     func verifiesDescribed() throws {
         let digits =
-            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e0"
+            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a"
+            + "6d034f65f8f0e6fdcaeab1a34d4a6b4b636e0"
             + "70a38bce737"
         let plain = line(
             [("X-Sig", digits)], body: "what do ya want for nothing?", keys: ["Jefe"], now: 0,
@@ -107,7 +108,8 @@ import Testing
             #"{"id":1,"request":{"headers":[]},"keys":[],"now":"then"}"#,
             #"{"id":1,"request":{"headers":[]},"keys":[1],"now":0}"#,
             #"{"id":1,"request":{"headers":[]},"keys":[{}],"now":0}"#,
-            #"{"id":1,"request":{"headers":[]},"keys":["a","a","a","a","a","a","a","a","a","a","a","a","a","a","a","a","a"],"now":0}"#,
+            #"{"id":1,"request":{"headers":[]},"keys":["a","a","a","a","a","a","a","a","a","a""#
+                + #","a","a","a","a","a","a","a"],"now":0}"#,
             #"{"id":1,"request":{"headers":[]},"keys":[{"secretBase64":"!"}],"now":0}"#,
             #"{"id":1,"request":{"headers":[]},"keys":[],"now":0,"toleranceSeconds":-1}"#,
         ])

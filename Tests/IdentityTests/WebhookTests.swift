@@ -56,9 +56,11 @@ import Testing
             ],
             body: "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
                 + "&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
-                + "&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+                + "&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F39770088555"
+                + "4%2F96rGlfmibIGlgcZRskXaIFfN"
                 + "&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c", seconds: 1_531_420_618),
-        // The form of https://docs.stripe.com/webhooks#verify-manually, which publishes no secret. The value is computed by
+        // The form of https://docs.stripe.com/webhooks#verify-manually, which publishes no secret. The value is
+        // computed by
         // `printf '1492774577.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_test_secret`.
         Vector(
             name: "Stripe", scheme: .stripe, key: "whsec_test_secret",
@@ -69,11 +71,13 @@ import Testing
                         + ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"
                 )
             ], body: #"{"id":"evt_1"}"#, seconds: 1_492_774_577),
-        // The form of https://shopify.dev/docs/apps/build/webhooks/subscribe/https: base64 of the HMAC of the body. The value is
+        // The form of https://shopify.dev/docs/apps/build/webhooks/subscribe/https: base64 of the HMAC of the
+        // body. The value is
         // computed by `printf {} | openssl dgst -sha256 -hmac secret -binary | base64`.
         Vector(
             name: "Shopify", scheme: .shopify, key: "secret",
-            fields: [("x-shopify-hmac-sha256", "dzJZAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=")], body: "{}", seconds: 0),
+            fields: [("x-shopify-hmac-sha256", "dzJZAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=")],
+            body: "{}", seconds: 0),
     ]
 
     /// The public half of the standard's example seed, as a vendor shows it.
