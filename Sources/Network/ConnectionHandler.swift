@@ -190,7 +190,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
         // The admin pages answer whatever the log does.
         if loop.worker.withholdsReading, tls != nil { return true }
-        if !context.channel.isWritable { return true }
+        if isOverBodyBudget || !context.channel.isWritable { return true }
         switch engine {
         case .none: return false
         case .http2(let session): return session.bufferedResponseBytes > limits.heldResponseBytes

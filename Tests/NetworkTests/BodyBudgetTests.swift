@@ -35,11 +35,13 @@ struct BodyBudgetTests {
         return true
     }
 
-    @Test("past the budget large uploads stand still, small requests are served, and room comes back with their end")
+    @Test("past the budget large uploads stand still, small requests are served, and room comes back at their deadline")
     func holds() async throws {
+        var limits = ConnectionLimits()
+        limits.bodyNanoseconds = 4 * .second
         var budgets = ConnectionBudgets()
         budgets.bodyBytes = 100_000
-        let server = try await TestServer.start(budgets: budgets)
+        let server = try await TestServer.start(limits: limits, budgets: budgets)
         let piece = [UInt8](repeating: 0x61, count: 400_000)
         do {
             let first = try RawClient(port: server.port)
@@ -57,8 +59,11 @@ struct BodyBudgetTests {
             let small = try RawClient(port: server.port)
             small.send(Self.head + "2\r\n\r\nab")
             #expect(Answers(parsing: small.receiveAnswers(1)).statuses == [200])
+            #expect(await eventually { server.gate.bodies.held == 0 })
+            // Both stay until here.
+            first.finishSending()
+            second.finishSending()
         }
-        #expect(await eventually { server.gate.bodies.held == 0 })
         let next = try RawClient(port: server.port)
         next.send(Self.head + "90000\r\n\r\n")
         next.send([UInt8](repeating: 0x61, count: 90_000))

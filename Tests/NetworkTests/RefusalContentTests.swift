@@ -45,7 +45,8 @@ struct RefusalContentTests {
         let answer = client.receiveAll()
         #expect(answer.contains("content-type: application/x-amz-json-1.1\r\n"))
         #expect(answer.contains("connection: close\r\n"))
-        #expect(answer.contains(#"{"__type":"RequestEntityTooLargeException","message":"the content is over the limit"#))
+        #expect(
+            answer.contains(#"{"__type":"RequestEntityTooLargeException","message":"the content is over the limit"#))
         #expect(Answers(parsing: answer).statuses == [413])
         await server.stop()
     }
