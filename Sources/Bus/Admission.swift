@@ -20,7 +20,8 @@ package struct Denial: Sendable {
     /// More than the sender is told; `nil` when there is no more.
     package let detail: String?
 
-    /// What the sender reads. A decision gets its id; for a bus that is simply not there EventBridge's words stand alone.
+    /// What the sender reads. A decision gets its id; for a bus that is simply not there EventBridge's words stand
+    /// alone.
     package func message(to decisionID: UniqueID) -> String {
         side == .bus ? message : "\(message) (decision id: \(decisionID))"
     }
@@ -66,7 +67,9 @@ package final class Admission {
     /// Begins one request of a caller; its entries are decided next.
     package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp) {
         authorization.begin(facts, action: "events:PutEvents", now: now)
-        if let request, request.snapshot !== snapshot || request.caller.account != facts.caller.account { lastBus = nil }
+        if let request, request.snapshot !== snapshot || request.caller.account != facts.caller.account {
+            lastBus = nil
+        }
         request = Request(facts: facts, snapshot: snapshot)
     }
 
@@ -136,7 +139,8 @@ package final class Admission {
             return .success(EventBusID(account: request.caller.account, name: name))
         }
         guard reference.count <= ARN.maximumBytes, let arn = ARN(parsing: String(decoding: reference, as: UTF8.self)),
-            arn.service == "events", arn.resource.hasPrefix("event-bus/"), let account = AccountID(parsing: arn.account),
+            arn.service == "events", arn.resource.hasPrefix("event-bus/"),
+            let account = AccountID(parsing: arn.account),
             let name = EventBusName(parsing: String(arn.resource.dropFirst("event-bus/".count)))
         else { return .failure(Refused(argument: "Provided Arn is not in correct format.", .bus)) }
         guard arn.region == snapshot.region, arn.partition == snapshot.partition else {

@@ -1,6 +1,7 @@
 /// Every error a client can meet, once: its name on the wire, its status, whether a retry can help, one line of help.
 ///
-/// Source: botocore `events/2015-10-07` error shapes, docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html
+/// Source: botocore `events/2015-10-07` error shapes,
+/// docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html
 package enum ErrorCode: String, CaseIterable, Sendable {
     case accessDenied = "AccessDeniedException"
     case concurrentModification = "ConcurrentModificationException"
@@ -49,15 +50,18 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     /// What it means and what to do.
     package var help: String {
         switch self {
-        case .accessDenied: "no policy allows the call, or one denies it; the owner of the bus finds the decision id in the log"
+        case .accessDenied:
+            "no policy allows the call, or one denies it; the owner of the bus finds the decision id in the log"
         case .concurrentModification: "another change of the same resource was under way; read it again and retry"
         case .expiredToken: "the session token is past its time; get new temporary credentials"
         case .incompleteSignature: "the Authorization header lacks a part or has one twice; sign again with an AWS SDK"
         case .internalFailure: "the outcome is unknown; retry with the same `Isthmus-Idempotency-Key`"
         case .invalidAccountID: "an account id is exactly 12 digits"
         case .invalidArgument: "an argument of the entry is missing or malformed; the message names it"
-        case .invalidSignature: "the signature does not match; check secret, clock, region and that nothing was changed on the way"
-        case .limitExceeded: "a quota of the account is used up; delete something or raise the limit in the configuration"
+        case .invalidSignature:
+            "the signature does not match; check secret, clock, region and that nothing was changed on the way"
+        case .limitExceeded:
+            "a quota of the account is used up; delete something or raise the limit in the configuration"
         case .malformedDetail: "Detail must be the text of one JSON object"
         case .missingAuthenticationToken: "the request has neither a client certificate nor a signature; present one"
         case .notAuthorizedForDetailType: "the caller may not use this DetailType on this bus"

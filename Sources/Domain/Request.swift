@@ -111,7 +111,8 @@ package struct Request: Sendable {
         self.body = body
     }
 
-    /// A request out of text, for the command line and for tests. `host` is added as a field for HTTP/1.1 only by the caller.
+    /// A request out of text, for the command line and for tests. `host` is added as a field for HTTP/1.1 only by the
+    /// caller.
     package init(
         version: Version = .http2, method: String, target: String, authority: String,
         fields: [(name: String, value: String)], body: [UInt8]
@@ -125,7 +126,8 @@ package struct Request: Sendable {
             target.withUnsafeBufferPointer { target in
                 authority.withUnsafeBufferPointer { authority in
                     Request(
-                        version: version, method: method, target: target, authority: authority, fields: kept, body: body)
+                        version: version, method: method, target: target, authority: authority, fields: kept, body: body
+                    )
                 }
             }
         }

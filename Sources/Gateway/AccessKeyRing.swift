@@ -19,7 +19,8 @@ package final class AccessKeyRing: Sendable {
     /// `key`: the 32-byte key that seals secrets, derived from the gateway's master key.
     package init(key: [UInt8]) throws(CryptographyError) { box = try AES256GCM(key: key) }
 
-    /// The record of a key that is in force, `nil` when it is unknown, disabled, of a principal that is no longer declared,
+    /// The record of a key that is in force, `nil` when it is unknown, disabled, of a principal that is no longer
+    /// declared,
     /// or its box cannot be opened.
     package func record(id: String, in snapshot: Snapshot) -> AccessKeyRecord? {
         opened.withLock { opened in

@@ -14,9 +14,13 @@ extension ControlCall {
         let name = try parameters.busName("Name")
         try parameters.refuse(["EventSourceName", "KmsKeyIdentifier", "DeadLetterConfig", "LogConfig"])
         guard !name.description.hasPrefix("aws.") else {
-            throw Fault(.validation, "Parameter Name is not valid. Reason: names that begin with aws. belong to partner event sources.")
+            throw Fault(
+                .validation,
+                "Parameter Name is not valid. Reason: names that begin with aws. belong to partner event sources.")
         }
-        guard !name.description.contains("/") else { throw Parameters.pattern("Name", "\(name)", #"[\.\-_A-Za-z0-9]+"#) }
+        guard !name.description.contains("/") else {
+            throw Parameters.pattern("Name", "\(name)", #"[\.\-_A-Za-z0-9]+"#)
+        }
         let description = try parameters.string("Description", maximum: Self.descriptionCharacters)
         let tags = try parameters.tags("Tags")
         let id = EventBusID(account: caller.account, name: name)
@@ -68,7 +72,8 @@ extension ControlCall {
         let token = try parameters.string("NextToken", maximum: 2048)
         try authorizeEverywhere()
         if let token, EventBusName(parsing: token) == nil {
-            throw Fault(.validation, "Parameter NextToken is not valid. Reason: it is not one that ListEventBuses gave.")
+            throw Fault(
+                .validation, "Parameter NextToken is not valid. Reason: it is not one that ListEventBuses gave.")
         }
         let buses = snapshot.buses(of: caller.account).filter { bus in
             (prefix.map { bus.id.name.description.hasPrefix($0) } ?? true)

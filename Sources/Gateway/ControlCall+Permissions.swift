@@ -14,7 +14,9 @@ extension ControlCall {
             guard !["Action", "Principal", "StatementId", "Condition"].contains(where: parameters.has) else {
                 throw Fault(
                     .validation,
-                    "Parameter Policy is not valid. Reason: Policy cannot be combined with Action, Principal, StatementId or Condition.")
+                    "Parameter Policy is not valid. Reason: Policy cannot be combined with Action, Principal, StatementId or "
+                        + "Condition."
+                )
             }
             let document = try Self.document(text)
             let transition = try carry { () throws(ControlFault) in
@@ -90,7 +92,9 @@ extension ControlCall {
         else {
             throw Fault(
                 .validation,
-                "Parameter Condition is not valid. Reason: Type must be StringEquals, Key aws:PrincipalOrgID and Value an organization id.")
+                "Parameter Condition is not valid. Reason: Type must be StringEquals, Key aws:PrincipalOrgID and Value an "
+                    + "organization id."
+            )
         }
         return ["StringEquals": ["aws:PrincipalOrgID": .string(value)]]
     }

@@ -22,7 +22,8 @@ extension ControlCall {
         }
         try authorize(id, requestTags: keys.map { Tag(key: $0, value: "") })
         guard snapshot.bus(id) != nil else { throw missing(id) }
-        let transition = try carry { () throws(ControlFault) in try snapshot.untaggingEventBus(id, keys: keys, at: now) }
+        let transition = try carry { () throws(ControlFault) in try snapshot.untaggingEventBus(id, keys: keys, at: now)
+        }
         return Outcome(transition: transition, answer: Self.empty)
     }
 

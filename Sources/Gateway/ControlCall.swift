@@ -67,12 +67,15 @@ struct ControlCall {
             arn.resource.hasPrefix("event-bus/"),
             let name = EventBusName(parsing: String(arn.resource.dropFirst("event-bus/".count)))
         else {
-            throw Fault(.validation, "Parameter \(parameter) is not valid. Reason: Provided Arn is not in correct format.")
+            throw Fault(
+                .validation, "Parameter \(parameter) is not valid. Reason: Provided Arn is not in correct format.")
         }
         guard arn.partition == snapshot.partition, arn.region == snapshot.region else {
             throw Fault(
                 .validation,
-                "Parameter \(parameter) is not valid. Reason: this gateway serves `\(snapshot.partition)` `\(snapshot.region)`, the Arn names `\(arn.partition)` `\(arn.region)`.")
+                "Parameter \(parameter) is not valid. Reason: this gateway serves `\(snapshot.partition)` "
+                    + "`\(snapshot.region)`, the Arn names `\(arn.partition)` `\(arn.region)`."
+            )
         }
         return EventBusID(account: account, name: name)
     }

@@ -109,7 +109,8 @@ package actor ControlPlane {
                 case .unknownOutcome(let reason), .unreadable(let reason):
                     hasFailed = true
                     onFatal(reason)
-                    throw Fault(.internalFailure, "whether the change was stored is unknown until the gateway has restarted")
+                    throw Fault(
+                        .internalFailure, "whether the change was stored is unknown until the gateway has restarted")
                 }
             }
         }

@@ -40,16 +40,18 @@ package struct ControlVerbs: Sendable {
             case "credentials.disable": _ = await send(try await disableAccessKey(request))
             case "tail": try await tail(request, send: send)
             case let verb:
-                throw Refusal(code: "UnknownVerb", message: "there is no verb `\(verb ?? "")`; this gateway may be older")
+                throw Refusal(
+                    code: "UnknownVerb", message: "there is no verb `\(verb ?? "")`; this gateway may be older")
             }
         } catch {
-            _ = await send(Self.line { writer in
-                writer.key("error")
-                writer.object { writer in
-                    writer.member("code", error.code)
-                    writer.member("message", error.message)
-                }
-            })
+            _ = await send(
+                Self.line { writer in
+                    writer.key("error")
+                    writer.object { writer in
+                        writer.member("code", error.code)
+                        writer.member("message", error.message)
+                    }
+                })
         }
     }
 
@@ -134,7 +136,9 @@ enum Base32 {
         var text: [UInt8] = []
         for start in stride(from: 0, to: bytes.count, by: 5) {
             let group = bytes[start..<start + 5].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            for shift in stride(from: UInt64(35), through: 0, by: -5) { text.append(alphabet[Int(group >> shift & 31)]) }
+            for shift in stride(from: UInt64(35), through: 0, by: -5) {
+                text.append(alphabet[Int(group >> shift & 31)])
+            }
         }
         return String(decoding: text, as: UTF8.self)
     }

@@ -86,7 +86,9 @@ struct Parameters {
     /// `[{"Key": …, "Value": …}]`; absent stands for none.
     func tags(_ name: String) throws(Fault) -> [Tag] {
         guard let node = value(name) else { return [] }
-        guard let list = node.array else { throw Fault(.serialization, "the value at `/\(name)` must be a list of tags") }
+        guard let list = node.array else {
+            throw Fault(.serialization, "the value at `/\(name)` must be a list of tags")
+        }
         // Before anything is built or asked: policies read each tag.
         guard list.count <= Limits.tagsPerResource else {
             throw Fault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
@@ -94,7 +96,8 @@ struct Parameters {
         var tags: [Tag] = []
         for element in list {
             guard let key = element["Key"]?.string, let value = element["Value"]?.string else {
-                throw Fault(.serialization, "each element of `/\(name)` must be an object with the strings `Key` and `Value`")
+                throw Fault(
+                    .serialization, "each element of `/\(name)` must be an object with the strings `Key` and `Value`")
             }
             tags.append(Tag(key: key, value: value))
         }
@@ -111,7 +114,8 @@ struct Parameters {
     /// Refuses parameters of features that are not built, instead of forgetting them silently.
     func refuse(_ names: [String]) throws(Fault) {
         for name in names where has(name) {
-            throw Fault(.validation, "Parameter \(name) is not valid. Reason: \(name) is not available on this gateway.")
+            throw Fault(
+                .validation, "Parameter \(name) is not valid. Reason: \(name) is not available on this gateway.")
         }
     }
 
@@ -122,6 +126,7 @@ struct Parameters {
     static func constraint(_ name: String, _ value: String, _ constraint: String) -> Fault {
         let member = name.prefix(1).lowercased() + name.dropFirst()
         return Fault(
-            .validation, "1 validation error detected: Value \(value) at '\(member)' failed to satisfy constraint: \(constraint)")
+            .validation,
+            "1 validation error detected: Value \(value) at '\(member)' failed to satisfy constraint: \(constraint)")
     }
 }

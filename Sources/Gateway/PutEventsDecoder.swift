@@ -15,7 +15,8 @@ struct DecodedEntry {
 
 /// Turns the content of `PutEvents` into entries. One for each event loop; its buffers are reused.
 ///
-/// The limits and messages are EventBridge's. A request whose shape is wrong is refused whole; an entry whose content is
+/// The limits and messages are EventBridge's. A request whose shape is wrong is refused whole; an entry whose content
+/// is
 /// wrong fails alone.
 /// Source: docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 struct PutEventsDecoder {
@@ -49,7 +50,8 @@ struct PutEventsDecoder {
                 guard list == nil, let array = member.value.array else { throw Self.wrongType("/Entries", "one list") }
                 list = array
             } else if member.key.equals("EndpointId"), !member.value.isNull {
-                throw Fault(.validation, "Parameter EndpointId is not valid. Reason: Global endpoints do not exist here.")
+                throw Fault(
+                    .validation, "Parameter EndpointId is not valid. Reason: Global endpoints do not exist here.")
             }
         }
         guard let list else { throw Self.constraint("null", "Member must not be null") }
@@ -82,7 +84,9 @@ struct PutEventsDecoder {
             entries.append(DecodedEntry(content: .invalid(code: code, message: message), busReference: bus))
             return fields.billedBytes(resourceBytes: resources.count)
         }
-        guard let source = fields.source, source.count > 0 else { return reject(.invalidArgument, Self.required("Source")) }
+        guard let source = fields.source, source.count > 0 else {
+            return reject(.invalidArgument, Self.required("Source"))
+        }
         guard let type = fields.detailType, type.count > 0 else {
             return reject(.invalidArgument, Self.required("DetailType"))
         }

@@ -76,7 +76,9 @@ extension RequestWorker {
             else {
                 throw Fault(
                     .validation,
-                    "Isthmus-Idempotency-Key must stand once and have 1 to \(Self.idempotencyKeyBytes) printable characters")
+                    "Isthmus-Idempotency-Key must stand once and have 1 to \(Self.idempotencyKeyBytes) printable "
+                        + "characters"
+                )
             }
             return .explicit(principal: caller.principal.arn, key: key, body: SHA256.hash(request.body))
         }
@@ -102,7 +104,9 @@ extension RequestWorker {
         case .keyMismatch:
             refuse(
                 pending,
-                Fault(.validation, "Isthmus-Idempotency-Key was used before with another content; use a new key for a new request"))
+                Fault(
+                    .validation,
+                    "Isthmus-Idempotency-Key was used before with another content; use a new key for a new request"))
         case .full(let reason):
             refuse(
                 pending,

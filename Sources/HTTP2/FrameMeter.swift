@@ -79,7 +79,8 @@ package struct FrameMeter: Sendable {
 
     /// Judges `bytes` from `start` on.
     ///
-    /// - Returns: how far the bytes were judged (an offset into `bytes`) and what to do; call again from there until `passed`.
+    /// - Returns: how far the bytes were judged (an offset into `bytes`) and what to do; call again from there until
+    ///   `passed`.
     package mutating func judge(
         _ bytes: UnsafeRawBufferPointer, from start: Int, now: UInt64
     ) -> (judged: Int, signal: Signal) {

@@ -1,4 +1,5 @@
-/// Why a connection is over. Each case has exactly one wire outcome: the code of the GOAWAY that goes out before the close.
+/// Why a connection is over. Each case has exactly one wire outcome: the code of the GOAWAY that goes out before the
+/// close.
 ///
 /// A stream that is refused alone is not an error of the connection: see `HTTP2Event.refused`.
 package enum HTTP2Error: Error, Equatable, Sendable {

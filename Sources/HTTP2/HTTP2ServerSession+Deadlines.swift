@@ -2,7 +2,8 @@ import CNghttp2
 import Domain
 
 extension HTTP2ServerSession {
-    /// When `expire(now:)` is next worth calling, in monotonic nanoseconds. It may be too early, never too late; it moves
+    /// When `expire(now:)` is next worth calling, in monotonic nanoseconds. It may be too early, never too late; it
+    /// moves
     /// forward only when `expire` is called, so a timer set for it need not be set again with every request.
     package var nextDeadline: UInt64 { earliestDeadline }
 
@@ -19,7 +20,8 @@ extension HTTP2ServerSession {
         if streams.count == 0 { expireIdle() }
     }
 
-    /// Begins to say goodbye: GOAWAY with the highest stream id, so that requests already under way are still taken; the
+    /// Begins to say goodbye: GOAWAY with the highest stream id, so that requests already under way are still taken;
+    /// the
     /// final GOAWAY follows `drainNoticeNanoseconds` later out of `expire`. Source: RFC 9113 section 6.8.
     package func beginDrain(now: UInt64) {
         self.now = now

@@ -146,7 +146,8 @@ extension HTTP2ServerSession {
 
     /// Opens the windows for what was taken or dropped.
     ///
-    /// A stream's window follows what arrives, up to the content limit. The connection's follows what is kept here: past
+    /// A stream's window follows what arrives, up to the content limit. The connection's follows what is kept here:
+    /// past
     /// the budget it stays shut until requests are taken.
     func credit() {
         for streamID in streamCreditsDue {

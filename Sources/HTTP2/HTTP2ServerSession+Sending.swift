@@ -4,7 +4,8 @@ package import Domain
 extension HTTP2ServerSession {
     /// The next event, oldest first; `nil` when there is none.
     ///
-    /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it. When the connection is
+    /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it. When the
+    /// connection is
     /// ending for abuse nothing more is handed out.
     package func nextEvent() -> HTTP2Event? {
         if case .closing = phase { return nil }
@@ -31,7 +32,8 @@ extension HTTP2ServerSession {
 
     /// A request of which only the head is here, once for each; `nil` when there is none. Ask after `receive`.
     ///
-    /// For what can be refused before any content is kept: `respond` to it and the rest of its content is thrown away. It
+    /// For what can be refused before any content is kept: `respond` to it and the rest of its content is thrown
+    /// away. It
     /// takes no permit; unless it is answered, `nextEvent` gives the same request when it is whole.
     package func nextHead() -> (streamID: Int32, head: Request)? {
         while let streamID = headsDue.popLast() {
@@ -50,9 +52,11 @@ extension HTTP2ServerSession {
         streams[place].stage = .working
     }
 
-    /// Answers a request that was handed out, and gives back its permit. The answer to a stream that was reset is dropped.
+    /// Answers a request that was handed out, and gives back its permit. The answer to a stream that was reset is
+    /// dropped.
     ///
-    /// A response over the limits on waiting content resets the stream instead (ENHANCE_YOUR_CALM when the peer reads too
+    /// A response over the limits on waiting content resets the stream instead (ENHANCE_YOUR_CALM when the peer reads
+    /// too
     /// slowly for the connection's budget, INTERNAL_ERROR when the response alone is too long): page long answers.
     ///
     /// - Returns: whether the response will be sent, if the peer takes it.
@@ -130,7 +134,8 @@ extension HTTP2ServerSession {
 
     /// Appends frames for the peer to `buffer`, as many as fit about into `limit` bytes.
     ///
-    /// The last frame is whole and may pass the limit, by at most 16 KiB. Nothing appended means nothing to send now: the
+    /// The last frame is whole and may pass the limit, by at most 16 KiB. Nothing appended means nothing to send now:
+    /// the
     /// peer's windows are shut or all is said.
     package func produce(into buffer: inout [UInt8], limit: Int, now: UInt64) {
         self.now = now

@@ -3,7 +3,8 @@ import Domain
 
 /// One HTTP/2 connection as a server: bytes in, requests out; answers in, bytes out. No socket, no clock, no thread.
 ///
-/// Confined to one event loop. Call in this order in a read cycle: `receive`, `nextEvent` until `nil`, `respond`, `produce`.
+/// Confined to one event loop. Call in this order in a read cycle: `receive`, `nextEvent` until `nil`, `respond`,
+/// `produce`.
 /// After `receive` throws, `produce` gives the GOAWAY that says why; send it and close. Time is monotonic nanoseconds.
 ///
 /// nghttp2 keeps the protocol; the frame meter in front of it and the counters behind it keep the limits. nghttp2's
@@ -22,7 +23,8 @@ package final class HTTP2ServerSession {
         case closing(HTTP2Error, isSaid: Bool)
     }
 
-    // INVARIANT: no access to a field below is open while nghttp2 runs, so its callbacks never overlap one; the session is
+    // INVARIANT: no access to a field below is open while nghttp2 runs, so its callbacks never overlap one; the
+    // session is
     // confined to one loop. The run-time check of this would cost an eighth of a request.
     let configuration: HTTP2Configuration
     @exclusivity(unchecked) var library: OpaquePointer
@@ -103,7 +105,8 @@ package final class HTTP2ServerSession {
         return nil
     }
 
-    /// Why the connection was ended by a GOAWAY that `produce` gave and that neither `receive` nor `closeReason` told of;
+    /// Why the connection was ended by a GOAWAY that `produce` gave and that neither `receive` nor `closeReason` told
+    /// of;
     /// told once.
     package func takeSilentEnd() -> HTTP2Error? { silentEnd.take() }
 
@@ -126,7 +129,8 @@ package final class HTTP2ServerSession {
 
     /// Takes bytes from the peer, cut anywhere.
     ///
-    /// - Throws: when the connection must end; then `produce` what is left, send it and close. Bytes after that are ignored.
+    /// - Throws: when the connection must end; then `produce` what is left, send it and close. Bytes after that are
+    ///   ignored.
     package func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
         self.now = now
         if !headsDue.isEmpty { headsDue.removeAll(keepingCapacity: true) }

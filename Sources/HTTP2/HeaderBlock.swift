@@ -134,7 +134,8 @@ struct HeaderBlock {
         fields.append(name: name, value: value)
     }
 
-    /// nghttp2 has seen to it that these are digits, once. More of them than any limit has digits is as good as infinity.
+    /// nghttp2 has seen to it that these are digits, once. More of them than any limit has digits is as good as
+    /// infinity.
     private static func length(_ digits: UnsafeBufferPointer<UInt8>) -> Int {
         guard digits.count <= 18 else { return .max }
         return digits.reduce(0) { $0 * 10 + Int($1 &- UInt8(ascii: "0")) }

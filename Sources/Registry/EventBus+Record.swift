@@ -40,7 +40,8 @@ extension EventBus {
         else { throw unreadable }
         var tags: [Tag] = []
         for pair in node["tags"]?.array ?? [] {
-            guard let parts = pair.array, parts.count == 2, let key = parts[0].string, let value = parts[1].string else {
+            guard let parts = pair.array, parts.count == 2, let key = parts[0].string, let value = parts[1].string
+            else {
                 throw unreadable
             }
             tags.append(Tag(key: key, value: value))

@@ -57,12 +57,17 @@ extension Snapshot {
     }
 
     /// Adds tags to a bus or replaces their values.
-    package func taggingEventBus(_ id: EventBusID, _ tags: [Tag], at now: Timestamp) throws(ControlFault) -> Transition {
+    package func taggingEventBus(_ id: EventBusID, _ tags: [Tag], at now: Timestamp) throws(ControlFault) -> Transition
+    {
         guard let bus = buses[id] else { throw .noSuchBus("\(id.name)") }
         try requireValid(tags)
         var merged = bus.properties.tags
         for tag in tags {
-            if let index = merged.firstIndex(where: { $0.key == tag.key }) { merged[index] = tag } else { merged.append(tag) }
+            if let index = merged.firstIndex(where: { $0.key == tag.key }) {
+                merged[index] = tag
+            } else {
+                merged.append(tag)
+            }
         }
         try requireValid(merged)
         return try changingEventBus(id, at: now) { $0.tags = merged }

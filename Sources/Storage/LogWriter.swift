@@ -85,7 +85,8 @@ final class LogWriter: @unchecked Sendable {
         do throws(StorageError) {
             for batch in batches { try plan.add(batch, recall: recall) }
             let verdict = try store(plan)
-            // INVARIANT: a loop that hears of its commit finds the bytes gone, or it would go on holding its sockets back.
+            // INVARIANT: a loop that hears of its commit finds the bytes gone, or it would go on holding its sockets
+            // back.
             parts.waiting.settle(bytes: bytes)
             publish(plan, batches, verdict)
             guard case .durable = verdict, !plan.drafts.isEmpty else { return }
@@ -220,7 +221,9 @@ extension LogWriter {
     private func fail(_ error: StorageError) {
         parts.watch.onFatal(error)
         parts.waiting.stop()
-        while case .commit(let batches) = parts.waiting.take(bytes: .max, requests: .max, milliseconds: 0, window: &window) {
+        while case .commit(let batches) = parts.waiting.take(
+            bytes: .max, requests: .max, milliseconds: 0, window: &window)
+        {
             refuse(batches, with: .full(.stopped))
             parts.waiting.settle(bytes: batches.reduce(0) { $0 + $1.bytes.count })
         }

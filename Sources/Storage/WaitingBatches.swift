@@ -64,7 +64,8 @@ final class WaitingBatches: @unchecked Sendable {
         return nil
     }
 
-    /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first, and
+    /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first,
+    /// and
     /// then as long as `window` says for the others.
     func take(bytes: Int, requests: Int, milliseconds: Int, window: inout GroupWindow) -> Turn {
         pthread_mutex_lock(mutex)

@@ -102,7 +102,8 @@ struct Assembly {
         return anchors
     }
 
-    /// The TLS context of a listener. The store a client's chain is verified in is picked from the registry's snapshot in
+    /// The TLS context of a listener. The store a client's chain is verified in is picked from the registry's
+    /// snapshot in
     /// force at that moment.
     static func context(
         of listener: Configuration.Listener, registry: Registry

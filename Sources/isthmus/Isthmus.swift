@@ -9,7 +9,10 @@ struct Isthmus: AsyncParsableCommand {
         abstract: "An event bus gateway between accounts: signed events in over mutual TLS, durable, by policy.",
         discussion:
             "Exit status: 0 done, 1 not done, 3 the configuration is wrong, 4 no gateway answers, 64 wrong usage.",
-        subcommands: [Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Policy.self, Organization.self, Signature.self])
+        subcommands: [
+            Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Policy.self, Organization.self,
+            Signature.self,
+        ])
 
     static func main() async {
         do {

@@ -1,6 +1,7 @@
 import Bus
 import Cryptography
 import Domain
+import Foundation
 import Gateway
 import Glibc
 import Identity
@@ -82,9 +83,15 @@ actor GatewayProcess {
     }
 
     /// The disk failed in a commit: nothing may be acknowledged any more, the restart decides. Source: DURABILITY 2.
+    ///
+    /// The loops get a moment to send the answers that say so.
     private static func end(_ log: Logger, reason: String) {
         log.log(.error, "fail-stop", [("reason", .text(reason))])
-        _exit(ExitStatus.storageFailed.rawValue)
+        Thread.detachNewThread {
+            var pause = timespec(tv_sec: 0, tv_nsec: 200_000_000)
+            nanosleep(&pause, nil)
+            _exit(ExitStatus.storageFailed.rawValue)
+        }
     }
 
     private static func budgets(_ limits: GatewayLimits) -> ConnectionBudgets {

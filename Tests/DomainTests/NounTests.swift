@@ -16,7 +16,9 @@ import Testing
         let arn = try #require(ARN(parsing: "arn:aws:events:eu-central-1:444455556666:event-bus/a:b"))
         #expect(arn.resource == "event-bus/a:b")
         #expect(arn.description == "arn:aws:events:eu-central-1:444455556666:event-bus/a:b")
-        for text in ["", "arn:aws:events:eu:1", "ARN:aws:s:r:a:x", "arn::s:r:a:x", "arn:aws:s:r:a:", "arn:aws:s:r:a:x\n"] {
+        for text in [
+            "", "arn:aws:events:eu:1", "ARN:aws:s:r:a:x", "arn::s:r:a:x", "arn:aws:s:r:a:", "arn:aws:s:r:a:x\n",
+        ] {
             #expect(ARN(parsing: text) == nil, "\(text)")
         }
         let longest = "arn:aws:s:r:a:" + String(repeating: "x", count: ARN.maximumBytes - 14)

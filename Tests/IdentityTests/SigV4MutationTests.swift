@@ -97,7 +97,8 @@ import Testing
     /// Changes that leave the canonical request as it was, and that the wire allows.
     ///
     /// White space at the ends of a field's value or more of it inside (the HTTP layers trim and refuse most of it);
-    /// spaces after a comma of the `Authorization` field; a target that normalises to `/`, for which the gateway answers
+    /// spaces after a comma of the `Authorization` field; a target that normalises to `/`, for which the gateway
+    /// answers
     /// 404 unless it is `/` itself.
     static func isNoOperation(_ place: WritableKeyPath<Parts, [UInt8]>, before: Parts, after: Parts) -> Bool {
         if place == \.target {

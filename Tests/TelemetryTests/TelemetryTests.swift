@@ -26,7 +26,8 @@ import Testing
         #expect(text.contains("isthmus_connections 7\n"))
         #expect(
             text.contains(
-                "isthmus_put_events_entries_total{account=\"111122223333\",event_bus=\"orders\",outcome=\"accepted\"} 2\n"))
+                "isthmus_put_events_entries_total{account=\"111122223333\",event_bus=\"orders\",outcome=\"accepted\"} 2\n"
+            ))
         #expect(text.hasSuffix("# EOF\n"))
     }
 

@@ -4,7 +4,8 @@ import Synchronization
 
 /// The event log without a disk, whose commits can be held back and whose outcomes can be told.
 ///
-/// Unless told otherwise a submitted request is stored before `submit` returns. It knows no idempotency keys: a test says
+/// Unless told otherwise a submitted request is stored before `submit` returns. It knows no idempotency keys: a test
+/// says
 /// the outcome it wants.
 package final class ScriptedEventLog: EventLog {
     private struct State {
