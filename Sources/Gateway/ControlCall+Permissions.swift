@@ -14,8 +14,8 @@ extension ControlCall {
             guard !["Action", "Principal", "StatementId", "Condition"].contains(where: parameters.has) else {
                 throw Fault(
                     .validation,
-                    "Parameter Policy is not valid. Reason: Policy cannot be combined with Action, Principal, StatementId or "
-                        + "Condition."
+                    "Parameter Policy is not valid. Reason: Policy cannot be combined with Action, Principal, "
+                        + "StatementId or Condition."
                 )
             }
             let document = try Self.document(text)
