@@ -92,8 +92,8 @@ extension ControlCall {
         else {
             throw Fault(
                 .validation,
-                "Parameter Condition is not valid. Reason: Type must be StringEquals, Key aws:PrincipalOrgID and Value an "
-                    + "organization id."
+                "Parameter Condition is not valid. Reason: Type must be StringEquals, Key aws:PrincipalOrgID and Value "
+                    + "an organization id."
             )
         }
         return ["StringEquals": ["aws:PrincipalOrgID": .string(value)]]

@@ -17,7 +17,6 @@ package enum Counter: Int, CaseIterable, Sendable {
     case entryBytes
     case commits
     case commitFailures
-    case blocks
     case controlOperations
     case reloads
     case reloadFailures
@@ -41,7 +40,6 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .entryBytes: "isthmus_put_events_bytes"
         case .commits: "isthmus_log_commits"
         case .commitFailures: "isthmus_log_commit_failures"
-        case .blocks: "isthmus_log_blocks"
         case .controlOperations: "isthmus_control_operations"
         case .reloads: "isthmus_reloads"
         case .reloadFailures: "isthmus_reload_failures"
@@ -66,7 +64,6 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .entryBytes: "bytes of entries made durable, as EventBridge counts them"
         case .commits: "commits of the log"
         case .commitFailures: "commits of the log that did not succeed"
-        case .blocks: "blocks written to the log"
         case .controlOperations: "control-plane operations carried out"
         case .reloads: "configurations put into force by a reload"
         case .reloadFailures: "reloads refused, the configuration in force kept"

@@ -65,7 +65,10 @@ actor GatewayProcess {
     }
 
     private static func makeWatch(_ log: Logger, _ metrics: Metrics) -> LogWatch {
-        var watch = LogWatch(onFatal: { end(log, reason: "\($0)") })
+        var watch = LogWatch(onFatal: { error in
+            metrics.add(to: .commitFailures)
+            end(log, reason: "\(error)")
+        })
         watch.onTrim = { trim in
             log.log(
                 .info, "log-trimmed",
@@ -74,7 +77,10 @@ actor GatewayProcess {
                     ("last", .integer(Int64(trim.last.value))), ("reason", .text(trim.reason.rawValue)),
                 ])
         }
-        watch.onFull = { isFull in log.log(.error, isFull ? "disk-full" : "disk-has-room") }
+        watch.onFull = { isFull in
+            if isFull { metrics.add(to: .commitFailures) }
+            log.log(.error, isFull ? "disk-full" : "disk-has-room")
+        }
         watch.onCommit = { commit in
             metrics.add(to: .commits)
             metrics.observe(nanoseconds: commit.nanoseconds, in: .commit)

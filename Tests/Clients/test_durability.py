@@ -79,7 +79,9 @@ def test_a_failing_fdatasync_stops_the_gateway_with_nothing_acknowledged_after(g
     assert code == 5
     assert ended - failed <= 1
     assert '"fail-stop"' in gateway.logged()
-    assert [answer.status for answer in flood.refused] == [500] * len(flood.refused)
+    # What waited behind the failed commit was not stored (503); what was in it is unknown (500).
+    assert {answer.status for answer in flood.refused} <= {500, 503}, flood.refused
+    assert answers, "nobody heard of the unknown outcome"
     assert all(answer.code == "InternalFailure" for answer in answers), answers
     # What was acknowledged was so by a sync that succeeded: none after the first failure.
     gateway.start()
@@ -138,7 +140,7 @@ def test_any_failing_write_or_sync_ends_the_gateway_with_status_5(gateway, repor
             except (OSError, http.client.HTTPException):
                 break
             if answer.status != 200:
-                assert answer.status == 500, answer
+                assert answer.status in (500, 503), answer
                 break
             answered += 1
             if answer.ids:

@@ -39,7 +39,7 @@ struct ConfigurationLoader {
         var loader = ConfigurationLoader(files: files, findings: findings, now: now, workingDirectory: workingDirectory)
         let configuration = loader.readConfiguration(file)
         guard findings.errors.isEmpty, let configuration else {
-            throw ConfigurationErrors(diagnostics: findings.diagnostics.filter { $0.severity == .error })
+            throw ConfigurationErrors(diagnostics: findings.errors)
         }
         return LoadedConfiguration(configuration: configuration, warnings: findings.warnings)
     }

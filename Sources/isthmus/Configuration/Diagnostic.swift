@@ -34,7 +34,16 @@ struct ConfigurationErrors: Error, Equatable, CustomStringConvertible {
 final class Findings {
     private(set) var diagnostics: [Diagnostic] = []
 
-    var errors: [Diagnostic] { diagnostics.filter { $0.severity == .error } }
+    /// The errors, file by file as they were read, in each by line.
+    var errors: [Diagnostic] {
+        let errors = diagnostics.filter { $0.severity == .error }
+        var files: [String] = []
+        for error in errors where !files.contains(error.file) { files.append(error.file) }
+        return files.flatMap { file in
+            errors.filter { $0.file == file }.enumerated()
+                .sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
+        }
+    }
     var warnings: [Diagnostic] { diagnostics.filter { $0.severity == .warning } }
 
     func error(_ file: String, _ line: Int, _ message: String, _ advice: String) {
