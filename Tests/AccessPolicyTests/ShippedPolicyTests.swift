@@ -12,7 +12,8 @@ struct ShippedPolicyTests {
     static let bus = "arn:aws:events:eu-central-1:222222222222:event-bus/orders"
     static let rule = "arn:aws:events:eu-central-1:222222222222:rule/orders/r"
     static let kinds: [String: PolicyKind] = [
-        "orders-bus": .resource, "publisher": .identity, "rule-manager": .identity, "target-manager": .identity, "bus-administrator": .identity,
+        "orders-bus": .resource,
+        "publisher": .identity, "rule-manager": .identity, "target-manager": .identity, "bus-administrator": .identity,
         "partner": .identity, "reader": .identity, "by-team-tag": .identity,
         "boundary-events-only": .permissionsBoundary, "only-account": .resource, "only-organization": .resource,
         "only-organizational-unit": .resource, "only-source-and-detail-type": .resource, "only-endpoint": .resource,

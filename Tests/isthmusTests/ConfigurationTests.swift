@@ -109,7 +109,7 @@ import Testing
         let lines = fixture.complaints().map { $0.split(separator: " ").first.map(String.init) ?? "" }
         #expect(
             lines == [
-                "etc/isthmus.yaml:4:", "etc/isthmus.yaml:8:", "etc/accounts/globex.yaml:2:", "etc/isthmus.yaml:21:",
+                "etc/isthmus.yaml:4:", "etc/isthmus.yaml:8:", "etc/isthmus.yaml:21:", "etc/accounts/globex.yaml:2:",
             ])
     }
 
