@@ -58,6 +58,7 @@ var house = House()
 // 0 · C libraries
 house.system("COpenSSL", pkgConfig: "openssl")
 house.system("CNghttp2", pkgConfig: "libnghttp2")
+house.system("CCurl", pkgConfig: "libcurl")
 house.add(
     "CSimdjson", [],
     .target(
@@ -87,6 +88,7 @@ house.floor(
 // 5 · edges
 house.floor("Network", ["Domain", "JSON", "Telemetry", "Cryptography", "TLS", "HTTP2"], products: nio)
 house.floor("Storage", ["Domain", "JSON", "Telemetry", "Cryptography", "Ledger", "Registry", "Bus"], products: grdb)
+house.floor("Targets", ["CCurl", "Cryptography"])
 
 // 6 · the order of steps
 house.floor(
@@ -99,7 +101,7 @@ house.floor(
 // 7 · the program
 let program = [
     "Domain", "JSON", "Telemetry", "Cryptography", "TLS", "AccessPolicy", "Identity", "Registry", "Bus", "Network",
-    "Storage", "Gateway",
+    "Storage", "Targets", "Gateway",
 ]
 house.add(
     "isthmus", program,
