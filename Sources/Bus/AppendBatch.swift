@@ -13,6 +13,14 @@ package enum RepeatGuard: Hashable, Sendable {
     /// invocation and body.
     case implicit(request: Digest)
 
+    /// Whether the log keeps it in the transaction of the events: such a guard may be looked up without events.
+    package var isDurable: Bool {
+        switch self {
+        case .explicit: true
+        case .none, .implicit: false
+        }
+    }
+
     /// The guard of an explicit key. The three texts are the bytes as authenticated; the key's length is checked
     /// before.
     package static func explicit(principal: String, key: Bytes, body: Digest) -> RepeatGuard {
@@ -38,7 +46,8 @@ package enum RepeatGuard: Hashable, Sendable {
     }
 }
 
-/// The events of one request that were admitted: stored together or not at all.
+/// The events of one request that were admitted: stored together or not at all. Without events it asks whether its
+/// guard came before.
 package struct AppendRequest: Sendable {
     /// Chosen by the loop; comes back with the outcome.
     package let token: UInt64
@@ -103,9 +112,10 @@ package struct AppendBatch: Sendable {
         events.append(Event(bus: number, busIndex: index, start: start, end: bytes.count))
     }
 
-    /// Ends the request begun last. One without events is a mistake of the caller: there is nothing to store.
+    /// Ends the request begun last. Without events it only asks for its guard's first answer: `.repeated`, or
+    /// `.notRepeated`. One without events whose guard is not durable is a mistake of the caller.
     package mutating func endRequest(token: UInt64, repeatGuard: RepeatGuard, entryMask: UInt32) {
-        precondition(events.count > openRequest)
+        precondition(events.count > openRequest || repeatGuard.isDurable)
         requests.append(
             AppendRequest(
                 token: token, events: openRequest..<events.count, repeatGuard: repeatGuard, entryMask: entryMask))

@@ -49,6 +49,8 @@ package enum AppendOutcome: Hashable, Sendable {
     case stored(Positions)
     /// The same key and body came before: the positions of then, and the entry mask of then. Nothing was stored now.
     case repeated(Positions, entryMask: UInt32)
+    /// The request had no events and its key did not come before. Nothing was stored and no key is kept.
+    case notRepeated
     /// The key came before with another body. Nothing was stored: 400 `ValidationException`.
     case keyMismatch
     /// No room on the disk, in the queue or in the key table. Nothing was stored: 503, retry later.

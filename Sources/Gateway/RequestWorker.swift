@@ -11,13 +11,15 @@ import Telemetry
 ///
 /// ```
 /// receive ─ refuse ─────────────────────────────────────────────▶ respond
-///         ├ PutEvents ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
+///         ├ Publication ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
 ///         └ other ──────────────────────────▶ control plane ─(onWake)─▶ respond
 /// ```
 package final class RequestWorker {
     /// A request that waits for its outcome.
     enum Waiting {
-        case putEvents(PendingPutEvents)
+        case publication(PendingPublication)
+        /// One event of a publication whose events are decided about one by one.
+        case event(ScatteredPublication, index: Int)
         case control(Connection, StreamToken)
     }
 
@@ -102,23 +104,31 @@ package final class RequestWorker {
     private func route(
         _ request: borrowing Request, _ connection: Connection, _ stream: StreamToken, _ requestID: UniqueID
     ) throws(Fault) {
-        guard request.target.equals("/") else {
+        let exchange = Exchange(
+            connection: connection, stream: stream, requestID: requestID, now: services.clock.now(),
+            receivedAt: services.monotonic())
+        switch Route(request.target) {
+        case .api: try call(request, exchange)
+        case .nowhere:
             throw Fault(.unknownOperation, "there is nothing at this path; send API calls to `/`", status: 404)
         }
+    }
+
+    /// A call of the EventBridge or the STS API.
+    private func call(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
         guard request.method.equals("POST") else {
             throw Fault(.unknownOperation, "API calls are sent with POST", status: 405)
         }
-        let now = services.clock.now()
         if request.fields.value(of: "x-amz-target") == nil, isForm(request) {
-            return try answerTokenService(request, connection, stream, requestID, now)
+            return try answerTokenService(request, exchange)
         }
-        let (caller, state) = try authenticate(request, connection, requestID, now)
+        let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
         guard let name = request.fields.value(of: "x-amz-target") else {
             throw Fault(.unknownOperation, "the header X-Amz-Target is missing; it reads AWSEvents.OPERATION")
         }
         switch Operation.target(name) {
-        case .operation(.putEvents): try putEvents(request, caller, state, connection, stream, requestID, now)
-        case .operation(let operation): try control(operation, request, caller, connection, stream, requestID)
+        case .operation(.putEvents): try putEvents(request, caller, state, exchange)
+        case .operation(let operation): try control(operation, request, caller, exchange)
         case .disabled(let name):
             throw Fault(.operationDisabled, "\(name) is not available: global endpoints do not exist here")
         case .unknown:
@@ -130,13 +140,11 @@ package final class RequestWorker {
         request.fields.value(of: "content-type")?.starts(with: "application/x-www-form-urlencoded".utf8) == true
     }
 
-    private func answerTokenService(
-        _ request: borrowing Request, _ connection: Connection, _ stream: StreamToken, _ requestID: UniqueID,
-        _ now: Timestamp
-    ) throws(Fault) {
+    private func answerTokenService(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
+        let requestID = exchange.requestID
         let response: Response
         do throws(Fault) {
-            let (caller, _) = try authenticate(request, connection, requestID, now)
+            let (caller, _) = try authenticate(request, exchange.connection, requestID, exchange.now)
             switch try SecurityTokenService.action(request.body) {
             case .getCallerIdentity: response = SecurityTokenService.callerIdentity(caller, requestID: requestID)
             case .unknown(let name):
@@ -146,18 +154,17 @@ package final class RequestWorker {
             services.metrics.add(to: .requestsRefused)
             response = SecurityTokenService.response(error, requestID: requestID)
         }
-        connection.respond(response, to: stream)
+        exchange.connection.respond(response, to: exchange.stream)
     }
 
     private func control(
-        _ operation: Operation, _ request: borrowing Request, _ caller: Caller, _ connection: Connection,
-        _ stream: StreamToken, _ requestID: UniqueID
+        _ operation: Operation, _ request: borrowing Request, _ caller: Caller, _ exchange: Exchange
     ) throws(Fault) {
-        let token = waiting.insert(.control(connection, stream))
+        let token = waiting.insert(.control(exchange.connection, exchange.stream))
         let isTaken = services.controlLine.offer(
             ControlRequest(
-                operation: operation, content: request.body, caller: caller, requestID: requestID, token: token,
-                answers: answers))
+                operation: operation, content: request.body, caller: caller, requestID: exchange.requestID,
+                token: token, answers: answers))
         guard isTaken else {
             _ = waiting.remove(token)
             throw Fault(.throttling, "Rate exceeded", retryAfterSeconds: 1)
@@ -182,8 +189,11 @@ package final class RequestWorker {
     private func answerWaiting() {
         completions.drain(into: &drained)
         for completion in drained {
-            guard case .putEvents(let pending)? = waiting.remove(completion.token) else { continue }
-            answer(pending, completion.outcome)
+            switch waiting.remove(completion.token) {
+            case .publication(let pending)?: answer(pending, completion.outcome)
+            case .event(let publication, let index)?: answer(publication, index, completion.outcome)
+            case .control?, nil: continue
+            }
         }
         for answer in answers.drain() {
             guard case .control(let connection, let stream)? = waiting.remove(answer.token) else { continue }

@@ -117,6 +117,7 @@ struct CommitPlan {
         case .none: return (.stored(store(request, batch)), true)
         case .explicit(let key, let principal, let body):
             if let outcome = try repeated(request.repeatGuard, key: key, body: body, recall) { return outcome }
+            guard !request.events.isEmpty else { return (.notRepeated, false) }
             let ofPrincipal = pendingOfPrincipal[principal, default: 0]
             guard memory.keys.hasRoom(for: principal, pending: pendingKeys, pendingOfPrincipal: ofPrincipal) else {
                 return (.full(.keys), false)

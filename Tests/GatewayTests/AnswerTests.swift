@@ -15,7 +15,7 @@ struct AnswerTests {
 
     @Test("a retry is answered with what its request had become, whatever would be decided now")
     func recalling() throws {
-        var results = PutEventsResults(capacity: 3)
+        var results = PublicationResults(capacity: 3)
         results.admit()
         results.fail(.accessDenied, "no")
         results.admit()

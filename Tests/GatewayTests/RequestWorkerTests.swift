@@ -104,6 +104,26 @@ struct RequestWorkerTests {
         }
     }
 
+    @Test("a retry that would be denied by now still gets the answer of the first try")
+    func deniedRetry() async throws {
+        try await withGateway { gateway, client, signer in
+            let key = [(name: "isthmus-idempotency-key", value: "k-1")]
+            let denied = content.replacing(#""Detail""#, with: #""EventBusName":"gone","Detail""#)
+            let old = Position(bus: BusNumber(9), sequence: Sequence(77))
+            gateway.log.answerNext(.repeated(Positions([old]), entryMask: 1))
+            let repeated = try client.call(gateway, "PutEvents", denied, signer, more: key)
+            #expect(repeated.body.contains("\(gateway.services.eventIDs.id(of: old))"))
+            #expect(gateway.log.masks == [0])
+            let first = try client.call(gateway, "PutEvents", denied, signer, more: key)
+            #expect(first.status == 200)
+            #expect(first.body.contains(#""ErrorCode":"ResourceNotFoundException""#))
+            gateway.log.answerNext(.keyMismatch)
+            #expect(try client.call(gateway, "PutEvents", denied, signer, more: key).status == 400)
+            #expect(try client.call(gateway, "PutEvents", denied, signer).status == 200)
+            #expect(gateway.log.masks.count == 3, "what has no key is answered without asking the log")
+        }
+    }
+
     @Test("an idempotency key has 1 to 64 printable characters; an invocation id guards without one")
     func keys() async throws {
         try await withGateway { gateway, client, signer in

@@ -99,6 +99,28 @@ import Testing
         }
     }
 
+    @Test("a key can be asked for without events, and asking keeps nothing", arguments: Implementation.allCases)
+    func lookUp(implementation: Implementation) throws {
+        try with(implementation) { (loop, clock) throws in
+            func ask(_ key: RepeatGuard) -> [AppendOutcome] {
+                loop.append(TestLoop.Request(events: [], repeatGuard: key, mask: 0))
+            }
+            let key = TestLoop.key("k")
+            #expect(ask(key) == [.notRepeated])
+            #expect(ask(key) == [.notRepeated])
+            #expect(loop.append(TestLoop.request("a", "b", guarded: key, mask: 5)) == [stored(1...2)])
+            #expect(ask(key) == [repeated(1...2, mask: 5)])
+            #expect(ask(TestLoop.key("k", body: "other")) == [.keyMismatch])
+            let together = loop.append(
+                TestLoop.request("c", guarded: TestLoop.key("l"), mask: 1),
+                TestLoop.Request(events: [], repeatGuard: TestLoop.key("l"), mask: 0))
+            #expect(together == [stored(3...3), repeated(3...3)])
+            clock.advance(seconds: 86_400)
+            #expect(ask(key) == [.notRepeated])
+            #expect(try loop.log.details() == ["a", "b", "c"])
+        }
+    }
+
     @Test("an SDK's retry stores once within five minutes", arguments: Implementation.allCases)
     func implicitKey(implementation: Implementation) throws {
         try with(implementation) { (loop, clock) throws in

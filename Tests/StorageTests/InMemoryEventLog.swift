@@ -63,6 +63,7 @@ final class InMemoryEventLog: EventLog {
         if let key, let kept = state.kept[key], kept.until > now {
             return kept.body == body ? .repeated(kept.positions, entryMask: kept.mask) : .keyMismatch
         }
+        if request.events.isEmpty { return .notRepeated }
         let keys = state.kept.values.count { $0.body != nil }
         if body != nil, keys >= keysLimit { return .full(.keys) }
         let positions = Positions(

@@ -76,6 +76,7 @@ package final class ScriptedEventLog: EventLog {
         state.guards.append(request.repeatGuard)
         state.masks.append(request.entryMask)
         if !state.outcomes.isEmpty { return state.outcomes.removeFirst() }
+        if request.events.isEmpty { return .notRepeated }
         var positions: [Position] = []
         for event in batch.events[request.events] {
             guard let frame = EventFrame(decodingPrefixOf: batch.bytes[event.start..<event.end]) else {

@@ -1,0 +1,113 @@
+import Bus
+import Domain
+import JSON
+
+/// What became of each entry of one publication, and the answer that says so.
+struct PublicationResults {
+    enum Entry {
+        /// Admitted: the `index`-th position of the log's outcome.
+        case admitted(index: Int)
+        /// Stands at that position, now or since an earlier request.
+        case placed(Position)
+        case failed(code: ErrorCode, message: String)
+    }
+
+    private(set) var entries: [Entry] = []
+    private(set) var admittedCount = 0
+
+    init(capacity: Int) { entries.reserveCapacity(capacity) }
+
+    mutating func admit() {
+        entries.append(.admitted(index: admittedCount))
+        admittedCount += 1
+    }
+
+    mutating func fail(_ code: ErrorCode, _ message: String) { entries.append(.failed(code: code, message: message)) }
+
+    /// Entry `index` stands at `position`, whatever was decided about it before.
+    mutating func place(_ index: Int, at position: Position) {
+        if case .failed = entries[index] { admittedCount += 1 }
+        entries[index] = .placed(position)
+    }
+
+    /// Entry `index`, which was admitted, was not taken by the log after all.
+    mutating func refuse(_ index: Int, _ code: ErrorCode, _ message: String) {
+        if case .failed = entries[index] { return }
+        admittedCount -= 1
+        entries[index] = .failed(code: code, message: message)
+    }
+
+    /// Bit n is set when entry n was admitted. For at most 32 entries.
+    var mask: UInt32 {
+        precondition(entries.count <= UInt32.bitWidth)
+        var mask: UInt32 = 0
+        for (index, entry) in entries.enumerated() {
+            switch entry {
+            case .admitted, .placed: mask |= 1 << UInt32(index)
+            case .failed: continue
+            }
+        }
+        return mask
+    }
+
+    /// The entries with those of `mask` admitted: what an earlier request with the same key had become.
+    ///
+    /// An entry that was admitted then and is refused now keeps its answer of then; one refused then stays refused.
+    func recalling(mask: UInt32) -> PublicationResults {
+        var recalled = PublicationResults(capacity: entries.count)
+        for (index, entry) in entries.enumerated() {
+            if mask & (1 << UInt32(index)) != 0 {
+                recalled.admit()
+            } else if case .failed(let code, let message) = entry {
+                recalled.fail(code, message)
+            } else {
+                recalled.fail(.accessDenied, "the entry was refused when the request was first made")
+            }
+        }
+        return recalled
+    }
+
+    /// The answer's content. Source: botocore `events/2015-10-07` shapes `PutEventsResponse`, `PutPartnerEventsResponse`.
+    func answer(_ positions: Positions?, ids: EventIDCodec, into body: inout [UInt8]) {
+        body.append("{\"FailedEntryCount\":")
+        body.append(decimal: entries.count - admittedCount)
+        body.append(",\"Entries\":[")
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { body.append(UInt8(ascii: ",")) }
+            Self.append(entry, positions, ids, to: &body)
+        }
+        body.append("]}")
+    }
+
+    /// The answer about the one entry there is.
+    func singleAnswer(_ positions: Positions?, ids: EventIDCodec) -> [UInt8] {
+        precondition(entries.count == 1)
+        var body: [UInt8] = []
+        Self.append(entries[0], positions, ids, to: &body)
+        return body
+    }
+
+    private static func append(
+        _ entry: Entry, _ positions: Positions?, _ ids: EventIDCodec, to body: inout [UInt8]
+    ) {
+        switch entry {
+        case .admitted(let index):
+            guard let positions else { preconditionFailure("an admitted entry has a position") }
+            append(ids.id(of: positions[index]), to: &body)
+        case .placed(let position): append(ids.id(of: position), to: &body)
+        case .failed(let code, let message):
+            JSONWriter.append(to: &body) { writer in
+                writer.object { writer in
+                    writer.member("ErrorCode", code.rawValue)
+                    writer.member("ErrorMessage", message)
+                }
+            }
+        }
+    }
+
+    private static func append(_ id: UniqueID, to body: inout [UInt8]) {
+        body.append("{\"EventId\":\"")
+        id.append(to: &body)
+        body.append("\"}")
+    }
+}

@@ -1,0 +1,199 @@
+import Bus
+import Domain
+import Identity
+import Network
+import Registry
+import Telemetry
+
+extension RequestWorker {
+    /// Who publishes, as the log keeps it, and with what each entry of the request shares.
+    private struct Publisher {
+        let caller: Caller
+        let provenance: PublisherProvenance
+        let exchange: Exchange
+        /// The bus of the last entry admitted.
+        var bus = "none"
+        var bytes = 0
+    }
+
+    /// Admits the entries of one request and hands them to the log; answers at once when nothing is for it.
+    func publish(
+        _ publication: Publication, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
+    ) throws(Fault) {
+        let (facts, provenance) = try state.prepared(for: caller, snapshot)
+        admission.begin(facts, snapshot, now: exchange.now)
+        var batch = batch.take() ?? AppendBatch(completions: completions, policyRevision: snapshot.revision)
+        var publisher = Publisher(caller: caller, provenance: provenance, exchange: exchange)
+        switch publication.guards {
+        case .request(let repeatGuard): publishTogether(publication, repeatGuard, &publisher, &batch)
+        case .events(let guards): publishApart(publication, guards, &publisher, &batch)
+        }
+        self.batch = batch.isEmpty ? nil : batch
+    }
+
+    private func publishTogether(
+        _ publication: Publication, _ repeatGuard: RepeatGuard, _ publisher: inout Publisher,
+        _ batch: inout AppendBatch
+    ) {
+        var results = PublicationResults(capacity: publication.entries.count)
+        batch.beginRequest()
+        for decoded in publication.entries { admit(decoded, &publisher, &batch, &results) }
+        let pending = PendingPublication(
+            exchange: publisher.exchange, form: publication.form, results: results,
+            sender: Metrics.Sender(account: "\(publisher.caller.account)", bus: publisher.bus),
+            bytes: publisher.bytes)
+        guard results.admittedCount > 0 || repeatGuard.isDurable else {
+            return respond(pending, results, positions: nil)
+        }
+        batch.endRequest(
+            token: waiting.insert(.publication(pending)), repeatGuard: repeatGuard, entryMask: results.mask)
+    }
+
+    /// Each event is a request of its own to the log: one that came before is answered as it was then, also when it
+    /// would be denied by now.
+    private func publishApart(
+        _ publication: Publication, _ guards: [RepeatGuard], _ publisher: inout Publisher, _ batch: inout AppendBatch
+    ) {
+        let scattered = ScatteredPublication()
+        var results = PublicationResults(capacity: publication.entries.count)
+        for (index, decoded) in publication.entries.enumerated() {
+            let (admittedBefore, bytesBefore) = (results.admittedCount, publisher.bytes)
+            batch.beginRequest()
+            admit(decoded, &publisher, &batch, &results)
+            let isAdmitted = results.admittedCount > admittedBefore
+            scattered.entryBytes.append(publisher.bytes - bytesBefore)
+            guard isAdmitted || guards[index].isDurable else { continue }
+            scattered.outstanding += 1
+            batch.endRequest(
+                token: waiting.insert(.event(scattered, index: index)), repeatGuard: guards[index],
+                entryMask: isAdmitted ? 1 : 0)
+        }
+        let pending = PendingPublication(
+            exchange: publisher.exchange, form: publication.form, results: results,
+            sender: Metrics.Sender(account: "\(publisher.caller.account)", bus: publisher.bus),
+            bytes: publisher.bytes)
+        if scattered.outstanding > 0 {
+            scattered.pending = pending
+        } else {
+            respond(pending, results, positions: nil)
+        }
+    }
+
+    private func admit(
+        _ decoded: DecodedEntry, _ publisher: inout Publisher, _ batch: inout AppendBatch,
+        _ results: inout PublicationResults
+    ) {
+        switch decoded.content {
+        case .invalid(let code, let message):
+            services.metrics.add(to: .entriesInvalid)
+            results.fail(code, message)
+        case .entry(let entry):
+            let decisionID = ids.next()
+            let exchange = publisher.exchange
+            switch admission.decide(entry, busReference: decoded.busReference, decisionID: decisionID) {
+            case .permit(let permit):
+                AdmittedEvent(entry, permit).append(
+                    to: &batch, publisher: publisher.provenance, receivedAt: exchange.now,
+                    requestID: exchange.requestID)
+                publisher.bytes += entry.billedBytes
+                publisher.bus = permit.bus.id.name.description
+                results.admit()
+            case .denial(let denial):
+                services.record(denial, decisionID, exchange.requestID, publisher.caller)
+                results.fail(denial.code, denial.message(to: decisionID))
+            }
+        }
+    }
+
+    /// The log has decided about a publication.
+    func answer(_ pending: PendingPublication, _ outcome: AppendOutcome) {
+        switch outcome {
+        case .stored(let positions):
+            services.metrics.add(pending.results.admittedCount, to: .entriesAccepted)
+            services.metrics.add(pending.bytes, to: .entryBytes)
+            respond(pending, pending.results, positions: positions)
+        case .repeated(let positions, let mask):
+            services.metrics.add(positions.count, to: .entriesRepeated)
+            respond(pending, pending.results.recalling(mask: mask), positions: positions)
+        case .notRepeated: respond(pending, pending.results, positions: nil)
+        case .keyMismatch: refuse(pending, Self.keyMismatch)
+        case .full(let reason): refuse(pending, Self.full(reason))
+        case .unknownOutcome: refuse(pending, Self.unknownOutcome)
+        }
+    }
+
+    /// The log has decided about one event of a publication.
+    func answer(_ scattered: ScatteredPublication, _ index: Int, _ outcome: AppendOutcome) {
+        scattered.outstanding -= 1
+        switch outcome {
+        case .stored(let positions):
+            services.metrics.add(to: .entriesAccepted)
+            services.metrics.add(scattered.entryBytes[index], to: .entryBytes)
+            scattered.pending?.results.place(index, at: positions[0])
+        case .repeated(let positions, _):
+            services.metrics.add(to: .entriesRepeated)
+            scattered.pending?.results.place(index, at: positions[0])
+        case .notRepeated: break
+        case .keyMismatch: scattered.pending?.results.refuse(index, Self.keyMismatch.code, Self.keyMismatch.message)
+        case .full(let reason):
+            let fault = Self.full(reason)
+            scattered.fullReason = reason
+            scattered.pending?.results.refuse(index, fault.code, fault.message)
+        case .unknownOutcome: scattered.isUnknown = true
+        }
+        guard scattered.outstanding == 0, let pending = scattered.pending else { return }
+        if scattered.isUnknown { return refuse(pending, Self.unknownOutcome) }
+        if let reason = scattered.fullReason, pending.results.admittedCount == 0 {
+            return refuse(pending, Self.full(reason))
+        }
+        respond(pending, pending.results, positions: nil)
+    }
+
+    private static let keyMismatch = Fault(
+        .validation, "Isthmus-Idempotency-Key was used before with another content; use a new key for a new request")
+
+    private static let unknownOutcome = Fault(
+        .internalFailure, "whether the events were stored is unknown; retry with the same Isthmus-Idempotency-Key")
+
+    private static func full(_ reason: AppendOutcome.FullReason) -> Fault {
+        Fault(
+            .serviceUnavailable, "nothing was stored (\(reason.rawValue) full); retry later", retryAfterSeconds: 1)
+    }
+
+    private func refuse(_ pending: PendingPublication, _ fault: Fault) {
+        services.metrics.add(pending.results.admittedCount, to: .entriesFailed)
+        services.metrics.add(to: .requestsRefused)
+        services.metrics.count(pending.sender, accepted: 0, failed: pending.results.entries.count)
+        let exchange = pending.exchange
+        exchange.connection.respond(fault.response(exchange.requestID), to: exchange.stream)
+    }
+
+    private func respond(_ pending: PendingPublication, _ results: PublicationResults, positions: Positions?) {
+        let exchange = pending.exchange
+        services.metrics.count(
+            pending.sender, accepted: results.admittedCount, failed: results.entries.count - results.admittedCount)
+        services.metrics.observe(nanoseconds: services.monotonic() - exchange.receivedAt, in: .putEvents)
+        exchange.connection.respond(response(to: pending, results, positions), to: exchange.stream)
+    }
+
+    private func response(
+        to pending: PendingPublication, _ results: PublicationResults, _ positions: Positions?
+    ) -> Response {
+        var body: [UInt8] = []
+        let contentType: Response.ContentType
+        switch pending.form {
+        case .single:
+            if case .failed(let code, let message) = results.entries[0] {
+                services.metrics.add(to: .requestsRefused)
+                return Fault(code, message).response(pending.exchange.requestID)
+            }
+            body = results.singleAnswer(positions, ids: services.eventIDs)
+            contentType = .json
+        case .batch, .entries:
+            body.reserveCapacity(40 + 56 * results.entries.count)
+            results.answer(positions, ids: services.eventIDs, into: &body)
+            if case .batch = pending.form { contentType = .json } else { contentType = .amzJSON }
+        }
+        return Response(status: 200, contentType: contentType, requestID: pending.exchange.requestID, body: body)
+    }
+}
