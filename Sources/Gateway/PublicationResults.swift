@@ -67,7 +67,9 @@ struct PublicationResults {
         return recalled
     }
 
-    /// The answer's content. Source: botocore `events/2015-10-07` shapes `PutEventsResponse`, `PutPartnerEventsResponse`.
+    /// The answer's content.
+    ///
+    /// Source: botocore `events/2015-10-07` shapes `PutEventsResponse`, `PutPartnerEventsResponse`.
     func answer(_ positions: Positions?, ids: EventIDCodec, into body: inout [UInt8]) {
         body.append("{\"FailedEntryCount\":")
         body.append(decimal: entries.count - admittedCount)
