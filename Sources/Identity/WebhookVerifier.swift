@@ -142,19 +142,25 @@ extension WebhookVerifier {
             timestamp: try seconds(timestamp), id: String(decoding: id, as: UTF8.self))
         let entries = field.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         guard entries.count <= Self.maximumSignatures else { throw .tooManySignatures }
+        // An entry that cannot be read fits no key; the others of the list still may.
+        var isAnyUnreadable = false
         for entry in entries {
             guard let comma = entry.firstIndex(of: UInt8(ascii: ",")) else {
-                throw .malformed(field: "webhook-signature")
+                isAnyUnreadable = true
+                continue
             }
             let version = entry[..<comma]
             // Other versions are to come and are passed over.
             guard version.elementsEqual("v1".utf8) || version.elementsEqual("v1a".utf8) else { continue }
             guard let bytes = Base64Text.bytes(entry[(comma + 1)...]) else {
-                throw .malformed(field: "webhook-signature")
+                isAnyUnreadable = true
+                continue
             }
             if version.count == 2 { claim.codes.append(bytes) } else { claim.signatures.append(bytes) }
         }
-        if claim.codes.isEmpty && claim.signatures.isEmpty { throw .noKnownVersion }
+        if claim.codes.isEmpty && claim.signatures.isEmpty {
+            throw isAnyUnreadable ? .malformed(field: "webhook-signature") : .noKnownVersion
+        }
         return claim
     }
 
@@ -165,6 +171,8 @@ extension WebhookVerifier {
         guard elements.count <= Self.maximumSignatures + 1 else { throw .tooManySignatures }
         var timestamp: [UInt8]?
         var codes: [[UInt8]] = []
+        // As above: Stripe sends one code for each secret in rotation.
+        var isAnyUnreadable = false
         for element in elements {
             guard let mark = element.firstIndex(of: UInt8(ascii: "=")) else {
                 throw .malformed(field: "stripe-signature")
@@ -175,12 +183,11 @@ extension WebhookVerifier {
                 if timestamp != nil { throw .malformedTimestamp }
                 timestamp = Array(value)
             } else if key.elementsEqual("v1".utf8) {
-                guard let code = lowercaseHexadecimal(value) else { throw .malformed(field: "stripe-signature") }
-                codes.append(code)
+                if let code = lowercaseHexadecimal(value) { codes.append(code) } else { isAnyUnreadable = true }
             }
         }
         guard let timestamp else { throw .malformedTimestamp }
-        if codes.isEmpty { throw .noKnownVersion }
+        if codes.isEmpty { throw isAnyUnreadable ? .malformed(field: "stripe-signature") : .noKnownVersion }
         return Claim(
             codes: codes, text: timestamp + [UInt8(ascii: ".")] + request.body, timestamp: try seconds(timestamp),
             id: nil)
