@@ -130,9 +130,10 @@ house.tests("RegistryTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", 
 house.tests(
     "BusTests", ["Domain", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry", "Bus", "TestKit"])
 house.tests(
-    "NetworkTests", ["Domain", "Cryptography", "TLS", "HTTP2", "Network"],
+    "NetworkTests", ["Domain", "Cryptography", "TLS", "HTTP2", "Network", "TestKit"],
     products: nio + [.product(name: "NIOEmbedded", package: "swift-nio")])
-house.tests("StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage"], products: grdb)
+house.tests(
+    "StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage", "TestKit"], products: grdb)
 house.tests(
     "GatewayTests",
     [

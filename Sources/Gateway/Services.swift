@@ -60,6 +60,6 @@ extension Services {
             trustDomain: { snapshot.trustDomains[$0]?.facts },
             organizationPath: { [clock] account in
                 organizations.isEmpty ? nil : organizations.path(of: account, at: clock.now())
-            }, isRevoked: { _ in false })
+            })
     }
 }

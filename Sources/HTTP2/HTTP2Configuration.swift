@@ -19,8 +19,6 @@ package struct HTTP2Configuration: Sendable {
     package var headerFields = Limits.headerFields
     /// Content of a request; past it 413.
     package var bodyBytes = Limits.wireBodyBytes
-    /// Whether `nextHead()` tells of requests whose content is still under way.
-    package var announcesHeads = false
     /// Content of one response.
     package var responseBytesPerStream = 256 * 1024
     /// Content of all responses of a connection that wait to be sent.

@@ -116,7 +116,6 @@ extension HTTP2ServerSession {
             inboxTaken = 0
         }
         resetsDue = []
-        headsDue = []
         streamCreditsDue = []
         if orphans.isEmpty { orphans = [] }
         block.shrink()

@@ -65,7 +65,6 @@ extension HTTP2ServerSession {
             if declared > 0 {
                 streams[place].request?.body.reserveCapacity(min(declared, Int(configuration.streamWindowBytes)))
             }
-            if configuration.announcesHeads { headsDue.append(streams[place].id) }
             isDue(at: now + min(configuration.bodyGraceNanoseconds, configuration.bodyNanoseconds))
         }
     }
@@ -157,9 +156,7 @@ extension HTTP2ServerSession {
             if streams[place].stage == .content { nghttp2_session_consume_stream(library, streamID, bytes) }
         }
         if !streamCreditsDue.isEmpty { streamCreditsDue.removeAll(keepingCapacity: true) }
-        guard connectionCredit > 0, !withholdsCredit, bufferedBodyBytes <= configuration.connectionBodyBytes else {
-            return
-        }
+        guard connectionCredit > 0, bufferedBodyBytes <= configuration.connectionBodyBytes else { return }
         nghttp2_session_consume_connection(library, connectionCredit)
         connectionCredit = 0
     }

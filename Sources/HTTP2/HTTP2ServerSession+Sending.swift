@@ -30,22 +30,6 @@ extension HTTP2ServerSession {
         return event
     }
 
-    /// A request of which only the head is here, once for each; `nil` when there is none. Ask after `receive`.
-    ///
-    /// For what can be refused before any content is kept: `respond` to it and the rest of its content is thrown
-    /// away. It
-    /// takes no permit; unless it is answered, `nextEvent` gives the same request when it is whole.
-    package func nextHead() -> (streamID: Int32, head: Request)? {
-        while let streamID = headsDue.popLast() {
-            guard let place = place(of: streamID), streams[place].stage == .content,
-                var head = streams[place].request
-            else { continue }
-            head.body = []
-            return (streamID, head)
-        }
-        return nil
-    }
-
     private func handOut(_ streamID: Int32) {
         guard let place = place(of: streamID) else { preconditionFailure("an offered stream is open") }
         unanswered += 1
@@ -94,14 +78,11 @@ extension HTTP2ServerSession {
 
     private func takesAnswer(_ place: Int) -> Bool {
         switch streams[place].stage {
-        case .working: unanswered -= 1
-        case .content:
-            // Refused by its head.
-            bufferedBodyBytes -= streams[place].request?.body.count ?? 0
-            streams[place].request = nil
-        case .headers, .offered, .answering, .discarding: return false
+        case .working:
+            unanswered -= 1
+            return true
+        case .headers, .content, .offered, .answering, .discarding: return false
         }
-        return true
     }
 
     private func forget(_ streamID: Int32) {

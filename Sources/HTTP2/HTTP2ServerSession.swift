@@ -43,7 +43,6 @@ package final class HTTP2ServerSession {
     @exclusivity(unchecked) var inbox: [HTTP2Event] = []
     @exclusivity(unchecked) var inboxTaken = 0
     @exclusivity(unchecked) var resetsDue: [(streamID: Int32, code: UInt32)] = []
-    @exclusivity(unchecked) var headsDue: [Int32] = []
     @exclusivity(unchecked) var streamCreditsDue: [Int32] = []
     @exclusivity(unchecked) var connectionCredit = 0
     /// Violations already counted whose RST_STREAM is still to be sent.
@@ -67,8 +66,6 @@ package final class HTTP2ServerSession {
     @exclusivity(unchecked) package internal(set) var bufferedResponseBytes = 0
     /// RST_STREAM frames sent.
     @exclusivity(unchecked) package internal(set) var resetsSent: UInt64 = 0
-    /// While true the connection's window is not refilled: for a process that is short of memory.
-    @exclusivity(unchecked) package var withholdsCredit = false
 
     @exclusivity(unchecked) var output: [UInt8] = []
     @exclusivity(unchecked) var outputLimit = 0
@@ -133,7 +130,6 @@ package final class HTTP2ServerSession {
     ///   ignored.
     package func receive(_ bytes: UnsafeRawBufferPointer, now: UInt64) throws(HTTP2Error) {
         self.now = now
-        if !headsDue.isEmpty { headsDue.removeAll(keepingCapacity: true) }
         var fed = 0
         while fed < bytes.count {
             if case .closing = phase { return }

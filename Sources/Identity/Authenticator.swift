@@ -8,19 +8,15 @@ package struct IdentityDirectory: Sendable {
     package let trustDomain: @Sendable (_ name: String) -> TrustDomain?
     /// Where an account stands in the organization.
     package let organizationPath: @Sendable (_ account: AccountID) -> OrganizationPath?
-    /// Whether today's revocation list of its trust domain takes the certificate back.
-    package let isRevoked: @Sendable (_ certificate: CertificateIdentity) -> Bool
 
     package init(
         accessKey: @escaping @Sendable (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?,
         trustDomain: @escaping @Sendable (_ name: String) -> TrustDomain?,
-        organizationPath: @escaping @Sendable (_ account: AccountID) -> OrganizationPath?,
-        isRevoked: @escaping @Sendable (_ certificate: CertificateIdentity) -> Bool
+        organizationPath: @escaping @Sendable (_ account: AccountID) -> OrganizationPath?
     ) {
         self.accessKey = accessKey
         self.trustDomain = trustDomain
         self.organizationPath = organizationPath
-        self.isRevoked = isRevoked
     }
 }
 
@@ -125,7 +121,6 @@ package final class Authenticator {
         } catch {
             throw .certificate(error)
         }
-        if directory.isRevoked(certificate) { throw .certificate(.revoked) }
     }
 
     /// The proof of the signature; nil when none came and none is needed.

@@ -36,8 +36,7 @@ private func answer(_ session: HTTP2ServerSession, _ streamID: Int32, now: UInt6
 
 private func drive(_ bytes: UnsafeRawBufferPointer, seed: UInt8) {
     var now = 1000 * second
-    var configuration = HTTP2Configuration()
-    configuration.announcesHeads = seed & 2 != 0
+    let configuration = HTTP2Configuration()
     let session = HTTP2ServerSession(configuration: configuration, now: now, ageJitter: UInt32(seed))
     var output: [UInt8] = []
     var state = UInt32(seed) | 1
@@ -51,9 +50,6 @@ private func drive(_ bytes: UnsafeRawBufferPointer, seed: UInt8) {
             precondition(session.closeReason == error)
         }
         start = end
-        while let (streamID, _) = session.nextHead() {
-            if state & 8 == 0 { answer(session, streamID, now: now) }
-        }
         while let event = session.nextEvent() {
             switch event {
             case .request(let streamID, let request):

@@ -12,11 +12,11 @@ private let content = #"{"Entries":[{"Source":"com.acme.orders","DetailType":"Or
 /// A gateway with a connection to it and a key that may publish.
 private func withGateway(
     settings: Services.Settings = .init(), patienceSeconds: Int = 10,
-    _ body: (TestGateway, TestClient, SigV4Signer) async throws -> Void
+    _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
 ) async throws {
     let gateway = try await TestGateway.start(try Scene.snapshotWithOrders([Scene.admitsSender()]), settings: settings)
     do {
-        let client = try TestClient(port: gateway.port, patienceSeconds: patienceSeconds)
+        let client = try RawClient(port: gateway.port, patienceSeconds: patienceSeconds)
         try await body(gateway, client, try await gateway.signer(Scene.publisher))
     } catch {
         await gateway.stop()
@@ -25,7 +25,7 @@ private func withGateway(
     await gateway.stop()
 }
 
-extension TestClient {
+extension RawClient {
     /// A signed call and its answer.
     fileprivate func call(
         _ gateway: TestGateway, _ operation: String, _ body: String, _ signer: SigV4Signer,
@@ -77,7 +77,7 @@ struct RequestWorkerTests {
     func outcomes() async throws {
         try await withGateway { gateway, client, signer in
             let key = [(name: "isthmus-idempotency-key", value: "k-1")]
-            func answer() throws -> TestClient.Answer {
+            func answer() throws -> Answer {
                 try client.call(gateway, "PutEvents", content, signer, more: key)
             }
             #expect(try answer().status == 200)

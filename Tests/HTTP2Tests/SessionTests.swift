@@ -202,53 +202,6 @@ struct SessionTests {
         #expect(after > 3 * 31 * 16_384 - 524_288)
     }
 
-    @Test("a request can be refused by its head, before its content is kept")
-    func refusedByHead() throws {
-        var configuration = HTTP2Configuration()
-        configuration.announcesHeads = true
-        let peer = Peer(configuration)
-        for stream in [1, 3] as [UInt32] {
-            peer.writer.headers(stream: stream, FrameWriter.post + [("content-length", "4")], ends: false)
-            peer.writer.data(stream: stream, [1, 2], ends: false)
-        }
-        peer.writer.post(stream: 5, body: [1])
-        peer.send()
-        var heads: [Int32] = []
-        while let (stream, head) = peer.session.nextHead() {
-            #expect(head.body.isEmpty)
-            #expect(head.fields.value(of: "content-length")?.text == "4")
-            heads.append(stream)
-        }
-        #expect(heads.sorted() == [1, 3])
-        #expect(peer.session.unanswered == 0)
-        #expect(peer.respond(1, status: 403))
-        #expect(peer.session.bufferedBodyBytes == 3)
-        for stream in [1, 3] as [UInt32] { peer.writer.data(stream: stream, [3, 4]) }
-        peer.send()
-        let requests = peer.requests()
-        #expect(requests.map(\.stream) == [5, 3])
-        #expect(requests.last?.request.body == [1, 2, 3, 4])
-        #expect(peer.session.nextHead()?.streamID == nil)
-        #expect(peer.session.bufferedBodyBytes == 0)
-    }
-
-    @Test("while credit is withheld the connection's window stays shut, and opens afterwards")
-    func withheldCredit() {
-        let peer = Peer()
-        let updates = { peer.sent(type: 8).count(where: { $0.stream == 0 }) }
-        peer.session.withholdsCredit = true
-        for index in 0..<10 as Range<UInt32> {
-            peer.writer.post(stream: index * 2 + 1, body: Array(Self.body[..<60_000]))
-        }
-        peer.send()
-        #expect(peer.requests().count == 10)
-        peer.collect()
-        #expect(updates() == 1)
-        peer.session.withholdsCredit = false
-        peer.collect()
-        #expect(updates() == 2)
-    }
-
     @Test("the answer to a stream that was reset is dropped, and its permit comes back")
     func resetStream() {
         let peer = Peer()

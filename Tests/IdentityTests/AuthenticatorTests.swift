@@ -14,14 +14,14 @@ import Testing
     }
 
     func directory(
-        record: AccessKeyRecord = SignedRequest.record(), domain: TrustDomain? = nil, isRevoked: Bool = false
+        record: AccessKeyRecord = SignedRequest.record(), domain: TrustDomain? = nil
     ) -> IdentityDirectory {
         let domain = domain ?? factory.domain()
         let path = path
         return IdentityDirectory(
             accessKey: { id, _ in id.equals(record.id) ? record : nil },
             trustDomain: { $0 == domain.name ? domain : nil },
-            organizationPath: { $0.value == 111_122_223_333 ? path : nil }, isRevoked: { _ in isRevoked })
+            organizationPath: { $0.value == 111_122_223_333 ? path : nil })
     }
 
     func authenticate(
@@ -119,7 +119,6 @@ import Testing
             authenticate(Self.unsigned, .required, certificate: certificate, directory: directory, now: now).refusal
         }
         #expect(refusal(directory()) == nil)
-        #expect(refusal(directory(isRevoked: true)) == .certificate(.revoked))
         #expect(
             refusal(directory(domain: factory.domain(name: "other.example")))
                 == .certificate(.unknownTrustDomain(name: "acme.example")))

@@ -1,5 +1,6 @@
 import Domain
 import HTTP2
+import TestKit
 import Testing
 
 @testable import Network

@@ -3,6 +3,7 @@ import Domain
 import Glibc
 import Synchronization
 import TLS
+import TestKit
 import Testing
 
 @testable import Network

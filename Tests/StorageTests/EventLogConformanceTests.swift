@@ -3,6 +3,7 @@ import Cryptography
 import Domain
 import Foundation
 import Storage
+import TestKit
 import Testing
 
 /// What every implementation of the seam must do; run on each.

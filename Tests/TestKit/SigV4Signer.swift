@@ -51,8 +51,7 @@ package enum Callers {
         let record = AccessKeyRecord(
             id: signer.accessKeyID, principal: principal, secret: SecretBytes(Array(signer.secret.utf8)))
         let directory = IdentityDirectory(
-            accessKey: { _, _ in record }, trustDomain: { _ in nil }, organizationPath: { _ in nil },
-            isRevoked: { _ in false })
+            accessKey: { _, _ in record }, trustDomain: { _ in nil }, organizationPath: { _ in nil })
         let arrival = Authenticator.Arrival(
             endpoint: endpoint, clientCertificate: .optional, sourceAddress: "192.0.2.7", certificate: nil)
         let rules = SigV4Rules(region: Scene.region, services: ["events", "sts"])

@@ -1,10 +1,10 @@
-import Bus
+package import Bus
 import Cryptography
-import Domain
+package import Domain
 import Synchronization
 
 /// The seam without a disk: every submit is decided before it returns. Bounds are the parameters.
-final class InMemoryEventLog: EventLog {
+package final class InMemoryEventLog: EventLog {
     private struct Kept {
         let body: Digest?
         let positions: Positions
@@ -24,15 +24,18 @@ final class InMemoryEventLog: EventLog {
     private let waitingBytesLimit: Int
     private let keysLimit: Int
 
-    init(clock: WallClock, waitingBytesLimit: Int, keysLimit: Int) {
+    /// - Parameters:
+    ///   - waitingBytesLimit: a larger batch is `.full(.queue)`.
+    ///   - keysLimit: explicit idempotency keys kept at once; past it `.full(.keys)`.
+    package init(clock: WallClock, waitingBytesLimit: Int, keysLimit: Int) {
         self.clock = clock
         self.waitingBytesLimit = waitingBytesLimit
         self.keysLimit = keysLimit
     }
 
-    var waitingBytes: Int { 0 }
+    package var waitingBytes: Int { 0 }
 
-    func submit(_ batch: consuming AppendBatch) {
+    package func submit(_ batch: consuming AppendBatch) {
         let completions = batch.completions
         let refusal: AppendOutcome.FullReason? =
             state.withLock { $0.isStopped } ? .stopped : batch.bytes.count > waitingBytesLimit ? .queue : nil
@@ -81,7 +84,7 @@ final class InMemoryEventLog: EventLog {
         return .stored(positions)
     }
 
-    func read(
+    package func read(
         bus: BusNumber, from sequence: Domain.Sequence, limitBytes: Int
     ) throws(EventLogError) -> [StoredEvent] {
         let events = state.withLock { $0.events[bus] ?? [] }
@@ -94,23 +97,23 @@ final class InMemoryEventLog: EventLog {
         return found
     }
 
-    func event(at position: Position) throws(EventLogError) -> StoredEvent {
+    package func event(at position: Position) throws(EventLogError) -> StoredEvent {
         let events = state.withLock { $0.events[position.bus] ?? [] }
         guard position.sequence.value <= UInt64(events.count) else { throw .noSuchEvent(position) }
         return events[Int(position.sequence.value) - 1]
     }
 
-    func lastSequence(of bus: BusNumber) -> Domain.Sequence? {
+    package func lastSequence(of bus: BusNumber) -> Domain.Sequence? {
         state.withLock { $0.events[bus]?.last?.position.sequence }
     }
 
-    func firstSequence(of bus: BusNumber) throws(EventLogError) -> Domain.Sequence? {
+    package func firstSequence(of bus: BusNumber) throws(EventLogError) -> Domain.Sequence? {
         state.withLock { $0.events[bus]?.first?.position.sequence }
     }
 
-    func subscribe(to bus: BusNumber, wake: @escaping @Sendable () -> Void) -> CommitSubscription? {
+    package func subscribe(to bus: BusNumber, wake: @escaping @Sendable () -> Void) -> CommitSubscription? {
         subscriptions.add(bus: bus, wake: wake)
     }
 
-    func stop() { state.withLock { $0.isStopped = true } }
+    package func stop() { state.withLock { $0.isStopped = true } }
 }
