@@ -88,7 +88,7 @@ house.floor(
 // 5 · edges
 house.floor("Network", ["Domain", "JSON", "Telemetry", "Cryptography", "TLS", "HTTP2"], products: nio)
 house.floor("Storage", ["Domain", "JSON", "Telemetry", "Cryptography", "Ledger", "Registry", "Bus"], products: grdb)
-house.floor("Targets", ["CCurl", "Cryptography"])
+house.floor("Targets", ["CCurl", "Domain", "Cryptography"])
 
 // 6 · the order of steps
 house.floor(

@@ -1,3 +1,5 @@
+import Domain
+
 /// A bare item of HTTP's structured fields.
 ///
 /// - Source: RFC 8941 § 3.3

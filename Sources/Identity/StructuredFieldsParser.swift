@@ -1,3 +1,5 @@
+import Domain
+
 /// Why bytes are no structured field.
 package enum StructuredFieldFault: Error, Equatable, Sendable {
     /// The grammar is broken at this byte, counted from zero.

@@ -1,4 +1,5 @@
 package import Cryptography
+import Domain
 
 /// One of a webhook's active keys.
 package enum WebhookKey: Sendable {

@@ -1,4 +1,5 @@
 import Cryptography
+import Domain
 
 /// How a webhook is signed.
 package enum WebhookScheme: Equatable, Sendable {

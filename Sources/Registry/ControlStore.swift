@@ -6,6 +6,7 @@ package struct ControlRecord: Hashable, Sendable {
         case accessKey = "access-key"
         case counter = "counter"
         case organization = "organization"
+        case invitation = "invitation"
     }
 
     package let kind: Kind

@@ -55,6 +55,15 @@ package struct Declaration: Sendable {
             self.facts = facts
             self.store = store
         }
+
+        /// The same authority, vouching for the accounts of the partners that hold an invitation, and no others.
+        func vouching(for invitations: [String: Invitation]) -> TrustAnchor {
+            let accounts = Set(invitations.values.filter(\.holds).map(\.terms.partnerAccount))
+            let facts = TrustDomain(
+                name: facts.name, accounts: Array(accounts), issuerPins: Array(facts.issuerPins),
+                regions: facts.regions.map(Array.init))
+            return TrustAnchor(facts: facts, store: store)
+        }
     }
 
     /// What policies know of a listener. Source: FEDERATION 7.
@@ -91,11 +100,13 @@ package struct Declaration: Sendable {
     package let organizations: [OrganizationSource]
     /// Whose rules a policy is held to when it is saved.
     package let policyCompatibility: PolicyReview.Compatibility
+    /// The authority of the certificates that partners get when they join; nil when this gateway invites none.
+    package let partnerTrust: TrustAnchor?
 
     package init(
         partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
         endpoints: [String: Endpoint], quotas: Quotas, organizations: [OrganizationSource] = [],
-        policyCompatibility: PolicyReview.Compatibility = .strict
+        policyCompatibility: PolicyReview.Compatibility = .strict, partnerTrust: TrustAnchor? = nil
     ) {
         self.partition = partition
         self.region = region
@@ -106,5 +117,6 @@ package struct Declaration: Sendable {
         self.quotas = quotas
         self.organizations = organizations
         self.policyCompatibility = policyCompatibility
+        self.partnerTrust = partnerTrust
     }
 }

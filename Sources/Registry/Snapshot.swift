@@ -16,6 +16,10 @@ package final class Snapshot: Sendable {
     /// The identity policies of known principals, by ARN.
     package let identityPolicies: [String: PrincipalPolicies]
     package let organizations: Organizations
+    /// Invitations of partners, by id.
+    package let invitations: [String: Invitation]
+    /// The partner authority as it stands; whom it may vouch for follows from the invitations. Nil when there is none.
+    package let partnerTrust: Declaration.TrustAnchor?
     /// The highest bus number ever given.
     let lastBusNumber: UInt32
 
@@ -24,7 +28,8 @@ package final class Snapshot: Sendable {
 
     init(
         revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus],
-        accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations
+        accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations,
+        invitations: [String: Invitation], partnerTrust: Declaration.TrustAnchor?
     ) {
         self.revision = revision
         self.generation = generation
@@ -34,8 +39,10 @@ package final class Snapshot: Sendable {
         self.accessKeys = accessKeys
         self.lastBusNumber = lastBusNumber
         self.organizations = organizations
-        trustDomains = Dictionary(
-            declaration.trustDomains.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.invitations = invitations
+        self.partnerTrust = partnerTrust
+        let anchors = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
+        trustDomains = Dictionary(anchors.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         identityPolicies = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0.policies) } },
@@ -75,6 +82,7 @@ extension Snapshot {
         var buses: [EventBusID: EventBus] = [:]
         var keys: [String: AccessKey] = [:]
         var organizations: [String: SignedOrganizationManifest] = [:]
+        var invitations: [String: Invitation] = [:]
         var last: UInt32 = 0
         var numbers: Set<BusNumber> = []
         for record in records {
@@ -93,11 +101,13 @@ extension Snapshot {
                 else { throw .unreadable(reason: "counter `\(record.key)`") }
                 last = max(last, number)
             case .organization: organizations[record.key] = try SignedOrganizationManifest(record: record)
+            case .invitation: invitations[record.key] = try Invitation(record: record)
             }
         }
         return Snapshot(
             revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last,
-            organizations: Organizations(last: organizations))
+            organizations: Organizations(last: organizations), invitations: invitations,
+            partnerTrust: declaration.partnerTrust)
     }
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
@@ -111,7 +121,8 @@ extension Snapshot {
         var transition = Transition(
             snapshot: Snapshot(
                 revision: revision + 1, generation: generation + 1, declaration: declaration, buses: buses,
-                accessKeys: accessKeys, lastBusNumber: lastBusNumber, organizations: next),
+                accessKeys: accessKeys, lastBusNumber: lastBusNumber, organizations: next,
+                invitations: invitations, partnerTrust: declaration.partnerTrust),
             changes: next.changes(since: organizations))
         let defaults = declaration.accounts.filter(\.isLocal).map {
             Declaration.Seed(
@@ -128,11 +139,14 @@ extension Snapshot {
     }
 
     func replacing(
-        buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil
+        buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil,
+        invitations: [String: Invitation]? = nil, partnerTrust: Declaration.TrustAnchor? = nil
     ) -> Snapshot {
         Snapshot(
-            revision: revision + 1, generation: generation, declaration: declaration, buses: buses ?? self.buses,
+            revision: revision + 1, generation: partnerTrust == nil ? generation : generation + 1,
+            declaration: declaration, buses: buses ?? self.buses,
             accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber,
-            organizations: organizations)
+            organizations: organizations, invitations: invitations ?? self.invitations,
+            partnerTrust: partnerTrust ?? self.partnerTrust)
     }
 }

@@ -1,5 +1,6 @@
 internal import CCurl
 package import Cryptography
+import Domain
 
 /// One POST over HTTPS, blocking: for verbs of the command line, never on an event loop.
 ///
@@ -100,7 +101,7 @@ package struct OutboundRequest: Sendable {
         try settings.set(CURLOPT_TIMEOUT, Self.timeoutSeconds)
         try settings.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         if let pin = trust.pin {
-            try settings.set(CURLOPT_PINNEDPUBLICKEY, "sha256//" + PinText.base64(pin.bytes))
+            try settings.set(CURLOPT_PINNEDPUBLICKEY, "sha256//" + Base64Text.text(pin.bytes))
         }
         if let bundle = trust.bundlePath {
             try settings.set(CURLOPT_CAINFO, bundle)
@@ -170,21 +171,4 @@ private final class ReceivedBytes {
             let received = Unmanaged<ReceivedBytes>.fromOpaque(context).takeUnretainedValue()
             return received.append(UnsafeRawBufferPointer(start: start, count: size * count)) ? size * count : 0
         }
-}
-
-/// RFC 4648 § 4, as libcurl writes a pin.
-private enum PinText {
-    static func base64(_ bytes: [UInt8]) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let word = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
-            for digit in 0..<4 {
-                text.append(
-                    digit <= group.count ? alphabet[Int(word >> UInt32(18 - 6 * digit) & 63)] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
 }

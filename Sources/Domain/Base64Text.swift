@@ -3,9 +3,9 @@
 /// bytes would be a changed message that still verifies.
 ///
 /// - Source: RFC 4648 §§ 3.5, 4
-enum Base64Text {
+package enum Base64Text {
     /// The bytes that `text` writes, or nil.
-    static func bytes(_ text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
+    package static func bytes(_ text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
         guard text.count.isMultiple(of: 4) else { return nil }
         var payload = text[...]
         for _ in 0..<2 where payload.last == UInt8(ascii: "=") { payload = payload.dropLast() }
@@ -13,14 +13,14 @@ enum Base64Text {
     }
 
     /// The bytes that `text` writes with or without its padding, or nil: for secrets as their vendors show them.
-    static func bytes(unpadded text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
+    package static func bytes(unpadded text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
         var payload = text[...]
         for _ in 0..<2 where payload.last == UInt8(ascii: "=") { payload = payload.dropLast() }
         return decode(payload)
     }
 
     /// Appends the text of `bytes`.
-    static func append(_ bytes: [UInt8], to output: inout [UInt8]) {
+    package static func append(_ bytes: [UInt8], to output: inout [UInt8]) {
         output.reserveCapacity(output.count + (bytes.count + 2) / 3 * 4)
         for start in stride(from: 0, to: bytes.count, by: 3) {
             let count = min(3, bytes.count - start)
@@ -31,6 +31,41 @@ enum Base64Text {
                     digit <= count ? character(UInt8(word >> UInt32(18 - 6 * digit) & 63)) : UInt8(ascii: "="))
             }
         }
+    }
+
+    /// The text of `bytes`, with its padding.
+    package static func text(_ bytes: [UInt8]) -> String {
+        var output: [UInt8] = []
+        append(bytes, to: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// The bytes that `text` writes in the alphabet for URLs, without padding; nil for any other spelling of them.
+    ///
+    /// - Source: RFC 4648 § 5
+    package static func bytes(url text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
+        var plain: [UInt8] = []
+        plain.reserveCapacity(text.count)
+        for character in text {
+            switch character {
+            case UInt8(ascii: "-"): plain.append(UInt8(ascii: "+"))
+            case UInt8(ascii: "_"): plain.append(UInt8(ascii: "/"))
+            case UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="): return nil
+            default: plain.append(character)
+            }
+        }
+        return decode(plain)
+    }
+
+    /// The text of `bytes` in the alphabet for URLs, without padding.
+    package static func url(_ bytes: [UInt8]) -> String {
+        var output: [UInt8] = []
+        append(bytes, to: &output)
+        for index in output.indices {
+            if output[index] == UInt8(ascii: "+") { output[index] = UInt8(ascii: "-") }
+            if output[index] == UInt8(ascii: "/") { output[index] = UInt8(ascii: "_") }
+        }
+        return String(decoding: output.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
     }
 
     private static func decode(_ payload: some Collection<UInt8>) -> [UInt8]? {

@@ -1,0 +1,239 @@
+package import Cryptography
+package import Domain
+import Identity
+
+/// Inviting partners and letting them in: each step returns what to commit, so that a step is whole or not there.
+extension Snapshot {
+    /// Invitations kept at once, those that are over included.
+    package static let invitationsLimit = 10_000
+    /// Certificates of one invitation that are good at the same time.
+    package static let certificatesPerInvitationLimit = 16
+    /// How long an invitation that is over is still shown.
+    package static let endedInvitationSeconds: Int64 = 7 * 86_400
+
+    /// What a step of a join asks for.
+    package enum JoinPlan: Sendable {
+        /// A certificate must be issued for this name first.
+        case issue(uri: String)
+        /// The step was taken before; the answer is the same again.
+        case repeated(Invitation.IssuedCertificate)
+    }
+
+    /// Offers `terms`.
+    package func inviting(_ terms: InvitationTerms) throws(ControlFault) -> Transition {
+        if let fault = terms.fault { throw ControlFault(.validation, fault) }
+        guard partnerTrust != nil else { throw .noPartnerAuthority }
+        guard isLocal(terms.account) else {
+            throw ControlFault(
+                .validation, "account \(terms.account) has no buses here: name an account of a file of `accounts`")
+        }
+        guard invitations.count < Self.invitationsLimit else {
+            throw ControlFault(.limitExceeded, "there are \(Self.invitationsLimit) invitations: revoke some first")
+        }
+        if let other = invitations.values.first(where: { $0.terms.source == terms.source && $0.isOpen }) {
+            throw ControlFault(
+                .resourceAlreadyExists,
+                "`\(terms.source)` is offered by invitation \(other.terms.id), which is \(other.stateName): "
+                    + "revoke it first, or name another source")
+        }
+        return putting(Invitation(terms: terms, state: .invited))
+    }
+
+    /// What binding the invitation to `key` asks for. The token was proven before.
+    ///
+    /// - Throws: the reason for which the token is worth nothing to the holder of this key.
+    package func planJoin(
+        _ id: String, key: Digest, at now: Timestamp
+    ) throws(ControlFault) -> JoinPlan {
+        guard let trust = partnerTrust else { throw .noPartnerAuthority }
+        guard let invitation = invitations[id] else { throw .unknownInvitation }
+        try Self.requireOpen(invitation, key: key, at: now)
+        if let certificate = invitation.membership?.certificate(at: now) { return .repeated(certificate) }
+        if case .joined = invitation.state {
+            throw ControlFault(
+                .expiredToken, "the token was used and the certificate ran out: ask the operator for a new invitation")
+        }
+        return .issue(uri: uri(of: invitation.terms, in: trust))
+    }
+
+    /// Binds the invitation to the key of the partner and makes its source.
+    package func binding(
+        _ id: String, key: Digest, certificate: Invitation.IssuedCertificate, trustBundle: [UInt8], at now: Timestamp
+    ) throws(ControlFault) -> Transition {
+        guard var invitation = invitations[id] else { throw .unknownInvitation }
+        try Self.requireOpen(invitation, key: key, at: now)
+        var membership =
+            invitation.membership
+            ?? Invitation.Membership(key: key, boundAt: now, certificates: [], trustBundle: trustBundle)
+        try Self.add(certificate, to: &membership, at: now)
+        invitation.state = .bound(membership)
+        return putting(invitation)
+    }
+
+    /// Notes that the test event of the partner arrived: the token is used up. Again, it changes nothing.
+    package func confirming(
+        _ id: String, key: Digest, event: String, at now: Timestamp
+    ) throws(ControlFault) -> Transition {
+        guard var invitation = invitations[id] else { throw .unknownInvitation }
+        try Self.requireOpen(invitation, key: key, at: now)
+        switch invitation.state {
+        case .joined: return Transition(snapshot: self, changes: [])
+        case .bound(let membership): invitation.state = .joined(membership, at: now, event: event)
+        case .invited, .ended:
+            throw ControlFault(.validation, "the token is not bound to a key yet: run `isthmus partner join` again")
+        }
+        return putting(invitation)
+    }
+
+    /// The joined invitation that the certificate was issued for, and the name a new certificate gets.
+    package func planRenewal(
+        certificate: Digest, key: Digest, at now: Timestamp
+    ) throws(ControlFault) -> (id: String, uri: String) {
+        guard let trust = partnerTrust else { throw .noPartnerAuthority }
+        let found = invitations.values.first { invitation in
+            invitation.membership?.certificates.contains { $0.fingerprint == certificate } == true
+        }
+        guard let found, let membership = found.membership, found.holds else {
+            throw ControlFault(
+                .accessDenied, "the certificate is not that of a partner who joined here: ask for an invitation")
+        }
+        guard membership.key == key else {
+            throw ControlFault(
+                .accessDenied,
+                "the request is for key \(key), the partner joined with \(membership.key): renew with that key")
+        }
+        guard case .joined = found.state else {
+            throw ControlFault(.accessDenied, "the join is not complete: run `isthmus partner join` again")
+        }
+        return (found.terms.id, uri(of: found.terms, in: trust))
+    }
+
+    /// Adds a renewed certificate to a joined invitation; those before it stay good to their ends.
+    package func renewing(
+        _ id: String, certificate: Invitation.IssuedCertificate, at now: Timestamp
+    ) throws(ControlFault) -> Transition {
+        guard var invitation = invitations[id] else { throw .unknownInvitation }
+        guard case .joined(var membership, let at, let event) = invitation.state else {
+            throw ControlFault(.accessDenied, "the invitation is \(invitation.stateName)")
+        }
+        try Self.add(certificate, to: &membership, at: now)
+        invitation.state = .joined(membership, at: at, event: event)
+        return putting(invitation)
+    }
+
+    /// Ends an invitation: its partner's rights, its source, its certificates. Again, it changes nothing.
+    package func ending(
+        _ id: String, as ending: Invitation.Ending, at now: Timestamp
+    ) throws(ControlFault) -> Transition {
+        guard var invitation = invitations[id] else {
+            throw ControlFault(
+                .resourceNotFound, "there is no invitation `\(id)`: `isthmus partner list` shows them")
+        }
+        if case .ended = invitation.state { return Transition(snapshot: self, changes: []) }
+        invitation.state = .ended(ending, at: now, invitation.membership)
+        return putting(invitation)
+    }
+
+    /// The open invitations that nobody completed in time.
+    package func lapsedInvitations(at now: Timestamp) -> [String] {
+        invitations.values.filter { invitation in
+            switch invitation.state {
+            case .invited, .bound: invitation.terms.expiresAt <= now
+            case .joined, .ended: false
+            }
+        }.map(\.terms.id).sorted()
+    }
+
+    /// Forgets the invitations that have been over for a while and whose certificates are all past their ends.
+    package func forgettingEndedInvitations(at now: Timestamp) -> Transition {
+        let old = invitations.values.filter { invitation in
+            guard case .ended(_, let at, let membership) = invitation.state else { return false }
+            return at.advanced(bySeconds: Self.endedInvitationSeconds) < now
+                && membership?.certificates.allSatisfy { $0.notAfter < now } != false
+        }
+        guard !old.isEmpty else { return Transition(snapshot: self, changes: []) }
+        var kept = invitations
+        for invitation in old { kept[invitation.terms.id] = nil }
+        return Transition(
+            snapshot: replacing(invitations: kept),
+            changes: old.map { .remove(kind: .invitation, key: $0.terms.id) })
+    }
+
+    /// The certificates that must count no more.
+    package var withdrawnSerials: [String] {
+        invitations.values.flatMap { invitation -> [String] in
+            guard case .ended(_, _, let membership) = invitation.state else { return [] }
+            return membership?.certificates.map(\.serial) ?? []
+        }.sorted()
+    }
+
+    /// The same control plane with what the partner authority says now: a new revocation list. What was verified with
+    /// the one before is verified again.
+    package func trustingPartners(_ anchor: Declaration.TrustAnchor) -> Transition {
+        Transition(snapshot: replacing(partnerTrust: anchor), changes: [])
+    }
+
+    // MARK: -
+
+    private func uri(of terms: InvitationTerms, in trust: Declaration.TrustAnchor) -> String {
+        "spiffe://\(trust.facts.name)/account/\(terms.partnerAccount)/\(terms.principal)"
+    }
+
+    private func putting(_ invitation: Invitation) -> Transition {
+        var next = invitations
+        next[invitation.terms.id] = invitation
+        return Transition(snapshot: replacing(invitations: next), changes: [.put(invitation.record)])
+    }
+
+    private static func requireOpen(
+        _ invitation: Invitation, key: Digest, at now: Timestamp
+    ) throws(ControlFault) {
+        switch invitation.state {
+        case .ended(.revoked, _, _):
+            throw ControlFault(.accessDenied, "the invitation was revoked: ask the operator for a new one")
+        case .ended(.expired, _, _): throw .lapsedInvitation(invitation.terms)
+        case .invited, .bound:
+            if invitation.terms.expiresAt <= now { throw .lapsedInvitation(invitation.terms) }
+        case .joined: break
+        }
+        if let bound = invitation.membership?.key, bound != key {
+            throw ControlFault(
+                .accessDenied,
+                "the token is bound to key \(bound), the request is of key \(key): a token works for one key; "
+                    + "run `join` in the directory that holds it, or ask for a new invitation")
+        }
+    }
+
+    private static func add(
+        _ certificate: Invitation.IssuedCertificate, to membership: inout Invitation.Membership, at now: Timestamp
+    ) throws(ControlFault) {
+        membership.certificates.removeAll { $0.notAfter < now }
+        guard membership.certificates.count < certificatesPerInvitationLimit else {
+            throw ControlFault(
+                .limitExceeded,
+                "\(certificatesPerInvitationLimit) certificates of this partner are good already: renew less often")
+        }
+        membership.certificates.append(certificate)
+    }
+}
+
+extension Invitation {
+    /// Whether it still stands for its source.
+    var isOpen: Bool {
+        switch state {
+        case .invited, .bound, .joined: true
+        case .ended: false
+        }
+    }
+}
+
+extension ControlFault {
+    static let noPartnerAuthority = ControlFault(
+        .operationDisabled, "this gateway invites no partners: name an authority under `onboarding` and reload")
+    static let unknownInvitation = ControlFault(
+        .accessDenied, "the token is not one of this gateway's, or it was changed on the way: ask for a new one")
+    static func lapsedInvitation(_ terms: InvitationTerms) -> ControlFault {
+        ControlFault(
+            .expiredToken, "the invitation ended at \(terms.expiresAt.iso8601): ask the operator for a new one")
+    }
+}
