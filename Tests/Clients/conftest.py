@@ -1,13 +1,32 @@
 """One gateway for each module of tests; the leftovers of a failed test are printed, then removed."""
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from authority import key_usage
 from gateway import Gateway
 
 
 @pytest.fixture(scope="module")
 def gateway():
     running = Gateway().start()
+    yield running
+    running.stop()
+    running.remove()
+
+
+@pytest.fixture(scope="module")
+def rsa_gateway():
+    """The same gateway behind an RSA certificate, for the suites that need one."""
+    running = Gateway()
+    running.server = running.servers.leaf("server-rsa", [
+        (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (key_usage(digital_signature=True, key_encipherment=True), True)], key=rsa.generate_private_key(65537, 2048))
+    running.write_configuration()
+    running.start()
     yield running
     running.stop()
     running.remove()

@@ -10,17 +10,14 @@ import subprocess
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import leaves
 from attacks import Attacker, client_context, connect_tls
-from authority import key_usage
 from canary import Canary, body_of
-from gateway import Gateway, wait_until
+from gateway import wait_until
 from http1 import Peer, event_id
 from measures import report  # noqa: F401
+from scanners import GROUPS, SUITES_12, SUITES_13
 
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\n\r\n%s"
@@ -228,26 +225,7 @@ def test_t7_no_ticket_is_ever_sent(gateway):
             assert "NewSessionTicket" not in out
 
 
-# What may be spoken: THREATS section 3.1.
-SUITES_12 = {f"ECDHE-{kind}-{cipher}" for kind in ("ECDSA", "RSA") for cipher in (
-    "AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")}
-SUITES_13 = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
-GROUPS = {"X25519", "P-256", "P-384"}
-
-
-@pytest.fixture(scope="module")
-def rsa_gateway():
-    """The same gateway behind an RSA certificate, for the suites that need one."""
-    running = Gateway()
-    running.server = running.servers.leaf("server-rsa", [
-        (x509.SubjectAlternativeName([x509.DNSName("localhost")]), False),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-        (key_usage(digital_signature=True, key_encipherment=True), True)], key=rsa.generate_private_key(65537, 2048))
-    running.write_configuration()
-    running.start()
-    yield running
-    running.stop()
-    running.remove()
+# What may be spoken.
 
 
 def speaks(gateway, prepare):
