@@ -77,7 +77,7 @@ house.floor("HTTP2", ["CNghttp2", "Domain"])
 
 // 3 · rules
 house.floor("AccessPolicy", ["Domain", "JSON"])
-house.floor("Identity", ["Domain", "JSON", "Cryptography"])
+house.floor("Identity", ["Domain", "JSON", "Cryptography", "AccessPolicy"])
 house.floor("Ledger", ["Domain", "Cryptography"])
 
 // 4 · core
@@ -124,7 +124,7 @@ house.tests("CryptographyTests", ["Cryptography"])
 house.tests("TLSTests", ["COpenSSL", "Cryptography", "TLS"])
 house.tests("HTTP2Tests", ["CNghttp2", "Domain", "HTTP2"])
 house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy"])
-house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "Identity"])
+house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity"])
 house.tests("LedgerTests", ["Cryptography", "Ledger"])
 house.tests("RegistryTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "TestKit"])
 house.tests(

@@ -37,6 +37,7 @@ private struct DecisionRun {
         let kind = evaluation.principal.kind
         let resourceAccount = evaluation.resource.account
         if kind == .anonymous || kind == .service { return resourceAlone(layers) }
+        if layers.isRoleTrust { return assumption(layers) }
         let isSameAccount = resourceAccount == .max || resourceAccount == evaluation.principal.account
         return isSameAccount ? sameAccount(layers) : crossAccount(layers)
     }
@@ -111,7 +112,7 @@ private struct DecisionRun {
             found = place
             return matched(.allow, granting)
         }
-        if granting == .resource, resourceAllows(layers, direct: true) { return matched(.allow, .resource) }
+        if granting == .resource, resourceAllows(layers, naming: .caller) { return matched(.allow, .resource) }
         return limit
     }
 
@@ -122,6 +123,26 @@ private struct DecisionRun {
         guard let own = layers.principal else { return matched(.allow, .resource, isElsewhere: true) }
         guard identityAllows(own) else { return missing(.identity) }
         if let limit = missingLimit(own) { return limit }
+        found = place
+        return matched(.allow, .resource)
+    }
+
+    /// A role is assumed when its trust policy allows, and the caller's own side does.
+    ///
+    /// Within the account a trust policy that names the caller, its role or everyone answers for the identity policies
+    /// too. Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html and
+    /// docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    private mutating func assumption(_ layers: PolicyLayers) -> Decision {
+        guard resourceAllows(layers) else { return missing(.resource, isElsewhere: layers.principal == nil) }
+        let place = found
+        guard let own = layers.principal else { return matched(.allow, .resource, isElsewhere: true) }
+        let isSameAccount = evaluation.resource.account == evaluation.principal.account
+        if !identityAllows(own) {
+            guard isSameAccount, resourceAllows(layers, naming: .callerOrRole) else { return missing(.identity) }
+        }
+        if let limit = missingLimit(own) {
+            guard isSameAccount, resourceAllows(layers, naming: .caller) else { return limit }
+        }
         found = place
         return matched(.allow, .resource)
     }
@@ -140,8 +161,10 @@ private struct DecisionRun {
         return allows(own.identity)
     }
 
-    private mutating func resourceAllows(_ layers: PolicyLayers, direct: Bool = false) -> Bool {
-        guard let policy = layers.resource, search(policy, deny: false, direct: direct) else { return false }
+    private mutating func resourceAllows(
+        _ layers: PolicyLayers, naming: PolicyEvaluation.Naming = .anyone
+    ) -> Bool {
+        guard let policy = layers.resource, search(policy, deny: false, naming: naming) else { return false }
         found = (0, 0, found.statement)
         return true
     }
@@ -162,10 +185,12 @@ private struct DecisionRun {
         return false
     }
 
-    private mutating func search(_ policy: CompiledPolicy, deny: Bool, direct: Bool = false) -> Bool {
+    private mutating func search(
+        _ policy: CompiledPolicy, deny: Bool, naming: PolicyEvaluation.Naming = .anyone
+    ) -> Bool {
         if deny ? policy.firstAllow == 0 : policy.firstAllow == policy.statements.count { return false }
         let index = policy.withView {
-            evaluation.firstMatch($0, deny: deny, firstAllow: policy.firstAllow, direct: direct)
+            evaluation.firstMatch($0, deny: deny, firstAllow: policy.firstAllow, naming: naming)
         }
         guard index >= 0 else { return false }
         found.statement = Int(policy.statements[index].source)

@@ -4,7 +4,7 @@
 /// docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
 package enum ContextKey: UInt8, CaseIterable, Sendable {
     case principalArn, principalAccount, principalOrgID, principalOrgPaths, principalType, principalIsAWSService
-    case principalServiceName, userid, username, multiFactorAuthPresent, tokenIssueTime
+    case principalServiceName, userid, username, multiFactorAuthPresent, tokenIssueTime, sourceIdentity
     case resourceAccount, resourceOrgID, resourceOrgPaths
     case sourceIp, vpcSourceIp, sourceVpc, sourceVpce, secureTransport, userAgent
     case currentTime, epochTime, requestedRegion, tagKeys
@@ -12,7 +12,7 @@ package enum ContextKey: UInt8, CaseIterable, Sendable {
     case eventsSource, eventsDetailType, eventsEventTypeCode, eventsService, eventsPrincipalID
     case eventsCreatorAccount, eventsEventBusInvocation, eventsTargetArn, eventsEventBusArn, eventsManagedBy
     case isthmusTrustDomain, isthmusCertificateFingerprint, isthmusSignatureScheme, isthmusSchemaValidated, isthmusHops
-    case stsExternalID, stsRoleSessionName, iamPassedToService
+    case stsExternalID, stsRoleSessionName, stsSourceIdentity, stsTransitiveTagKeys, iamPassedToService
 
     /// As AWS writes it; compared without case.
     package var name: String {
@@ -28,6 +28,7 @@ package enum ContextKey: UInt8, CaseIterable, Sendable {
         case .username: "aws:username"
         case .multiFactorAuthPresent: "aws:MultiFactorAuthPresent"
         case .tokenIssueTime: "aws:TokenIssueTime"
+        case .sourceIdentity: "aws:SourceIdentity"
         case .resourceAccount: "aws:ResourceAccount"
         case .resourceOrgID: "aws:ResourceOrgID"
         case .resourceOrgPaths: "aws:ResourceOrgPaths"
@@ -62,6 +63,8 @@ package enum ContextKey: UInt8, CaseIterable, Sendable {
         case .isthmusHops: "isthmus:Hops"
         case .stsExternalID: "sts:ExternalId"
         case .stsRoleSessionName: "sts:RoleSessionName"
+        case .stsSourceIdentity: "sts:SourceIdentity"
+        case .stsTransitiveTagKeys: "sts:TransitiveTagKeys"
         case .iamPassedToService: "iam:PassedToService"
         }
     }
@@ -70,7 +73,7 @@ package enum ContextKey: UInt8, CaseIterable, Sendable {
     package var isMultivalued: Bool {
         switch self {
         case .principalOrgPaths, .resourceOrgPaths, .sourceOrgPaths, .tagKeys, .eventsSource, .eventsDetailType,
-            .eventsTargetArn:
+            .eventsTargetArn, .stsTransitiveTagKeys:
             true
         default: false
         }

@@ -84,6 +84,9 @@ package struct PolicyLayers: Sendable {
     package var endpoint: [CompiledPolicy]
     /// Of the bus, archive, schema registry, key or queue.
     package var resource: CompiledPolicy?
+    /// Whether `resource` is a role's trust policy: it has to allow within its account too, and where it only names the
+    /// account, that hands the question on to the caller's identity policies.
+    package var isRoleTrust = false
     /// `nil` when the principal's account is not local: its own side was or will be evaluated elsewhere.
     package var principal: PrincipalPolicies?
 

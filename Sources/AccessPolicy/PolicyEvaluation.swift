@@ -33,12 +33,12 @@ struct PolicyEvaluation {
 
     /// The first statement of that effect which matches, or -1.
     ///
-    /// - Parameter direct: only an allow whose `Principal` names the caller itself counts.
-    mutating func firstMatch(_ policy: PolicyView, deny: Bool, firstAllow: Int, direct: Bool = false) -> Int {
+    /// - Parameter naming: whom the `Principal` of an allow that counts must name.
+    mutating func firstMatch(_ policy: PolicyView, deny: Bool, firstAllow: Int, naming: Naming = .anyone) -> Int {
         forgetLists()
         let range = deny ? 0..<firstAllow : firstAllow..<policy.statements.count
         for index in range {
-            if direct, !namesCaller(policy, policy.statements[index]) { continue }
+            if naming != .anyone, !names(naming, policy, policy.statements[index]) { continue }
             if matches(policy, index) { return index }
             if steps < 0 { return -1 }
         }
@@ -181,12 +181,25 @@ extension PolicyEvaluation {
         return listsAccount && (!listsOthers || principal.kind == .root)
     }
 
-    /// Whether the statement names this user or this session itself, not its role, its account or everyone.
-    private func namesCaller(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+    /// Whom an allow must name in its `Principal` to count.
+    enum Naming: UInt8 {
+        /// Whomever, as long as it matches.
+        case anyone
+        /// The caller, its role, or everyone: not only the account.
+        case callerOrRole
+        /// This user or this session itself, not its role, its account or everyone.
+        case caller
+    }
+
+    private func names(_ naming: Naming, _ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
         guard statement.principalMode == .listed else { return false }
         for index in statement.principals.range {
             let wanted = policy.principals[index]
-            if wanted.kind == .arn, equals(policy, wanted, principal.arn) { return true }
+            switch naming {
+            case .anyone: return true
+            case .callerOrRole: if wanted.kind != .account, matches(policy, wanted) { return true }
+            case .caller: if wanted.kind == .arn, equals(policy, wanted, principal.arn) { return true }
+            }
         }
         return false
     }

@@ -23,6 +23,10 @@ package enum PolicyKind: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether an allow of it alone lets a stranger in. Control and endpoint policies only take away, the others are
+    /// attached to a principal.
+    package var grantsByItself: Bool { self == .resource || self == .trust }
+
     /// The kind with its article, for messages.
     package var article: String {
         switch self {

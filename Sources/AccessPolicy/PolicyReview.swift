@@ -65,7 +65,7 @@ package struct PolicyReview: Sendable {
             add(.nearSizeLimit, nil, nil, "\(document.characters) of \(limits.characters)")
         }
         for (index, statement) in document.statements.enumerated() {
-            reviewElements(statement, index)
+            reviewElements(statement, index, document.kind)
             for condition in statement.conditions { review(condition, of: statement, index) }
             reviewReach(document, index)
         }
@@ -81,7 +81,7 @@ package struct PolicyReview: Sendable {
     /// action. For callers that have both documents.
     package mutating func noteOneSidedGrant(_ subject: String) { add(.oneSidedGrant, nil, nil, subject) }
 
-    private mutating func reviewElements(_ statement: Statement, _ index: Int) {
+    private mutating func reviewElements(_ statement: Statement, _ index: Int, _ kind: PolicyKind) {
         let isAllow = statement.effect == .allow
         if isAllow, statement.principal?.isNegated == true {
             add(.notPrincipalWithAllow, index, statement.sid, "NotPrincipal")
@@ -90,7 +90,7 @@ package struct PolicyReview: Sendable {
             let isWide = statement.resource.map { $0.isNegated || $0.patterns.contains("*") } ?? true
             if isWide { add(.notActionWithAllow, index, statement.sid, "NotAction") }
         }
-        if isAllow, statement.principal?.isNegated == false, statement.principal?.patterns.contains(.anyone) == true,
+        if isAllow, kind.grantsByItself, statement.principal?.isNegated == false, statement.principal?.patterns.contains(.anyone) == true,
             !statement.conditions.contains(where: PolicyAnchor.holds)
         {
             add(.anyoneWithoutAnchor, index, statement.sid, "*")

@@ -93,6 +93,12 @@ package final class RequestContext {
         slots[place] = ContextSlot(text)
     }
 
+    /// States what the client calls itself; the bytes are copied. Nothing is stated when it says nothing.
+    package func setUserAgent(_ text: Bytes?) {
+        guard let text else { return }
+        set(.userAgent, text.withUnsafeBufferPointer { arenas[Int(Region.request.rawValue)].keep($0) })
+    }
+
     /// Forgets one key of this request.
     package func clear(_ key: ContextKey) {
         let place = Int(key.rawValue)

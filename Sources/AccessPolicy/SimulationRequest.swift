@@ -158,10 +158,7 @@ private struct DocumentReader {
         } catch {
             throw .invalidPolicy(member: member, error)
         }
-        // A policy that is attached to a principal, an organization or a listener grants nothing to a stranger by
-        // itself.
-        let review = PolicyReview(document, compatibility: compatibility, limits: limits)
-        let refusals = review.refusals.filter { kind == .resource || $0.rule != .anyoneWithoutAnchor }
+        let refusals = PolicyReview(document, compatibility: compatibility, limits: limits).refusals
         guard refusals.isEmpty else { throw .refusedPolicy(member: member, refusals) }
         return CompiledPolicy(document)
     }

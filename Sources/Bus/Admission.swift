@@ -64,9 +64,9 @@ package final class Admission {
 
     package init() {}
 
-    /// Begins one request of a caller; its entries are decided next.
-    package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp) {
-        authorization.begin(facts, action: "events:PutEvents", now: now)
+    /// Begins one request of a caller; its entries are decided next. `userAgent` is its `User-Agent` field.
+    package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp, userAgent: Bytes? = nil) {
+        authorization.begin(facts, action: "events:PutEvents", now: now, userAgent: userAgent)
         if let request, request.snapshot !== snapshot || request.caller.account != facts.caller.account {
             lastBus = nil
         }

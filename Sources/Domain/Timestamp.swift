@@ -94,6 +94,16 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         buffer.append(UInt8(ascii: "Z"))
     }
 
+    /// Reads `2026-11-21T06:00:00Z`: whole seconds in UTC, as `iso8601` writes them; any other spelling is `nil`.
+    package init?(iso8601 text: String) {
+        let parts = text.split { !$0.isASCII || !$0.isNumber }.map { Int($0) ?? 0 }
+        guard text.utf8.count == 20, parts.count == 6 else { return nil }
+        self.init(
+            calendar: Calendar(
+                year: parts[0], month: parts[1], day: parts[2], hour: parts[3], minute: parts[4], second: parts[5]))
+        guard iso8601 == text else { return nil }
+    }
+
     /// `2026-11-21T06:00:00Z`.
     package var iso8601: String {
         var buffer: [UInt8] = []

@@ -16,8 +16,22 @@ package final class AccessKeyRing: Sendable {
     private let box: AES256GCM
     private let opened = Mutex(Opened())
 
-    /// `key`: the 32-byte key that seals secrets, derived from the gateway's master key.
-    package init(key: [UInt8]) throws(CryptographyError) { box = try AES256GCM(key: key) }
+    /// Temporary credentials, whose secrets come sealed in their tokens.
+    let sessions: SessionRing
+
+    /// `key` seals secrets, `sessionKey` session tokens: 32 bytes each, derived from the gateway's master key.
+    package init(key: [UInt8], sessionKey: [UInt8]) throws(CryptographyError) {
+        box = try AES256GCM(key: key)
+        sessions = try SessionRing(key: sessionKey)
+    }
+
+    /// The record of the credentials a request names: temporary ones by their token, all others by their id.
+    func record(id: Bytes, token: Bytes?, in snapshot: Snapshot) -> AccessKeyRecord? {
+        if let token, id.starts(with: SessionRing.idPrefix.utf8) {
+            return sessions.record(id: id, token: token, in: snapshot)
+        }
+        return record(id: id.text, in: snapshot)
+    }
 
     /// The record of a key that is in force, `nil` when it is unknown, disabled, of a principal that is no longer
     /// declared,

@@ -24,7 +24,7 @@ extension ControlCall {
         let description = try parameters.string("Description", maximum: Self.descriptionCharacters)
         let tags = try parameters.tags("Tags")
         let id = EventBusID(account: caller.account, name: name)
-        try authorize(id, requestTags: tags)
+        try authorize(id, tags: TagFacts(giving: tags))
         let transition = try carry { () throws(ControlFault) in
             try snapshot.addingEventBus(
                 id, properties: .init(description: description, tags: tags, createdAt: now, modifiedAt: now))

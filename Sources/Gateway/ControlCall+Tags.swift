@@ -8,7 +8,7 @@ extension ControlCall {
         let id = try taggedBus()
         let tags = try parameters.tags("Tags")
         guard parameters.has("Tags") else { throw Parameters.constraint("Tags", "null", "Member must not be null") }
-        try authorize(id, requestTags: tags)
+        try authorize(id, tags: TagFacts(giving: tags))
         guard snapshot.bus(id) != nil else { throw missing(id) }
         let transition = try carry { () throws(ControlFault) in try snapshot.taggingEventBus(id, tags, at: now) }
         return Outcome(transition: transition, answer: Self.empty)
@@ -20,7 +20,7 @@ extension ControlCall {
         guard keys.count <= Limits.tagsPerResource else {
             throw Fault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
         }
-        try authorize(id, requestTags: keys.map { Tag(key: $0, value: "") })
+        try authorize(id, tags: TagFacts(naming: keys))
         guard snapshot.bus(id) != nil else { throw missing(id) }
         let transition = try carry { () throws(ControlFault) in try snapshot.untaggingEventBus(id, keys: keys, at: now)
         }

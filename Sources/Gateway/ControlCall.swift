@@ -21,6 +21,8 @@ struct ControlCall {
     let snapshot: Snapshot
     let now: Timestamp
     let decisionID: UniqueID
+    /// The call's `User-Agent` field.
+    let userAgent: [UInt8]?
 
     func perform() throws(Fault) -> Outcome {
         switch operation {
@@ -81,17 +83,16 @@ struct ControlCall {
     }
 
     /// Refuses the call unless the policies allow it on that bus (or on a bus that does not exist yet).
-    func authorize(_ id: EventBusID, requestTags: [Tag] = []) throws(Fault) {
+    func authorize(_ id: EventBusID, tags: TagFacts = .none) throws(Fault) {
         let bus = snapshot.bus(id)
         let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
         try authorize(
-            on: bus?.resource(at: now) ?? facts(arn, of: id.account), policy: bus?.policy,
-            requestTags: requestTags)
+            on: bus?.resource(at: now) ?? facts(arn, of: id.account), policy: bus?.policy, tags: tags)
     }
 
     /// Refuses the call unless the policies allow it where the action has no resource.
     func authorizeEverywhere() throws(Fault) {
-        try authorize(on: facts("*", of: caller.account), policy: nil, requestTags: [])
+        try authorize(on: facts("*", of: caller.account), policy: nil, tags: .none)
     }
 
     /// What policies read of a resource that has none, or does not exist.
@@ -100,10 +101,10 @@ struct ControlCall {
         return ResourceFacts(arn: arn, account: account, organization: organization)
     }
 
-    private func authorize(on resource: ResourceFacts, policy: CompiledPolicy?, requestTags: [Tag]) throws(Fault) {
+    private func authorize(on resource: ResourceFacts, policy: CompiledPolicy?, tags: TagFacts) throws(Fault) {
         let decision = Authorization().decide(
             CallerFacts(caller, snapshot), action: operation.action, resource: resource, policy: policy,
-            requestTags: requestTags, now: now)
+            tags: tags, now: now, userAgent: userAgent.map { $0[...] })
         guard !decision.isAllowed else { return }
         let message = decision.message(
             user: caller.principal.arn, action: operation.action, resource: resource.arn)

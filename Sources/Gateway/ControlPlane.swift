@@ -35,7 +35,7 @@ package actor ControlPlane {
             try requireInForce(request.caller, snapshot)
             let call = ControlCall(
                 operation: request.operation, parameters: try Parameters(request.content), caller: request.caller,
-                snapshot: snapshot, now: clock.now(), decisionID: request.requestID)
+                snapshot: snapshot, now: clock.now(), decisionID: request.requestID, userAgent: request.userAgent)
             let outcome = try call.perform()
             if let transition = outcome.transition {
                 try put(transition)
@@ -68,6 +68,11 @@ package actor ControlPlane {
     private func requireInForce(_ caller: Caller, _ snapshot: Snapshot) throws(Fault) {
         if let id = caller.accessKeyID, let key = snapshot.accessKeys[id], !key.isEnabled {
             throw Fault(.unrecognizedClient, "the access key was disabled while the call waited")
+        }
+        if let session = caller.session {
+            guard snapshot.assumableRole(session.role.arn)?.admits(sessionIssuedAt: session.issuedAt) == true else {
+                throw Fault(.expiredToken, "the role of the session ended it while the call waited")
+            }
         }
         if let name = caller.trustDomain, snapshot.trustDomains[name]?.facts.accounts.contains(caller.account) != true {
             throw Fault(

@@ -7,6 +7,8 @@ struct ControlRequest: Sendable {
     let operation: Operation
     let content: [UInt8]
     let caller: Caller
+    /// The call's `User-Agent` field.
+    let userAgent: [UInt8]?
     let requestID: UniqueID
     let token: UInt64
     let answers: AnswerQueue

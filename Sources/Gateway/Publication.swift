@@ -37,6 +37,15 @@ struct Exchange {
     let now: Timestamp
     /// Monotonic nanoseconds.
     let receivedAt: UInt64
+    /// What the client calls itself, within the request's own bytes; nil where it says nothing.
+    private(set) var userAgent: Bytes?
+
+    /// What is kept while the log works: nothing that holds the request's bytes.
+    var afterAdmission: Exchange {
+        var rest = self
+        rest.userAgent = nil
+        return rest
+    }
 }
 
 /// A publication whose events are with the log.

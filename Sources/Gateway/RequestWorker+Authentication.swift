@@ -35,7 +35,7 @@ extension RequestWorker {
                 ])
             throw Fault(error.code, "\(error)")
         }
-        guard connection.occupy(principal: caller.principal.arn) else {
+        guard connection.occupy(principal: caller.accountable) else {
             throw Fault(
                 .throttling, "the principal has too many open connections; use fewer and keep them open",
                 retryAfterSeconds: 1)

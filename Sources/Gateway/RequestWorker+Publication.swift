@@ -21,9 +21,9 @@ extension RequestWorker {
         _ publication: Publication, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) throws(Fault) {
         let (facts, provenance) = try state.prepared(for: caller, snapshot)
-        admission.begin(facts, snapshot, now: exchange.now)
+        admission.begin(facts, snapshot, now: exchange.now, userAgent: exchange.userAgent)
         var batch = batch.take() ?? AppendBatch(completions: completions, policyRevision: snapshot.revision)
-        var publisher = Publisher(caller: caller, provenance: provenance, exchange: exchange)
+        var publisher = Publisher(caller: caller, provenance: provenance, exchange: exchange.afterAdmission)
         switch publication.guards {
         case .request(let repeatGuard): publishTogether(publication, repeatGuard, &publisher, &batch)
         case .events(let guards): publishApart(publication, guards, &publisher, &batch)

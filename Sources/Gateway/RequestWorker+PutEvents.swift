@@ -33,13 +33,13 @@ extension RequestWorker {
                         + "characters"
                 )
             }
-            return .explicit(principal: caller.principal.arn, key: key, body: SHA256.hash(request.body))
+            return .explicit(principal: caller.accountable, key: key, body: SHA256.hash(request.body))
         }
         if let invocation = request.fields.value(of: "amz-sdk-invocation-id"),
             (1...Self.invocationIDBytes).contains(invocation.count)
         {
             return .implicit(
-                principal: caller.principal.arn, invocation: invocation, body: SHA256.hash(request.body))
+                principal: caller.accountable, invocation: invocation, body: SHA256.hash(request.body))
         }
         return .none
     }

@@ -106,7 +106,7 @@ package final class RequestWorker {
     ) throws(Fault) {
         let exchange = Exchange(
             connection: connection, stream: stream, requestID: requestID, now: services.clock.now(),
-            receivedAt: services.monotonic())
+            receivedAt: services.monotonic(), userAgent: request.fields.value(of: "user-agent"))
         switch Route(request.target) {
         case .api: try call(request, exchange)
         case .nowhere:
@@ -163,7 +163,8 @@ package final class RequestWorker {
         let token = waiting.insert(.control(exchange.connection, exchange.stream))
         let isTaken = services.controlLine.offer(
             ControlRequest(
-                operation: operation, content: request.body, caller: caller, requestID: exchange.requestID,
+                operation: operation, content: request.body, caller: caller,
+                userAgent: exchange.userAgent.map { Array($0) }, requestID: exchange.requestID,
                 token: token, answers: answers))
         guard isTaken else {
             _ = waiting.remove(token)

@@ -56,7 +56,7 @@ extension Services {
     func directory(of snapshot: Snapshot) -> IdentityDirectory {
         let organizations = snapshot.organizations
         return IdentityDirectory(
-            accessKey: { [accessKeys] id, _ in accessKeys.record(id: id.text, in: snapshot) },
+            accessKey: { [accessKeys] id, token in accessKeys.record(id: id, token: token, in: snapshot) },
             trustDomain: { snapshot.trustDomains[$0]?.facts },
             organizationPath: { [clock] account in
                 organizations.isEmpty ? nil : organizations.path(of: account, at: clock.now())

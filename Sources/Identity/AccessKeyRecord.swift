@@ -36,10 +36,16 @@ package final class AccessKeyRecord: Sendable {
         package let token: SecretBytes
         /// From this moment on the answer is `ExpiredTokenException`.
         package let expires: Timestamp
+        /// The role's session; `nil` for credentials that were made elsewhere.
+        package let role: RoleSession?
+        /// Whether the role takes back sessions of that age: the answer is `ExpiredTokenException` too.
+        package let isRevoked: Bool
 
-        package init(token: SecretBytes, expires: Timestamp) {
+        package init(token: SecretBytes, expires: Timestamp, role: RoleSession? = nil, isRevoked: Bool = false) {
             self.token = token
             self.expires = expires
+            self.role = role
+            self.isRevoked = isRevoked
         }
     }
 

@@ -25,6 +25,14 @@ package struct Caller: Sendable {
     /// The peer's address, as the socket has it.
     package let sourceAddress: String
 
+    /// The session of a role that the signature's temporary credentials stand for; `nil` for any other caller.
+    package var session: RoleSession? { signature?.accessKey.session?.role }
+    /// Whom limits and idempotency keys count: the role behind a session, for a session's name is its caller's choice.
+    package var accountable: String { session?.role.arn ?? principal.arn }
+    /// `aws:userid`: of a user or role its id, of a session `ROLE-ID:SESSION-NAME`.
+    package var userID: String {
+        session.map { "\(PrincipalID.text(of: $0.role)):\($0.name)" } ?? PrincipalID.text(of: principal)
+    }
     /// The principal's account.
     package var account: AccountID { principal.account }
     /// The key that signed, nil without a signature.

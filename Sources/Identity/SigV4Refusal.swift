@@ -64,6 +64,8 @@ package enum SigV4Refusal: Error, Equatable, Sendable {
     case mismatch
     /// The signature is right; the session token is past its time.
     case expiredToken
+    /// The signature is right; the role takes back sessions that were issued when this one was.
+    case revokedToken
 
     /// The parts of the `Authorization` field.
     package enum Part: String, Sendable {
@@ -100,7 +102,7 @@ extension SigV4Refusal {
             .invalidSignature
         case .unknownKey, .token: .unrecognizedClient
         case .secretUnavailable: .internalFailure
-        case .expiredToken: .expiredToken
+        case .expiredToken, .revokedToken: .expiredToken
         }
     }
 
@@ -137,6 +139,7 @@ extension SigV4Refusal {
         case .token: "token"
         case .mismatch: "mismatch"
         case .expiredToken: "expired-token"
+        case .revokedToken: "revoked-token"
         }
     }
 }
@@ -189,6 +192,9 @@ extension SigV4Refusal: CustomStringConvertible {
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
                 + "Access Key and signing method. Consult the service documentation for details."
         case .expiredToken: "The security token included in the request is expired: get new temporary credentials"
+        case .revokedToken:
+            "The security token included in the request is expired: the role ends the sessions of its time, get new "
+                + "temporary credentials"
         }
     }
 }

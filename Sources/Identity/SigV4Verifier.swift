@@ -133,6 +133,7 @@ package final class SigV4Verifier {
             }
             guard isEqual else { throw .token }
             guard now < session.expires else { throw .expiredToken }
+            guard !session.isRevoked else { throw .revokedToken }
         case (nil, _?), (_?, nil): throw .token
         }
     }

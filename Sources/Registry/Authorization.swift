@@ -11,11 +11,12 @@ package final class Authorization {
 
     package init() {}
 
-    /// Begins the questions of one request.
-    package func begin(_ facts: CallerFacts, action: StaticString, now: Timestamp) {
+    /// Begins the questions of one request. `userAgent` is its `User-Agent` field.
+    package func begin(_ facts: CallerFacts, action: StaticString, now: Timestamp, userAgent: Bytes? = nil) {
         prepare(facts, now)
         context.beginRequest(action: action)
         context.setTime(now)
+        context.setUserAgent(userAgent)
     }
 
     /// Whether `entry` may stand on `bus`.
@@ -47,18 +48,38 @@ package final class Authorization {
 
     /// Whether a call of the control plane is allowed. `policy` is that of the resource, when it exists and has one.
     package func decide(
-        _ facts: CallerFacts, action: String, resource: ResourceFacts, policy: CompiledPolicy?, requestTags: [Tag],
-        now: Timestamp
+        _ facts: CallerFacts, action: String, resource: ResourceFacts, policy: CompiledPolicy?, tags: TagFacts,
+        now: Timestamp, userAgent: Bytes? = nil
     ) -> Decision {
         prepare(facts, now)
-        var keys = ContextFacts()
-        for tag in requestTags { keys.set(ContextKeyName("aws:RequestTag/\(tag.key)"), [tag.value]) }
-        if !requestTags.isEmpty { keys.set(.known(.tagKeys), requestTags.map(\.key)) }
-        context.beginRequest(action: action, keys)
+        context.beginRequest(action: action, tags.keys)
         context.setTime(now)
+        context.setUserAgent(userAgent)
         context.setResource(resource)
         let placement = resource.account.map { facts.organizations.placement(of: $0) } ?? facts.placement
         return Authorizer.decide(context, layers(policy, placement))
+    }
+
+    /// Whether the caller may assume a role, or set a part of its session: `sts:AssumeRole`, `sts:TagSession` or
+    /// `sts:SetSourceIdentity`. A role that nobody may assume is answered as one that does not exist.
+    ///
+    /// - Parameter keys: what the call states, such as `sts:ExternalId`.
+    package func decide(
+        _ facts: CallerFacts, action: String, assuming role: Principal, in snapshot: Snapshot, keys: ContextFacts,
+        now: Timestamp, userAgent: Bytes?
+    ) -> Decision {
+        prepare(facts, now)
+        context.beginRequest(action: action, keys)
+        context.setTime(now)
+        context.setUserAgent(userAgent)
+        let placement = facts.organizations.placement(of: role.account)
+        context.setResource(
+            ResourceFacts(
+                arn: role.arn, account: role.account, organization: placement.fact(at: now),
+                tags: (snapshot.members[role.arn]?.tags ?? []).map { (key: $0.key, value: $0.value) }))
+        var layers = layers(snapshot.assumableRole(role.arn)?.trust, placement)
+        layers.isRoleTrust = true
+        return Authorizer.decide(context, layers)
     }
 
     private func prepare(_ facts: CallerFacts, _ now: Timestamp) {
@@ -88,12 +109,17 @@ extension Decision {
     /// AWS's words for a denial, without a decision id.
     ///
     /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-    package func message(user: String, action: String, resource: String) -> String {
+    ///
+    /// - Parameter resourcePolicy: what the policy of the resource is called.
+    package func message(
+        user: String, action: String, resource: String, resourcePolicy: String = "resource-based policy"
+    ) -> String {
         let start = "User: \(user) is not authorized to perform: \(action) on resource: \(resource)"
+        let name = layer == .resource ? resourcePolicy : layer.policyName
         switch effect {
         case .allow: return start
-        case .explicitDeny: return "\(start) with an explicit deny in \(layer.article) \(layer.policyName)"
-        case .implicitDeny: return "\(start) because no \(layer.policyName) allows the \(action) action"
+        case .explicitDeny: return "\(start) with an explicit deny in \(layer.article) \(name)"
+        case .implicitDeny: return "\(start) because no \(name) allows the \(action) action"
         }
     }
 }

@@ -26,10 +26,10 @@ package final class CallerFacts: Sendable {
         generation = snapshot.generation
         organizations = snapshot.organizations
         placement = snapshot.organizations.placement(of: caller.account)
-        principal = PrincipalFacts(caller.principal, organization: placement.fact)
-        stalePrincipal =
-            placement.expiresAt == nil ? principal : PrincipalFacts(caller.principal, organization: .unknown)
-        policies = snapshot.ownSide(of: caller.principal)
+        let own = OwnFacts(caller, snapshot)
+        principal = own.facts(organization: placement.fact)
+        stalePrincipal = placement.expiresAt == nil ? principal : own.facts(organization: .unknown)
+        policies = own.policies
         let listener = snapshot.declaration.endpoints[caller.endpoint]
         // A listener that the declaration dropped serves until the restart: its policy unknown, it lets nothing pass.
         endpoint = listener.map { $0.policy.map { [$0] } ?? [] } ?? [.denyingAll]
@@ -59,12 +59,45 @@ package final class CallerFacts: Sendable {
     func principal(at now: Timestamp) -> PrincipalFacts { placement.isStale(at: now) ? stalePrincipal : principal }
 }
 
-extension Snapshot {
-    /// A principal's own policies: those of its account's file. A local account's undeclared principal has none, so
-    /// nothing is allowed by them; a foreign account's own side is decided elsewhere. Source: POLICY 1.
-    func ownSide(of principal: Principal) -> PrincipalPolicies? {
-        guard isLocal(principal.account) else { return nil }
-        return identityPolicies[principal.arn] ?? PrincipalPolicies.none
+/// What the principal's own account says of a caller: policies, tags, and the keys that name it.
+private struct OwnFacts {
+    let principal: Principal
+    let roleARN: String?
+    let tags: [(key: String, value: String)]
+    let keys: ContextFacts
+    let policies: PrincipalPolicies?
+
+    /// The policies are those of the account's file, for a session those of its role beneath the session policy. A
+    /// local account's undeclared principal has none, so nothing is allowed by them; a foreign account's own side is
+    /// decided elsewhere. Source: POLICY 1.
+    init(_ caller: Caller, _ snapshot: Snapshot) {
+        let session = caller.session
+        let member = snapshot.members[session?.role.arn ?? caller.principal.arn]
+        principal = caller.principal
+        roleARN = session?.role.arn
+        // The first of two tags with one key counts: a session's own go before its role's.
+        tags = ((session?.tags ?? []) + (member?.tags ?? [])).map { (key: $0.key, value: $0.value) }
+        var keys = ContextFacts()
+        keys.set(.userid, caller.userID)
+        if let session {
+            keys.set(.tokenIssueTime, Timestamp(seconds: session.issuedAt.seconds).iso8601)
+            // Credentials of a session always say it, long-term ones never do. Source: the IAM User Guide's
+            // description of aws:MultiFactorAuthPresent.
+            keys.set(.multiFactorAuthPresent, "false")
+            if let identity = session.sourceIdentity { keys.set(.sourceIdentity, identity) }
+        }
+        self.keys = keys
+        guard snapshot.isLocal(caller.account) else {
+            policies = nil
+            return
+        }
+        let own = member?.policies ?? .none
+        policies = PrincipalPolicies(
+            identity: own.identity, boundaries: own.boundaries, session: session?.policy.map { [$0] } ?? [])
+    }
+
+    func facts(organization: PrincipalFacts.OrganizationFact) -> PrincipalFacts {
+        PrincipalFacts(principal, roleARN: roleARN, organization: organization, tags: tags, more: keys)
     }
 }
 

@@ -20,14 +20,23 @@ package struct Declaration: Sendable {
         }
     }
 
-    /// A principal of an account with its identity policies.
+    /// A principal of an account with what its account says of it.
     package struct Member: Sendable {
         package let principal: Principal
+        /// Identity policies and permissions boundary.
         package let policies: PrincipalPolicies
+        /// What policies read as `aws:PrincipalTag/…`; a session's own tags come before them.
+        package let tags: [Tag]
+        /// For a role that can be assumed on this gateway; `nil` otherwise.
+        package let role: AssumableRole?
 
-        package init(principal: Principal, policies: PrincipalPolicies) {
+        package init(
+            principal: Principal, policies: PrincipalPolicies, tags: [Tag] = [], role: AssumableRole? = nil
+        ) {
             self.principal = principal
             self.policies = policies
+            self.tags = tags
+            self.role = role
         }
     }
 

@@ -2,17 +2,6 @@ package import AccessPolicy
 package import Domain
 package import JSON
 
-/// A tag of a resource: key 1 … 128, value 0 … 256 characters.
-package struct Tag: Hashable, Sendable {
-    package let key: String
-    package let value: String
-
-    package init(key: String, value: String) {
-        self.key = key
-        self.value = value
-    }
-}
-
 /// An event bus as the gateway's requests see it: immutable, its policy compiled.
 package final class EventBus: Sendable {
     /// What an operator can change; a copy with changes makes the next `EventBus`.

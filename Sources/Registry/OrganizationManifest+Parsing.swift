@@ -199,15 +199,9 @@ private struct ManifestObject {
 
     /// A moment as `Timestamp.iso8601` writes whole seconds, and no other spelling of it.
     func moment(_ name: String) throws(OrganizationRefusal) -> Timestamp {
-        let text = try text(name)
-        let parts = text.split { !$0.isASCII || !$0.isNumber }.map { Int($0) ?? 0 }
-        guard text.utf8.count == 20, parts.count == 6,
-            let moment = Timestamp(
-                calendar: .init(
-                    year: parts[0], month: parts[1], day: parts[2], hour: parts[3], minute: parts[4],
-                    second: parts[5])),
-            moment.iso8601 == text
-        else { throw invalid(name, "write a moment in UTC such as `2026-11-21T06:00:00Z`") }
+        guard let moment = Timestamp(iso8601: try text(name)) else {
+            throw invalid(name, "write a moment in UTC such as `2026-11-21T06:00:00Z`")
+        }
         return moment
     }
 

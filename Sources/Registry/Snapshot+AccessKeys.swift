@@ -3,7 +3,7 @@ package import Domain
 /// Adds and disables access keys.
 extension Snapshot {
     /// Whether the files of `accounts` name the principal.
-    package func declares(_ principal: Principal) -> Bool { identityPolicies[principal.arn] != nil }
+    package func declares(_ principal: Principal) -> Bool { members[principal.arn] != nil }
 
     /// Adds a key for a principal of a known account.
     package func adding(_ key: AccessKey) throws(ControlFault) -> Transition {

@@ -1,4 +1,4 @@
-package import AccessPolicy
+import AccessPolicy
 package import Domain
 import Identity
 
@@ -13,8 +13,8 @@ package final class Snapshot: Sendable {
     package let generation: UInt64
     /// Every known account; `true` when its buses live here.
     package let accounts: [AccountID: Bool]
-    /// The identity policies of known principals, by ARN.
-    package let identityPolicies: [String: PrincipalPolicies]
+    /// Known principals, by ARN.
+    package let members: [String: Declaration.Member]
     package let organizations: Organizations
     /// Invitations of partners, by id.
     package let invitations: [String: Invitation]
@@ -44,8 +44,8 @@ package final class Snapshot: Sendable {
         let anchors = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
         trustDomains = Dictionary(anchors.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
-        identityPolicies = Dictionary(
-            declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0.policies) } },
+        members = Dictionary(
+            declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0) } },
             uniquingKeysWith: { first, _ in first })
     }
 

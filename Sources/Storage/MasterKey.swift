@@ -48,6 +48,7 @@ package struct MasterKey: Sendable {
         case leafSalts = "leaf salts"
         case check = "check"
         case accessKeys = "access keys"
+        case sessionTokens = "session tokens"
     }
 
     /// The codec of the gateway's event ids.

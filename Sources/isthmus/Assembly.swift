@@ -31,14 +31,29 @@ struct Assembly {
         for account in accounts {
             var members: [Declaration.Member] = []
             for principal in account.principals {
-                var policies: [CompiledPolicy] = []
-                for text in principal.policies { policies.append(try compile(text, .identity)) }
-                members.append(
-                    .init(principal: principal.principal, policies: PrincipalPolicies(identity: policies)))
+                members.append(try member(principal))
             }
             declared.append(.init(id: account.id, isLocal: account.isLocal, principals: members))
         }
         return declared
+    }
+
+    private static func member(
+        _ principal: Configuration.AccountPrincipal
+    ) throws(ProgramError) -> Declaration.Member {
+        var policies: [CompiledPolicy] = []
+        for text in principal.policies { policies.append(try compile(text, .identity)) }
+        var boundaries: [CompiledPolicy] = []
+        if let text = principal.permissionsBoundary { boundaries.append(try compile(text, .permissionsBoundary)) }
+        var role: AssumableRole?
+        if let declared = principal.role {
+            role = AssumableRole(
+                trust: try compile(declared.trust, .trust), maximumSessionSeconds: declared.maximumSessionSeconds,
+                sessionsNotBefore: declared.sessionsNotBefore)
+        }
+        return Declaration.Member(
+            principal: principal.principal, policies: PrincipalPolicies(identity: policies, boundaries: boundaries),
+            tags: principal.tags.map { Tag(key: $0.key, value: $0.value) }, role: role)
     }
 
     private static func compile(_ text: PolicyText, _ kind: PolicyKind) throws(ProgramError) -> CompiledPolicy {

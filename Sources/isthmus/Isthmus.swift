@@ -8,7 +8,10 @@ struct Isthmus: AsyncParsableCommand {
         commandName: "isthmus",
         abstract: "An event bus gateway between accounts: signed events in over mutual TLS, durable, by policy.",
         discussion:
-            "Exit status: 0 done, 1 not done, 3 the configuration is wrong, 4 no gateway answers, 64 wrong usage.",
+            """
+            Exit status: 0 done, 1 not done, 3 the configuration is wrong, 4 no gateway answers, 5 the disk failed and \
+            serve stopped, 64 wrong usage.
+            """,
         subcommands: [
             Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Policy.self, Organization.self,
             Signature.self,

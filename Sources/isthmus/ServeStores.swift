@@ -25,7 +25,8 @@ struct DurableStores {
             control = try SQLiteControlStore(in: home)
             do throws(CryptographyError) {
                 eventIDs = try key.eventIDs()
-                accessKeys = try AccessKeyRing(key: key.key(for: .accessKeys).bytes)
+                accessKeys = try AccessKeyRing(
+                    key: key.key(for: .accessKeys).bytes, sessionKey: key.key(for: .sessionTokens).bytes)
             } catch { throw StorageError.wrongKey(path: home.file(MasterKey.fileName)) }
         } catch {
             throw ProgramError("\(error)")

@@ -138,8 +138,10 @@ struct AccessKeyRingTests {
     private let ring: AccessKeyRing
     private let snapshot: Snapshot
 
+    private static func key(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: 32) }
+
     init() throws {
-        ring = try AccessKeyRing(key: [UInt8](repeating: 9, count: 32))
+        ring = try AccessKeyRing(key: Self.key(9), sessionKey: Self.key(1))
         snapshot = try Scene.snapshot(try Scene.declaration())
     }
 
@@ -155,11 +157,11 @@ struct AccessKeyRingTests {
         #expect(ring.record(id: "AKIAONE", in: with)?.principal == Scene.publisher)
         #expect(ring.record(id: "AKIATWO", in: with) == nil, "a box copied to another key opened")
         #expect(ring.record(id: "AKIATHREE", in: with) == nil)
-        let other = try AccessKeyRing(key: [UInt8](repeating: 8, count: 32))
+        let other = try AccessKeyRing(key: Self.key(8), sessionKey: Self.key(1))
         #expect(other.record(id: "AKIAONE", in: with) == nil, "another master key opened the box")
         for length in [0, 1, box.count - 1] {
             let cut = try snapshot.adding(key("AKIAONE", box: Array(box.prefix(length)))).snapshot
-            #expect(try AccessKeyRing(key: [UInt8](repeating: 9, count: 32)).record(id: "AKIAONE", in: cut) == nil)
+            #expect(try AccessKeyRing(key: Self.key(9), sessionKey: Self.key(1)).record(id: "AKIAONE", in: cut) == nil)
         }
     }
 

@@ -48,7 +48,8 @@ struct TestGateway {
             registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock, onFatal: { _ in })
         let services = Services(
             registry: registry, log: log, eventIDs: try EventIDCodec(key: [UInt8](repeating: 1, count: 32)),
-            controlLine: ControlLine(), accessKeys: try AccessKeyRing(key: [UInt8](repeating: 2, count: 32)),
+            controlLine: ControlLine(), accessKeys: try AccessKeyRing(
+                key: [UInt8](repeating: 2, count: 32), sessionKey: [UInt8](repeating: 3, count: 32)),
             metrics: metrics, logger: logger, clock: clock.clock, monotonic: { 0 }, random: .seeded(1),
             settings: settings)
         self.services = services

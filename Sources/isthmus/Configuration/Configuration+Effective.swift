@@ -1,6 +1,7 @@
 import AccessPolicy
 import Cryptography
 import Domain
+import Identity
 import JSON
 
 extension Configuration {
@@ -42,8 +43,22 @@ extension Configuration {
                 let none = account.isLocal ? "no policy: identity allows nothing" : "its own side is decided elsewhere"
                 let policies = origins.isEmpty ? none : origins.joined(separator: ", ")
                 out.note("  \(principal.principal.arn): \(policies)")
+                for line in principal.more { out.note("    \(line)") }
             }
         }
+    }
+}
+
+extension Configuration.AccountPrincipal {
+    /// What else the account's file says of it.
+    fileprivate var more: [String] {
+        var lines = ["aws:userid \(PrincipalID.text(of: principal))"]
+        if let permissionsBoundary { lines.append("permissionsBoundary \(permissionsBoundary.origin)") }
+        if !tags.isEmpty { lines.append("tags " + tags.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")) }
+        guard let role else { return lines }
+        lines.append("trust \(role.trust.origin), maxSessionSeconds \(role.maximumSessionSeconds)")
+        if let moment = role.sessionsNotBefore { lines.append("sessionsNotBefore \(moment.iso8601)") }
+        return lines
     }
 }
 

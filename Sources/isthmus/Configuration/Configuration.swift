@@ -102,6 +102,19 @@ struct Configuration: Sendable {
         let principal: Principal
         /// Identity policies. None means that nothing is allowed by them.
         let policies: [PolicyText]
+        /// What its identity policies and sessions can at most allow; nil is no boundary.
+        let permissionsBoundary: PolicyText?
+        let tags: [Tag]
+        /// Nil for a user, and for a role that nobody can assume here.
+        let role: Role?
+    }
+
+    /// Who may assume a role, and for how long.
+    struct Role: Sendable {
+        let trust: PolicyText
+        let maximumSessionSeconds: Int
+        /// Sessions issued before it are refused.
+        let sessionsNotBefore: Timestamp?
     }
 
     /// A bus that is made when it does not exist.

@@ -10,6 +10,10 @@ extension ConfigurationLoader {
     /// Identity policies of one principal. Source: IAM quotas, 20 managed policies a role at most.
     static let maximumPoliciesPerPrincipal = 20
 
+    private static let principalKeys = [
+        "name", "policies", "permissionsBoundary", "tags", "trust", "maxSessionSeconds", "sessionsNotBefore",
+    ]
+
     /// The accounts; nil, after a report, when their files could not be found.
     func readAccounts(_ value: YAMLValue?, partition: String) -> [Configuration.Account]? {
         guard let value else { return [] }
@@ -79,6 +83,7 @@ extension ConfigurationLoader {
         let isLocal = mapping["local"]?.boolean() ?? true
         guard let id else { return nil }
         let principals = readPrincipals(mapping["principals"], account: id, partition: partition)
+        if let value = mapping["principals"] { checkRoles(principals, isLocal: isLocal, at: value) }
         if !isLocal, principals.contains(where: { !$0.policies.isEmpty }) {
             mapping["principals"]?.warning(
                 "the policies of account \(id) are not evaluated: it is foreign, its own side is decided elsewhere",
@@ -107,17 +112,21 @@ extension ConfigurationLoader {
         }
         var seen: Set<String> = []
         return elements.compactMap { element -> Configuration.AccountPrincipal? in
-            guard let mapping = element.mapping(["name", "policies"]) else { return nil }
+            guard let mapping = element.mapping(Self.principalKeys) else { return nil }
             let principal = mapping.required("name", "role/publisher").flatMap {
                 readPrincipal($0, account: account, partition: partition)
             }
             let policies = mapping["policies"].map { readPolicies($0) } ?? []
+            let boundary = mapping["permissionsBoundary"].flatMap { readPolicy($0, kind: .permissionsBoundary) }
+            let tags = mapping["tags"].map { readTags($0) } ?? []
+            let role = readRole(mapping, of: principal)
             guard let principal else { return nil }
             if !seen.insert(principal.arn).inserted {
                 element.error(
                     "`\(principal.arn)` is described twice", "describe a principal once, with all its policies")
             }
-            return Configuration.AccountPrincipal(principal: principal, policies: policies)
+            return Configuration.AccountPrincipal(
+                principal: principal, policies: policies, permissionsBoundary: boundary, tags: tags, role: role)
         }
     }
 

@@ -68,7 +68,8 @@ extension ConfigurationLoader {
         return nil
     }
 
-    private func readTags(_ value: YAMLValue) -> [Configuration.Tag] {
+    /// Tags of a bus or a principal.
+    func readTags(_ value: YAMLValue) -> [Configuration.Tag] {
         guard let members = value.members() else { return [] }
         if members.count > Limits.tagsPerResource {
             value.error("`\(value.path)` has \(members.count) tags", "write at most \(Limits.tagsPerResource)")
