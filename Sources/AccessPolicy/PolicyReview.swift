@@ -90,7 +90,8 @@ package struct PolicyReview: Sendable {
             let isWide = statement.resource.map { $0.isNegated || $0.patterns.contains("*") } ?? true
             if isWide { add(.notActionWithAllow, index, statement.sid, "NotAction") }
         }
-        if isAllow, kind.grantsByItself, statement.principal?.isNegated == false, statement.principal?.patterns.contains(.anyone) == true,
+        if isAllow, kind.grantsByItself, statement.principal?.isNegated == false,
+            statement.principal?.patterns.contains(.anyone) == true,
             !statement.conditions.contains(where: PolicyAnchor.holds)
         {
             add(.anyoneWithoutAnchor, index, statement.sid, "*")

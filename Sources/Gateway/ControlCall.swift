@@ -22,7 +22,7 @@ struct ControlCall {
     let now: Timestamp
     let decisionID: UniqueID
     /// The call's `User-Agent` field.
-    let userAgent: [UInt8]?
+    var userAgent: [UInt8]?
 
     func perform() throws(Fault) -> Outcome {
         switch operation {

@@ -8,7 +8,7 @@ struct ControlRequest: Sendable {
     let content: [UInt8]
     let caller: Caller
     /// The call's `User-Agent` field.
-    let userAgent: [UInt8]?
+    var userAgent: [UInt8]?
     let requestID: UniqueID
     let token: UInt64
     let answers: AnswerQueue
