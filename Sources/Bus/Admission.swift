@@ -119,6 +119,9 @@ package final class Admission {
         }
         // INVARIANT: the binding is decided before anything is said that depends on whether the bus exists.
         if let denial = bindingDenial(entry, request) { return .failure(Refused(denial: denial)) }
+        if id.name.isPartner {
+            return .failure(Refused(argument: "the bus receives from its partner event source only.", .binding))
+        }
         if let bus = snapshot.bus(id) { return .success(bus) }
         guard id.account == request.caller.account else {
             // INVARIANT: the words of a missing bus of another account are those of one whose policy is silent.

@@ -16,6 +16,12 @@ package struct EventBusName: Hashable, Sendable, Comparable, CustomStringConvert
 
     private init(unchecked text: String) { description = text }
 
+    /// The bus of a partner event source: it has the source's name.
+    package init(_ source: PartnerEventSourceName) { description = source.description }
+
+    /// Whether only a partner event source may have this name.
+    package var isPartner: Bool { description.hasPrefix("\(PartnerEventSourceName.prefix)") }
+
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x2F, 0x2E, 0x2D, 0x5F, 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true

@@ -5,9 +5,9 @@ package import Domain
 ///
 /// Call `begin` for a request, then ask once for each of its entries. Not `Sendable`: confined to its loop.
 package final class Authorization {
-    private let context = RequestContext()
+    let context = RequestContext()
     private var facts: CallerFacts?
-    private var now = Timestamp(milliseconds: 0)
+    private(set) var now = Timestamp(milliseconds: 0)
 
     package init() {}
 
@@ -31,7 +31,7 @@ package final class Authorization {
         return decide(resource, layers(nil, placement), entry)
     }
 
-    private func decide(_ resource: ResourceFacts, _ layers: PolicyLayers, _ entry: Entry) -> Decision {
+    func decide(_ resource: ResourceFacts, _ layers: PolicyLayers, _ entry: Entry) -> Decision {
         context.setResource(resource)
         return entry.source.withUnsafeBufferPointer { source in
             entry.detailType.withUnsafeBufferPointer { detailType in
@@ -91,13 +91,13 @@ package final class Authorization {
         context.setConnection(facts.connection)
     }
 
-    private var caller: CallerFacts {
+    var caller: CallerFacts {
         guard let facts else { preconditionFailure("a decision needs a caller") }
         return facts
     }
 
     /// - Parameter placement: of the account that owns the resource.
-    private func layers(_ policy: CompiledPolicy?, _ placement: OrganizationPlacement) -> PolicyLayers {
+    func layers(_ policy: CompiledPolicy?, _ placement: OrganizationPlacement) -> PolicyLayers {
         let facts = caller
         return PolicyLayers(
             resource: policy, principal: facts.policies, endpoint: facts.endpoint,

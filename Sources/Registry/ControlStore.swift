@@ -7,6 +7,9 @@ package struct ControlRecord: Hashable, Sendable {
         case counter = "counter"
         case organization = "organization"
         case invitation = "invitation"
+        case partner = "partner"
+        case partnerEventSource = "partner-event-source"
+        case partnerAuthorization = "partner-authorization"
     }
 
     package let kind: Kind

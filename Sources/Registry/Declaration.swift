@@ -93,6 +93,8 @@ package struct Declaration: Sendable {
         package var busesPerAccount = 100
         package var policyCharacters = Limits.policyCharacters
         package var accessKeysPerPrincipal = 2
+        /// Partner event sources of one partner account. Source: no figure is documented; what a look-up is tested with.
+        package var eventSourcesPerPartner = 10_000
 
         package init() {}
     }
@@ -111,11 +113,16 @@ package struct Declaration: Sendable {
     package let policyCompatibility: PolicyReview.Compatibility
     /// The authority of the certificates that partners get when they join; nil when this gateway invites none.
     package let partnerTrust: TrustAnchor?
+    /// The account each partner's name belongs to.
+    package let partners: [PartnerName: AccountID]
+    /// The customers that must agree before a partner may create a source for them.
+    package let consentRequired: Set<AccountID>
 
     package init(
         partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
         endpoints: [String: Endpoint], quotas: Quotas, organizations: [OrganizationSource] = [],
-        policyCompatibility: PolicyReview.Compatibility = .strict, partnerTrust: TrustAnchor? = nil
+        policyCompatibility: PolicyReview.Compatibility = .strict, partnerTrust: TrustAnchor? = nil,
+        partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = []
     ) {
         self.partition = partition
         self.region = region
@@ -127,5 +134,7 @@ package struct Declaration: Sendable {
         self.organizations = organizations
         self.policyCompatibility = policyCompatibility
         self.partnerTrust = partnerTrust
+        self.partners = partners
+        self.consentRequired = consentRequired
     }
 }

@@ -20,6 +20,7 @@ package final class Snapshot: Sendable {
     package let invitations: [String: Invitation]
     /// The partner authority as it stands; whom it may vouch for follows from the invitations. Nil when there is none.
     package let partnerTrust: Declaration.TrustAnchor?
+    package let partners: Partners
     /// The highest bus number ever given.
     let lastBusNumber: UInt32
 
@@ -29,7 +30,8 @@ package final class Snapshot: Sendable {
     init(
         revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus],
         accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations,
-        invitations: [String: Invitation], partnerTrust: Declaration.TrustAnchor?
+        invitations: [String: Invitation], partnerTrust: Declaration.TrustAnchor?,
+        partners: Partners
     ) {
         self.revision = revision
         self.generation = generation
@@ -43,6 +45,7 @@ package final class Snapshot: Sendable {
         self.partnerTrust = partnerTrust
         let anchors = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
         trustDomains = Dictionary(anchors.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.partners = partners
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         members = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0) } },
@@ -83,6 +86,7 @@ extension Snapshot {
         var keys: [String: AccessKey] = [:]
         var organizations: [String: SignedOrganizationManifest] = [:]
         var invitations: [String: Invitation] = [:]
+        var partners = Partners()
         var last: UInt32 = 0
         var numbers: Set<BusNumber> = []
         for record in records {
@@ -102,12 +106,13 @@ extension Snapshot {
                 last = max(last, number)
             case .organization: organizations[record.key] = try SignedOrganizationManifest(record: record)
             case .invitation: invitations[record.key] = try Invitation(record: record)
+            case .partner, .partnerEventSource, .partnerAuthorization: try partners.load(record)
             }
         }
         return Snapshot(
             revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last,
             organizations: Organizations(last: organizations), invitations: invitations,
-            partnerTrust: declaration.partnerTrust)
+            partnerTrust: declaration.partnerTrust, partners: partners)
     }
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
@@ -122,7 +127,7 @@ extension Snapshot {
             snapshot: Snapshot(
                 revision: revision + 1, generation: generation + 1, declaration: declaration, buses: buses,
                 accessKeys: accessKeys, lastBusNumber: lastBusNumber, organizations: next,
-                invitations: invitations, partnerTrust: declaration.partnerTrust),
+                invitations: invitations, partnerTrust: declaration.partnerTrust, partners: partners),
             changes: next.changes(since: organizations))
         let defaults = declaration.accounts.filter(\.isLocal).map {
             Declaration.Seed(
@@ -140,13 +145,14 @@ extension Snapshot {
 
     func replacing(
         buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil,
-        invitations: [String: Invitation]? = nil, partnerTrust: Declaration.TrustAnchor? = nil
+        invitations: [String: Invitation]? = nil, partnerTrust: Declaration.TrustAnchor? = nil,
+        partners: Partners? = nil
     ) -> Snapshot {
         Snapshot(
             revision: revision + 1, generation: partnerTrust == nil ? generation : generation + 1,
             declaration: declaration, buses: buses ?? self.buses,
             accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber,
             organizations: organizations, invitations: invitations ?? self.invitations,
-            partnerTrust: partnerTrust ?? self.partnerTrust)
+            partnerTrust: partnerTrust ?? self.partnerTrust, partners: partners ?? self.partners)
     }
 }

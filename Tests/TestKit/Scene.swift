@@ -54,7 +54,8 @@ package enum Scene {
     package static func declaration(
         publisher: [String] = [everything], seeds: [Declaration.Seed] = [],
         endpoints: [String: Declaration.Endpoint] = [listener: .init(vpc: nil, policy: nil)],
-        region: String = Scene.region, isOwnerLocal: Bool = true, quotas: Declaration.Quotas = .init()
+        region: String = Scene.region, isOwnerLocal: Bool = true, quotas: Declaration.Quotas = .init(),
+        partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = []
     ) throws -> Declaration {
         func member(_ principal: Principal, _ statements: [String]) throws -> Declaration.Member {
             let identity = statements.isEmpty ? [] : [try policy(statements, .identity)]
@@ -70,7 +71,7 @@ package enum Scene {
         ]
         return Declaration(
             partition: partition, region: region, accounts: accounts, trustDomains: [], seeds: seeds,
-            endpoints: endpoints, quotas: quotas)
+            endpoints: endpoints, quotas: quotas, partners: partners, consentRequired: consentRequired)
     }
 
     /// The first snapshot of a declaration, its seeds and default buses adopted.
