@@ -35,6 +35,21 @@ package enum RepeatGuard: Hashable, Sendable {
         return .explicit(key: whole.finalize(), principal: ownerDigest, body: body)
     }
 
+    /// The guard of a CloudEvent: events with the same `source` and `id` are duplicates, whatever else they hold. Kept
+    /// as an explicit key is, for each principal and bus.
+    ///
+    /// - Source: github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, section "id"
+    package static func cloudEvent(principal: String, bus: [UInt8], source: Bytes, id: Bytes) -> RepeatGuard {
+        let ownerDigest = SHA256.hash(Array("isthmus principal\0\(principal)".utf8))
+        var whole = SHA256()
+        whole.update("isthmus cloud event\0")
+        whole.update(ownerDigest)
+        whole.update(SHA256.hash(bus))
+        whole.update(SHA256.hash(Array(source)))
+        whole.update(id)
+        return .explicit(key: whole.finalize(), principal: ownerDigest, body: .zero)
+    }
+
     /// The guard of an SDK's own retry.
     package static func implicit(principal: String, invocation: Bytes, body: Digest) -> RepeatGuard {
         var hasher = SHA256()

@@ -3,7 +3,7 @@ package import Domain
 /// One event as the log keeps it: bytes written on the loop and read back as a view. Integers are little-endian.
 ///
 /// ```
-/// 0  u32 bytes that follow      4 u8 format (1)   5 u8 flags (1: the entry gave a time)   6 u16 publisher bytes
+/// 0  u32 bytes that follow      4 u8 format (1)   5 u8 flags (1: a time, 2: a CloudEvent)   6 u16 publisher bytes
 /// 8  i64 received, ms           16 i64 entry time, ms (0 without)
 /// 24 u64 × 2 decision id        40 u64 × 2 request id
 /// 56 u32 source, detail type, detail, resources, trace header bytes; 76 u32 number of resources
@@ -17,6 +17,7 @@ package struct EventFrame: Sendable {
     package static let bytesLimit = fixedBytes + PublisherProvenance.encodedBytesLimit + Limits.wireBodyBytes
     static let format: UInt8 = 1
     private static let hasTime: UInt8 = 1
+    private static let isCloudEvent: UInt8 = 2
 
     /// The whole frame, its length included.
     package let bytes: Bytes
@@ -29,6 +30,8 @@ package struct EventFrame: Sendable {
     /// The request that brought it.
     package let requestID: UniqueID
     package let resourceCount: Int
+    /// Whether the last text is the attributes of a CloudEvent, one JSON object, and not a trace header.
+    package let isCloudEvent: Bool
     private let publisherEnd: Int
     private let sourceEnd: Int
     private let detailTypeEnd: Int
@@ -41,7 +44,7 @@ package struct EventFrame: Sendable {
     package var detail: Bytes { bytes[detailTypeEnd..<detailEnd] }
     /// Each resource behind its length (little-endian UInt32).
     package var resources: Bytes { bytes[detailEnd..<resourcesEnd] }
-    /// Empty when absent.
+    /// Empty when absent; of a CloudEvent its attributes.
     package var traceHeader: Bytes { bytes[resourcesEnd...] }
     /// The moment the envelope shows: the entry's time, else the time of receipt.
     package var time: Timestamp { entryTime ?? receivedAt }
@@ -72,7 +75,7 @@ extension EventFrame {
         precondition(total <= bytesLimit)
         buffer.append(littleEndian: UInt32(total - 4))
         buffer.append(format)
-        buffer.append(entry.time == nil ? 0 : hasTime)
+        buffer.append((entry.time == nil ? 0 : hasTime) | (entry.isCloudEvent ? isCloudEvent : 0))
         buffer.append(littleEndian: UInt16(publisher.encoded.count))
         buffer.append(littleEndian: receivedAt.milliseconds)
         buffer.append(littleEndian: entry.time?.milliseconds ?? 0)
@@ -101,14 +104,14 @@ extension EventFrame {
     private init?(bytes: Bytes) {
         var cursor = ByteCursor(bytes)
         guard cursor.slice(4) != nil, cursor.integer(UInt8.self) == Self.format,
-            let flags = cursor.integer(UInt8.self), flags & ~Self.hasTime == 0,
+            let flags = cursor.integer(UInt8.self), flags & ~(Self.hasTime | Self.isCloudEvent) == 0,
             let publisherBytes = cursor.integer(UInt16.self),
             let received = cursor.integer(Int64.self), let time = cursor.integer(Int64.self),
             let decision = cursor.uniqueID(), let request = cursor.uniqueID(),
             let source = cursor.integer(UInt32.self), let detailType = cursor.integer(UInt32.self),
             let detail = cursor.integer(UInt32.self), let resources = cursor.integer(UInt32.self),
             let trace = cursor.integer(UInt32.self), let resourceCount = cursor.integer(UInt32.self),
-            flags == Self.hasTime || time == 0,
+            flags & Self.hasTime != 0 || time == 0,
             let publisher = cursor.slice(Int(publisherBytes)), PublisherProvenance(decoding: publisher) != nil,
             let sourceSlice = cursor.slice(Int(source)), let typeSlice = cursor.slice(Int(detailType)),
             let detailSlice = cursor.slice(Int(detail)), let resourcesSlice = cursor.slice(Int(resources)),
@@ -121,6 +124,7 @@ extension EventFrame {
         decisionID = decision
         requestID = request
         self.resourceCount = Int(resourceCount)
+        isCloudEvent = flags & Self.isCloudEvent != 0
         publisherEnd = publisher.endIndex
         sourceEnd = sourceSlice.endIndex
         detailTypeEnd = typeSlice.endIndex

@@ -59,7 +59,10 @@ extension StoredEvent {
         writer.member("receiptId", frame.requestID.description)
         writer.member("receivedAt", frame.receivedAt.iso8601)
         writer.member("sequence", position.sequence.value)
-        if !frame.traceHeader.isEmpty {
+        if frame.isCloudEvent {
+            writer.key("cloudEvent")
+            writer.raw(frame.traceHeader)
+        } else if !frame.traceHeader.isEmpty {
             writer.key("traceHeader")
             writer.string(utf8: frame.traceHeader)
         }

@@ -12,12 +12,15 @@ package struct Entry: Sendable {
     package let time: Timestamp?
     /// How many resources there are.
     package let resourceCount: Int
+    /// Whether the last text is the attributes of a CloudEvent and not a trace header.
+    package let isCloudEvent: Bool
 
-    /// `resources` holds each resource's UTF-8 behind its length as a little-endian UInt32.
+    /// `resources` holds each resource's UTF-8 behind its length as a little-endian UInt32; with `isCloudEvent`,
+    /// `traceHeader` is one JSON object of the attributes that have no other place.
     package init(
         source: UnsafeBufferPointer<UInt8>, detailType: UnsafeBufferPointer<UInt8>,
         detail: UnsafeBufferPointer<UInt8>, resources: UnsafeBufferPointer<UInt8>, resourceCount: Int,
-        traceHeader: UnsafeBufferPointer<UInt8>, time: Timestamp?
+        traceHeader: UnsafeBufferPointer<UInt8>, time: Timestamp?, isCloudEvent: Bool = false
     ) {
         let total = source.count + detailType.count + detail.count + resources.count + traceHeader.count
         buffer = [UInt8](unsafeUninitializedCapacity: total) { space, count in
@@ -34,6 +37,7 @@ package struct Entry: Sendable {
         resourcesEnd = detailEnd + UInt32(resources.count)
         self.resourceCount = resourceCount
         self.time = time
+        self.isCloudEvent = isCloudEvent
     }
 
     package var source: Bytes { buffer[0..<Int(sourceEnd)] }
@@ -42,7 +46,7 @@ package struct Entry: Sendable {
     package var detail: Bytes { buffer[Int(detailTypeEnd)..<Int(detailEnd)] }
     /// Each resource behind its length (little-endian UInt32).
     package var resources: Bytes { buffer[Int(detailEnd)..<Int(resourcesEnd)] }
-    /// `TraceHeader`, empty when absent.
+    /// `TraceHeader`, empty when absent; of a CloudEvent its attributes.
     package var traceHeader: Bytes { buffer[Int(resourcesEnd)...] }
 
     /// EventBridge's size of an entry: 14 if `Time` + the UTF-8 bytes of Source, DetailType, Detail and each Resource.

@@ -20,8 +20,10 @@ struct DecodedEntry {
 /// wrong fails alone.
 /// Source: docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 struct PutEventsDecoder {
-    private let body = JSONParser(maximumBytes: Limits.wireBodyBytes, maximumDepth: Limits.jsonDepth)
-    private let detail = JSONParser(maximumBytes: Limits.entriesBytes, maximumDepth: Limits.jsonDepth)
+    /// Reads whole requests; another decoder of the same loop may borrow it.
+    let body = JSONParser(maximumBytes: Limits.wireBodyBytes, maximumDepth: Limits.jsonDepth)
+    /// Reads the JSON inside them; as `body`.
+    let detail = JSONParser(maximumBytes: Limits.entriesBytes, maximumDepth: Limits.jsonDepth)
     private let entriesBytes: Int
     private var entries: [DecodedEntry] = []
     private var resources: [UInt8] = []

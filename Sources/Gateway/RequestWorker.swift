@@ -33,6 +33,7 @@ package final class RequestWorker {
     /// Reads of the snapshot in force, for the authenticator.
     private(set) var directory: IdentityDirectory
     var decoder: PutEventsDecoder
+    var cloudEvents: CloudEventsDecoder
     var ids: RequestIDs
     var batch: AppendBatch?
     var waiting = SlotTable<Waiting>()
@@ -58,6 +59,8 @@ package final class RequestWorker {
         snapshot = services.registry.snapshot
         directory = services.directory(of: snapshot)
         decoder = PutEventsDecoder(entriesBytes: services.settings.entriesBytes)
+        cloudEvents = CloudEventsDecoder(
+            body: decoder.body, detail: decoder.detail, entriesBytes: services.settings.entriesBytes)
         ids = RequestIDs(seed: seed)
     }
 
@@ -109,8 +112,8 @@ package final class RequestWorker {
             receivedAt: services.monotonic(), userAgent: request.fields.value(of: "user-agent"))
         switch Route(request.target) {
         case .api: try call(request, exchange)
-        case .nowhere:
-            throw Fault(.unknownOperation, "there is nothing at this path; send API calls to `/`", status: 404)
+        case .bus(let id): try publishCloudEvents(request, to: id, exchange)
+        case .nowhere: throw Fault(.unknownOperation, Route.directions, status: 404)
         }
     }
 

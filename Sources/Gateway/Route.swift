@@ -4,13 +4,38 @@ import Domain
 enum Route {
     /// `/`: the EventBridge and STS protocols.
     case api
+    /// `/accounts/ACCOUNT/buses/NAME/events`: CloudEvents for that bus.
+    case bus(EventBusID)
     case nowhere
+
+    /// What a caller at the wrong path reads.
+    static let directions =
+        "there is nothing at this path; send API calls to `/` and CloudEvents to `/accounts/ACCOUNT/buses/NAME/events`"
 
     init(_ target: Bytes) {
         if target.equals("/") {
             self = .api
-            return
+        } else if let id = Self.bus(target) {
+            self = .bus(id)
+        } else {
+            self = .nowhere
         }
-        self = .nowhere
+    }
+
+    private static func bus(_ target: Bytes) -> EventBusID? {
+        guard let rest = rest(of: target, after: "/accounts/"), rest.count > 12,
+            let account = AccountID(parsing: rest.prefix(12)),
+            let named = self.rest(of: rest.dropFirst(12), after: "/buses/")
+        else { return nil }
+        let end = "/events".utf8.count
+        guard named.count > end, named.suffix(end).equals("/events"),
+            let name = EventBusName(parsing: named.dropLast(end))
+        else { return nil }
+        return EventBusID(account: account, name: name)
+    }
+
+    private static func rest(of path: Bytes, after prefix: StaticString) -> Bytes? {
+        let count = prefix.utf8CodeUnitCount
+        return path.count >= count && path.prefix(count).equals(prefix) ? path.dropFirst(count) : nil
     }
 }

@@ -18,7 +18,8 @@ package struct SigV4Signer: Sendable {
 
     /// The fields of a signed request: `fields` with host, date and authorization added.
     package func sign(
-        _ fields: [(name: String, value: String)], authority: String, body: [UInt8], at now: Timestamp
+        _ fields: [(name: String, value: String)], method: String = "POST", target: String = "/", authority: String,
+        body: [UInt8], at now: Timestamp
     ) -> [(name: String, value: String)] {
         let moment = now.iso8601.filter { $0 != "-" && $0 != ":" }
         let day = String(moment.prefix(8))
@@ -26,7 +27,7 @@ package struct SigV4Signer: Sendable {
         all.sort { $0.name < $1.name }
         let names = all.map(\.name).joined(separator: ";")
         let lines = all.map { "\($0.name):\($0.value)\n" }.joined()
-        let canonical = "POST\n/\n\n\(lines)\n\(names)\n\(SHA256.hash(body).hexadecimal)"
+        let canonical = "\(method)\n\(target)\n\n\(lines)\n\(names)\n\(SHA256.hash(body).hexadecimal)"
         let scope = "\(day)/\(region)/\(service)/aws4_request"
         let text = "AWS4-HMAC-SHA256\n\(moment)\n\(scope)\n" + SHA256.hash(Array(canonical.utf8)).hexadecimal
         var key = Array("AWS4\(secret)".utf8)

@@ -1,0 +1,23 @@
+import Domain
+import Identity
+import Registry
+
+extension RequestWorker {
+    /// CloudEvents for one bus, through the same admission as `PutEvents`.
+    func publishCloudEvents(
+        _ request: borrowing Request, to id: EventBusID, _ exchange: Exchange
+    ) throws(Fault) {
+        guard request.method.equals("POST") else {
+            throw Fault(.unknownOperation, "CloudEvents are sent with POST", status: 405)
+        }
+        let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
+        guard request.fields.value(of: "isthmus-idempotency-key") == nil else {
+            throw Fault(
+                .validation,
+                "Isthmus-Idempotency-Key is not for CloudEvents: `source` and `id` of each event are its key")
+        }
+        let bus = Array(id.arn(partition: snapshot.partition, region: snapshot.region).utf8)
+        let publication = try cloudEvents.decode(request, for: .init(bus: bus, principal: caller.principal.arn))
+        try publish(publication, caller, state, exchange)
+    }
+}

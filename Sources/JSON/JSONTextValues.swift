@@ -1,0 +1,73 @@
+/// Where the values of one object or array stand in a text, in order: for a value that is passed on byte for byte.
+///
+/// The text must be one that `JSONParser` has accepted; walk it in step with the parsed value.
+///
+/// - Cost: one look at each byte, no allocation.
+package struct JSONTextValues {
+    private let text: UnsafeBufferPointer<UInt8>
+    private var place: Int
+    private let isObject: Bool
+
+    /// - Parameter start: where the container's bracket stands, spaces before it allowed.
+    package init(_ text: UnsafeBufferPointer<UInt8>, container start: Int = 0) {
+        self.text = text
+        var place = start
+        while place < text.count, Self.isSpace(text[place]) { place += 1 }
+        isObject = place < text.count && text[place] == UInt8(ascii: "{")
+        self.place = place + 1
+    }
+
+    /// The bytes of the next value; nil when there is no other.
+    package mutating func next() -> Range<Int>? {
+        skip { Self.isSpace($0) || $0 == UInt8(ascii: ",") }
+        guard place < text.count, text[place] != UInt8(ascii: "}"), text[place] != UInt8(ascii: "]") else { return nil }
+        if isObject {
+            skipString()
+            skip { Self.isSpace($0) || $0 == UInt8(ascii: ":") }
+        }
+        let start = place
+        skipValue()
+        return start..<place
+    }
+
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
+    }
+
+    private mutating func skip(while isSkipped: (UInt8) -> Bool) {
+        while place < text.count, isSkipped(text[place]) { place += 1 }
+    }
+
+    private mutating func skipString() {
+        place += 1
+        while place < text.count, text[place] != UInt8(ascii: "\"") {
+            place += text[place] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        place = min(place + 1, text.count)
+    }
+
+    private mutating func skipValue() {
+        var depth = 0
+        while place < text.count {
+            switch text[place] {
+            case UInt8(ascii: "\""):
+                skipString()
+                if depth == 0 { return }
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                // The end of the container around a number or word.
+                if depth == 0 { return }
+                depth -= 1
+                if depth == 0 {
+                    place += 1
+                    return
+                }
+            case UInt8(ascii: ","), 0x20, 0x0A, 0x0D, 0x09:
+                if depth == 0 { return }
+            default: break
+            }
+            place += 1
+        }
+    }
+}
