@@ -7,10 +7,10 @@ import Testing
 @testable import Gateway
 
 /// A gateway whose owner's bus `orders` admits the sender, a connection to it and the sender's key.
-private func withGateway(_ body: (TestGateway, TestClient, SigV4Signer) async throws -> Void) async throws {
+private func withGateway(_ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void) async throws {
     let gateway = try await TestGateway.start(try Scene.snapshotWithOrders([Scene.admitsSender()]))
     do {
-        try await body(gateway, try TestClient(port: gateway.port), try await gateway.signer(Scene.publisher))
+        try await body(gateway, try RawClient(port: gateway.port), try await gateway.signer(Scene.publisher))
     } catch {
         await gateway.stop()
         throw error
@@ -24,7 +24,7 @@ private func event(_ id: String, _ source: String = "/s") -> String {
     #"{"specversion":"1.0","type":"t","source":"\#(source)","id":"\#(id)","data":{"n":1}}"#
 }
 
-extension TestClient {
+extension RawClient {
     fileprivate func publish(
         _ gateway: TestGateway, _ body: String, _ signer: SigV4Signer, batch isBatch: Bool = false,
         target: String = path, method: String = "POST", more: [(name: String, value: String)] = []
@@ -87,7 +87,8 @@ struct CloudEventsTests {
             #expect(answer.body.hasSuffix(#"{"EventId":"\#(id)"}]}"#), "an event stored before is not denied now")
             #expect(Set(gateway.log.guards).count == 3)
             #expect(gateway.log.masks == [1, 1, 0])
-            #expect(try client.publish(gateway, "[]", signer, batch: true).body == #"{"FailedEntryCount":0,"Entries":[]}"#)
+            let empty = try client.publish(gateway, "[]", signer, batch: true)
+            #expect(empty.body == #"{"FailedEntryCount":0,"Entries":[]}"#)
         }
     }
 
