@@ -12,7 +12,7 @@ package final class RequestContext {
     let slots: UnsafeMutablePointer<ContextSlot>
     private let arenas: [ContextArena]
     private(set) var named: [NamedSlot] = []
-    private var owners: [UInt8]
+    private(set) var owners: [UInt8]
     var principal = PrincipalText()
     var resource = ResourceText()
     /// As asked, for messages.

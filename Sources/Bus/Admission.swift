@@ -1,4 +1,4 @@
-import AccessPolicy
+package import AccessPolicy
 package import Domain
 import Identity
 package import Registry
@@ -19,11 +19,24 @@ package struct Denial: Sendable {
     package let side: Side
     /// More than the sender is told; `nil` when there is no more.
     package let detail: String?
+    /// What the decision was made of, for its record; `nil` when nothing was decided (`side` is `bus`).
+    package fileprivate(set) var capture: DecisionCapture?
 
     /// What the sender reads. A decision gets its id; for a bus that is simply not there EventBridge's words stand
     /// alone.
     package func message(to decisionID: UniqueID) -> String {
         side == .bus ? message : "\(message) (decision id: \(decisionID))"
+    }
+}
+
+extension Denial.Side {
+    /// The side of a refusal that no policy was asked about; `nil` where nothing was decided, or policies did.
+    fileprivate var ofRecord: Decision.Side? {
+        switch self {
+        case .region: .region
+        case .binding: .binding
+        case .bus, .policy: nil
+        }
     }
 }
 
@@ -79,12 +92,39 @@ package final class Admission {
         let bus: EventBus
         switch resolve(busReference, entry, request) {
         case .success(let found): bus = found
-        case .failure(let refused): return .denial(refused.denial)
+        case .failure(let refused): return .denial(captured(refused.denial, entry, busReference, request))
         }
-        if let denial = bindingDenial(entry, request) { return .denial(denial) }
+        if let denial = bindingDenial(entry, request) {
+            return .denial(captured(denial, entry, busReference, request))
+        }
         let decision = authorization.decide(entry, on: bus)
-        guard decision.isAllowed else { return .denial(denial(decision, bus.arn, request)) }
+        guard decision.isAllowed else {
+            var denial = denial(decision, bus.arn, request)
+            denial.capture = authorization.capture(
+                decision, of: entry, on: bus, revision: request.snapshot.revision)
+            return .denial(denial)
+        }
         return .permit(Permit(afterDecision: decisionID, bus: bus, revision: request.snapshot.revision))
+    }
+
+    /// What an entry that was permitted was decided by, for its record. Ask it after `decide`, within the same request.
+    package func capture(_ entry: Entry, _ permit: Permit) -> DecisionCapture {
+        let decision = authorization.decide(entry, on: permit.bus)
+        return authorization.capture(decision, of: entry, on: permit.bus, revision: permit.revision)
+    }
+
+    /// A denial with what its record needs. One that no policy was asked about names the bus as the sender did.
+    private func captured(
+        _ denial: Denial, _ entry: Entry, _ reference: [UInt8], _ request: Request
+    ) -> Denial {
+        guard denial.capture == nil, let side = denial.side.ofRecord else { return denial }
+        var arn = String(decoding: reference.prefix(ARN.maximumBytes), as: UTF8.self)
+        if case .success(let id) = identify(reference, request) {
+            arn = id.arn(partition: request.snapshot.partition, region: request.snapshot.region)
+        }
+        var denial = denial
+        denial.capture = authorization.capture(side, of: entry, on: arn, revision: request.snapshot.revision)
+        return denial
     }
 
     private func denial(
@@ -127,7 +167,10 @@ package final class Admission {
             // INVARIANT: the words of a missing bus of another account are those of one whose policy is silent.
             let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
             let decision = authorization.decide(entry, onMissing: arn, of: id.account)
-            return .failure(Refused(denial: denial(decision, arn, request, detail: "the bus does not exist")))
+            var denial = denial(decision, arn, request, detail: "the bus does not exist")
+            denial.capture = authorization.capture(
+                decision, of: entry, onMissing: arn, of: id.account, revision: snapshot.revision)
+            return .failure(Refused(denial: denial))
         }
         return .failure(Refused(.resourceNotFound, "Event bus \(id.name) does not exist.", .bus))
     }
