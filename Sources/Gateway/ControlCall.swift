@@ -21,6 +21,7 @@ struct ControlCall {
     let snapshot: Snapshot
     let now: Timestamp
     let decisionID: UniqueID
+    let decisions: DecisionRecorder
     /// The call's `User-Agent` field.
     var userAgent: [UInt8]?
 
@@ -87,12 +88,13 @@ struct ControlCall {
         let bus = snapshot.bus(id)
         let arn = id.arn(partition: snapshot.partition, region: snapshot.region)
         try authorize(
-            on: bus?.resource(at: now) ?? facts(arn, of: id.account), policy: bus?.policy, tags: tags)
+            on: bus?.resource(at: now) ?? facts(arn, of: id.account), policy: bus?.policy, tags: tags,
+            exists: bus != nil)
     }
 
     /// Refuses the call unless the policies allow it where the action has no resource.
     func authorizeEverywhere() throws(Fault) {
-        try authorize(on: facts("*", of: caller.account), policy: nil, tags: .none)
+        try authorize(on: facts("*", of: caller.account), policy: nil, tags: .none, exists: true)
     }
 
     /// What policies read of a resource that has none, or does not exist.
@@ -101,13 +103,25 @@ struct ControlCall {
         return ResourceFacts(arn: arn, account: account, organization: organization)
     }
 
-    private func authorize(on resource: ResourceFacts, policy: CompiledPolicy?, tags: TagFacts) throws(Fault) {
-        let decision = Authorization().decide(
+    /// - Parameter exists: whether the resource is there.
+    private func authorize(
+        on resource: ResourceFacts, policy: CompiledPolicy?, tags: TagFacts, exists: Bool
+    ) throws(Fault) {
+        let authorization = Authorization()
+        let decision = authorization.decide(
             CallerFacts(caller, snapshot), action: operation.action, resource: resource, policy: policy,
             tags: tags, now: now, userAgent: userAgent.map { $0[...] })
-        guard !decision.isAllowed else { return }
+        if decision.isAllowed, !decisions.wantsAllow { return }
+        let capture = authorization.capture(
+            decision, onCallTo: resource, policy: policy, exists: exists, revision: snapshot.revision)
         let message = decision.message(
             user: caller.principal.arn, action: operation.action, resource: resource.arn)
+        let answer = DecisionRecord.Answer(code: ErrorCode.accessDenied.rawValue, message: message)
+        let isKept = decisions.keep(
+            capture, decision.isAllowed ? nil : answer, id: decisionID, requestID: decisionID, entry: nil,
+            caller: caller)
+        if decision.isAllowed { return }
+        guard isKept else { throw DecisionRecorder.unrecorded }
         throw Fault(.accessDenied, "\(message) (decision id: \(decisionID))")
     }
 }

@@ -12,19 +12,21 @@ package actor ControlPlane {
     private let logger: Logger
     private let metrics: Metrics
     private let clock: WallClock
+    private let decisions: DecisionRecorder
     private let onFatal: @Sendable (String) -> Void
     /// The disk failed: what is stored is unknown, so nothing is changed any more.
     private var hasFailed = false
 
     package init(
         registry: Registry, store: any ControlStore, logger: Logger, metrics: Metrics, clock: WallClock,
-        onFatal: @escaping @Sendable (String) -> Void
+        decisions: DecisionRecorder, onFatal: @escaping @Sendable (String) -> Void
     ) {
         self.registry = registry
         self.store = store
         self.logger = logger
         self.metrics = metrics
         self.clock = clock
+        self.decisions = decisions
         self.onFatal = onFatal
     }
 
@@ -35,7 +37,8 @@ package actor ControlPlane {
             try requireInForce(request.caller, snapshot)
             let call = ControlCall(
                 operation: request.operation, parameters: try Parameters(request.content), caller: request.caller,
-                snapshot: snapshot, now: clock.now(), decisionID: request.requestID, userAgent: request.userAgent)
+                snapshot: snapshot, now: clock.now(), decisionID: request.requestID, decisions: decisions,
+                userAgent: request.userAgent)
             let outcome = try call.perform()
             if let transition = outcome.transition {
                 try put(transition)

@@ -14,6 +14,8 @@ extension RequestWorker {
         /// The bus of the last entry admitted.
         var bus = "none"
         var bytes = 0
+        /// Whether a denial could not be recorded.
+        var hasUnrecorded = false
     }
 
     /// Admits the entries of one request and hands them to the log; answers at once when nothing is for it.
@@ -43,6 +45,7 @@ extension RequestWorker {
             sender: Metrics.Sender(account: "\(publisher.caller.account)", bus: publisher.bus),
             bytes: publisher.bytes)
         guard results.admittedCount > 0 || repeatGuard.isDurable else {
+            if publisher.hasUnrecorded { return refuse(pending, DecisionRecorder.unrecorded) }
             return respond(pending, results, positions: nil)
         }
         batch.endRequest(
@@ -97,10 +100,21 @@ extension RequestWorker {
                     requestID: exchange.requestID)
                 publisher.bytes += entry.billedBytes
                 publisher.bus = permit.bus.id.name.description
+                if services.decisions.wantsAllow {
+                    _ = services.decisions.keep(
+                        admission.capture(entry, permit), nil, id: decisionID, requestID: exchange.requestID,
+                        entry: results.entries.count, caller: publisher.caller)
+                }
                 results.admit()
             case .denial(let denial):
-                services.record(denial, decisionID, exchange.requestID, publisher.caller)
-                results.fail(denial.code, denial.message(to: decisionID))
+                let isRecorded = services.record(
+                    denial, decisionID, exchange.requestID, publisher.caller, entry: results.entries.count)
+                if isRecorded {
+                    results.fail(denial.code, denial.message(to: decisionID))
+                } else {
+                    publisher.hasUnrecorded = true
+                    results.fail(DecisionRecorder.unrecorded.code, DecisionRecorder.unrecorded.message)
+                }
             }
         }
     }

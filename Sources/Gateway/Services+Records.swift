@@ -1,3 +1,4 @@
+import AccessPolicy
 import Bus
 import Domain
 import Identity
@@ -22,7 +23,19 @@ extension Services {
     }
 
     /// An entry that was not admitted.
-    func record(_ denial: Denial, _ decisionID: UniqueID, _ requestID: UniqueID, _ caller: Caller) {
+    ///
+    /// - Parameter entry: its place in the request.
+    /// - Returns: `false` when its decision cannot be recorded, so that the denial must not be told.
+    func record(
+        _ denial: Denial, _ decisionID: UniqueID, _ requestID: UniqueID, _ caller: Caller, entry: Int
+    ) -> Bool {
+        if let capture = denial.capture {
+            let answer = DecisionRecord.Answer(
+                code: denial.code.rawValue, message: denial.message, detail: denial.detail)
+            guard
+                decisions.keep(capture, answer, id: decisionID, requestID: requestID, entry: entry, caller: caller)
+            else { return false }
+        }
         metrics.add(to: denial.side == .bus ? .entriesInvalid : .entriesDenied)
         logger.log(
             .info, "entry-denied",
@@ -32,5 +45,6 @@ extension Services {
                 ("code", .text(denial.code.rawValue)), ("message", .text(denial.message)),
                 ("detail", .text(denial.detail ?? "")), ("sourceAddress", .text(caller.sourceAddress)),
             ])
+        return true
     }
 }

@@ -19,6 +19,7 @@ package struct Services: Sendable {
     package let monotonic: @Sendable () -> UInt64
     package let random: RandomBytes
     package let settings: Settings
+    package let decisions: DecisionRecorder
 
     /// What the configuration file says about requests.
     package struct Settings: Sendable {
@@ -35,7 +36,8 @@ package struct Services: Sendable {
     package init(
         registry: Registry, log: any EventLog, eventIDs: EventIDCodec, controlLine: ControlLine,
         accessKeys: AccessKeyRing, metrics: Metrics, logger: Logger, clock: WallClock,
-        monotonic: @escaping @Sendable () -> UInt64, random: RandomBytes, settings: Settings
+        monotonic: @escaping @Sendable () -> UInt64, random: RandomBytes, settings: Settings,
+        decisions: DecisionRecorder
     ) {
         self.registry = registry
         self.log = log
@@ -48,6 +50,7 @@ package struct Services: Sendable {
         self.monotonic = monotonic
         self.random = random
         self.settings = settings
+        self.decisions = decisions
     }
 }
 

@@ -21,6 +21,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case reloads
     case reloadFailures
     case logLinesDropped
+    case decisionsRecorded
+    case decisionsUnrecorded
 
     /// The family name, without the `_total` that the text adds.
     package var name: StaticString {
@@ -44,6 +46,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .reloads: "isthmus_reloads"
         case .reloadFailures: "isthmus_reload_failures"
         case .logLinesDropped: "isthmus_log_lines_dropped"
+        case .decisionsRecorded: "isthmus_decisions_recorded"
+        case .decisionsUnrecorded: "isthmus_decisions_unrecorded"
         }
     }
 
@@ -68,6 +72,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .reloads: "configurations put into force by a reload"
         case .reloadFailures: "reloads refused, the configuration in force kept"
         case .logLinesDropped: "log lines left out by the rate limit"
+        case .decisionsRecorded: "decisions handed to the archive of decision records"
+        case .decisionsUnrecorded: "decisions the archive had no room for; denials among them were answered ThrottlingException"
         }
     }
 }

@@ -84,6 +84,8 @@ extension GatewayProcess {
                 throw ProgramError(error.message, status: .configuration)
             }
             for (slot, context) in contexts { slot.replace(with: context) }
+            services.decisions.record(next.decisions.recorded)
+            stores.decisions.keep(within: next.decisions.bounds)
             await replaceNetworks(next)
             await closeConnectionsOfRemovedDomains()
             sayWhatNeedsRestart(next)
@@ -166,6 +168,7 @@ extension GatewayProcess {
         await controlLoop?.value
         await control?.close()
         stores.log.stop()
+        stores.decisions.stop()
         await admin?.close()
         await loops.shutdown()
         log.log(.info, "stopped")

@@ -33,20 +33,24 @@ actor GatewayProcess {
         let metrics = Metrics()
         let log = Self.makeLogger(configuration, metrics)
         self.log = log
-        stores = try DurableStores(configuration, watch: Self.makeWatch(log, metrics))
+        stores = try DurableStores(
+            configuration, watch: Self.makeWatch(log, metrics), decisionWatch: Self.makeDecisionWatch(log))
         let declaration = try Assembly(configuration).declaration
         do throws(ControlStoreError) {
             registry = Registry(try Snapshot.loading(try stores.control.load(), declaration: declaration))
         } catch {
             throw ProgramError("the control tables of `\(configuration.dataDirectory)` cannot be read: \(error)")
         }
+        let decisions = DecisionRecorder(
+            archive: stores.decisions.archive, allows: configuration.decisions.recorded, metrics: metrics)
         plane = ControlPlane(
             registry: registry, store: stores.control, logger: log, metrics: metrics, clock: .system,
-            onFatal: { Self.end(log, reason: $0) })
+            decisions: decisions, onFatal: { Self.end(log, reason: $0) })
         let services = Services(
             registry: registry, log: stores.log, eventIDs: stores.eventIDs, controlLine: ControlLine(),
             accessKeys: stores.accessKeys, metrics: metrics, logger: log, clock: .system,
-            monotonic: SystemClock.monotonicNanoseconds, random: .system, settings: Services.Settings())
+            monotonic: SystemClock.monotonicNanoseconds, random: .system, settings: Services.Settings(),
+            decisions: decisions)
         self.services = services
         gate = AcceptGate(budgets: Self.budgets(configuration.limits))
         pages = AdminPages(metrics: metrics) { [gate, stores] in
@@ -85,6 +89,14 @@ actor GatewayProcess {
             metrics.add(to: .commits)
             metrics.observe(nanoseconds: commit.nanoseconds, in: .commit)
         }
+        return watch
+    }
+
+    private static func makeDecisionWatch(_ log: Logger) -> DecisionWatch {
+        var watch = DecisionWatch()
+        watch.onFull = { log.log(.error, $0 ? "decision-records-full" : "decision-records-have-room") }
+        watch.onFailure = { log.log(.error, "decision-records-failed", [("reason", .text("\($0)"))]) }
+        watch.onTrim = { log.log(.debug, "decision-records-removed", [("count", .integer(Int64($0)))]) }
         return watch
     }
 

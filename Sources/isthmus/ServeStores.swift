@@ -11,11 +11,14 @@ import Telemetry
 struct DurableStores {
     let log: SQLiteEventLog
     let control: SQLiteControlStore
+    let decisions: SQLiteDecisionArchive
     let eventIDs: EventIDCodec
     let accessKeys: AccessKeyRing
 
     /// Opens what is there, or makes it.
-    init(_ configuration: Configuration, watch: LogWatch) throws(ProgramError) {
+    init(
+        _ configuration: Configuration, watch: LogWatch, decisionWatch: DecisionWatch
+    ) throws(ProgramError) {
         do throws(StorageError) {
             let home = try DataDirectory(path: configuration.dataDirectory)
             let key = try MasterKey(in: home, hasLog: SQLiteEventLog.exists(in: home), random: .system)
@@ -23,6 +26,8 @@ struct DurableStores {
                 in: home, key: key, configuration: LogConfiguration(region: configuration.region), clock: .system,
                 monotonic: SystemClock.monotonicNanoseconds, watch: watch)
             control = try SQLiteControlStore(in: home)
+            decisions = try SQLiteDecisionArchive(
+                in: home, bounds: configuration.decisions.bounds, clock: .system, watch: decisionWatch)
             do throws(CryptographyError) {
                 eventIDs = try key.eventIDs()
                 accessKeys = try AccessKeyRing(

@@ -29,6 +29,12 @@ extension Configuration {
         writeAccounts(to: &out)
         if !buses.isEmpty { out.open(0, "buses") }
         for bus in buses { bus.write(to: &out) }
+        out.open(0, "decisions")
+        out.line(1, "allows", decisions.allows.rawValue)
+        if decisions.allows == .sampled { out.line(1, "sampleOneIn", decisions.sampleOneIn) }
+        out.line(1, "keepRecords", decisions.keepRecords)
+        out.line(1, "keepBytes", decisions.keepBytes)
+        out.line(1, "keepDays", decisions.keepDays)
         out.open(0, "log")
         out.line(1, "level", logLevel.rawValue)
         if let threads { out.line(0, "threads", threads) } else { out.note("threads: one a core") }

@@ -28,6 +28,7 @@ struct Configuration: Sendable {
     let organizations: [Organization]
     /// Whose rules policies are held to when they are saved.
     let policyCompatibility: PolicyReview.Compatibility
+    let decisions: DecisionSettings
     let logLevel: LogLevel
     /// Event loops; nil is one a core.
     let threads: Int?

@@ -26,7 +26,7 @@ struct ConfigurationLoader {
 
     static let keys = [
         "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
-        "accounts", "organizations", "policies", "buses", "log", "threads",
+        "accounts", "organizations", "policies", "buses", "decisions", "log", "threads",
     ]
 
     /// Reads `file` and every file it leads to.
@@ -75,6 +75,7 @@ struct ConfigurationLoader {
         let organizations = readOrganizations(root["organizations"])
         let accounts = readAccounts(root["accounts"], partition: partition)
         let buses = readBuses(root["buses"], accounts: accounts)
+        let decisions = readDecisions(root["decisions"])
         let logLevel = readLogLevel(root["log"])
         let threads = root["threads"]?.integer(in: 1...1024)
         guard let region, let dataDirectory, let admin, let listeners else { return nil }
@@ -89,7 +90,7 @@ struct ConfigurationLoader {
         return Configuration(
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
-            organizations: organizations, policyCompatibility: policyCompatibility, logLevel: logLevel,
+            organizations: organizations, policyCompatibility: policyCompatibility, decisions: decisions, logLevel: logLevel,
             threads: threads)
     }
 
