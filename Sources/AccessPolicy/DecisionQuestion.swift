@@ -83,7 +83,11 @@ extension RequestContext {
         var facts = ContextFacts()
         for key in question.keys {
             let name = ContextKeyName(key.name)
-            if key.isUnknown, case .known(let known) = name { facts.setUnknown(known) } else { facts.set(name, key.values) }
+            if key.isUnknown, case .known(let known) = name {
+                facts.setUnknown(known)
+            } else {
+                facts.set(name, key.values)
+            }
         }
         setPrincipal(
             PrincipalFacts(

@@ -11,13 +11,16 @@ extension DecisionRecord {
         if !looks.isEmpty {
             lines += ["", view == .owner ? "Every statement looked at:" : "Statements of the sender's own side:"]
             lines += looks.map { "  " + (view == .owner ? $0 : $0.withoutResource).description }
-            if view == .owner, let rest = reasons?.looksLeftOut, rest > 0 { lines.append("  and \(rest) more that missed") }
+            if view == .owner, let rest = reasons?.looksLeftOut, rest > 0 {
+                lines.append("  and \(rest) more that missed")
+            }
         }
         let keys = question.keys.filter { view == .owner || $0.origin != .resource }
         if !keys.isEmpty {
             lines += ["", "What the request said (context keys):"]
             lines += keys.map { key in
-                let values = key.isUnknown ? "not known at that time" : key.values.map { "`\($0)`" }.joined(separator: ", ")
+                let known = key.values.map { "`\($0)`" }.joined(separator: ", ")
+                let values = key.isUnknown ? "not known at that time" : known
                 return "  \(key.name) = \(values)" + (cutKeys.contains(key.name) ? " (cut)" : "")
             }
         }
@@ -29,10 +32,11 @@ extension DecisionRecord {
         if let domain = caller.trustDomain { who += ", by a certificate of trust domain \(domain)" }
         if let key = caller.accessKeyID { who += ", signed with access key \(key)" }
         let place = entry.map { ", entry \($0)" } ?? ""
+        let standing = caller.organizationPath.map { ", in \($0)" } ?? ", in no organization known here"
         var lines = [
             "\(effect == .allow ? "Allowed" : "Denied"), \(time.iso8601), decision \(id)",
             who,
-            "  account:  \(caller.account)" + (caller.organizationPath.map { ", in \($0)" } ?? ", in no organization known here"),
+            "  account:  \(caller.account)\(standing)",
             "  wanted:   \(question.action)",
             "  on:       \(question.resource)",
             "  came by:  endpoint \(caller.endpoint) from \(caller.sourceAddress), request \(requestID)\(place)",
@@ -53,8 +57,8 @@ extension DecisionRecord {
         guard let reasons else { return ["Why: \(nonPolicy)"] + detailLines(view) }
         guard view == .owner || isSendersOwn || effect == .allow else {
             return [
-                "Why: the sender's own side did not refuse this; the \(reasons.layer.text) did. Its statements belong to "
-                    + "the other side."
+                "Why: the sender's own side did not refuse this; the \(reasons.layer.text) did. Its statements belong "
+                    + "to the other side."
             ]
         }
         if reasons.isBudgetExceeded {
@@ -74,7 +78,8 @@ extension DecisionRecord {
 
     private var nonPolicy: String {
         switch side {
-        case .region: "the resource is in a region this gateway does not serve. No policy was asked, and none overrides it."
+        case .region:
+            "the resource is in a region this gateway does not serve. No policy was asked, and none overrides it."
         case .binding: "the source is bound to another sender. No policy was asked, and none overrides it."
         case .quota: "the sender used up its quota. No policy was asked."
         case .contract: "the event does not keep the contract of its bus. No policy was asked."
@@ -96,7 +101,8 @@ extension DecisionRecord {
         let look = reasons.looks.first {
             $0.layer == reasons.layer && $0.effect == .deny && $0.outcome == .matched
         }
-        return "\(look?.place ?? "a statement of the \(reasons.layer.text)") denies it, and a deny wins over every allow."
+        let place = look?.place ?? "a statement of the \(reasons.layer.text)"
+        return "\(place) denies it, and a deny wins over every allow."
     }
 
     private func silent(_ reasons: Reasons) -> [String] {

@@ -161,7 +161,8 @@ extension Explanation.Look {
                 writer.key("wanted")
                 writer.array { writer in for value in wanted { writer.string(value) } }
                 writer.key("got")
-                if let got { writer.array { writer in for value in got { writer.string(value) } } } else { writer.null() }
+                guard let got else { return writer.null() }
+                writer.array { writer in for value in got { writer.string(value) } }
             }
         }
     }

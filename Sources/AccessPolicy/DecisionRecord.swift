@@ -180,7 +180,9 @@ extension DecisionRecord.Reasons {
     }
 
     private static func shortened(_ look: Explanation.Look) -> Explanation.Look {
-        guard case .failed(let element, let comparison, let key, let wanted, let got) = look.outcome else { return look }
+        guard case .failed(let element, let comparison, let key, let wanted, let got) = look.outcome else {
+            return look
+        }
         var look = look
         var kept = wanted.prefix(DecisionRecord.wantedLimit).map(DecisionRecord.cut)
         if wanted.count > kept.count { kept.append("and \(wanted.count - kept.count) more") }

@@ -39,6 +39,8 @@ package struct ControlVerbs: Sendable {
             case "credentials.list": _ = await send(listAccessKeys())
             case "credentials.disable": _ = await send(try await disableAccessKey(request))
             case "tail": try await tail(request, send: send)
+            case "explain": _ = await send(try explain(request))
+            case "decisions": try await decisions(request, send: send)
             case let verb:
                 throw Refusal(
                     code: "UnknownVerb", message: "there is no verb `\(verb ?? "")`; this gateway may be older")

@@ -73,7 +73,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .reloadFailures: "reloads refused, the configuration in force kept"
         case .logLinesDropped: "log lines left out by the rate limit"
         case .decisionsRecorded: "decisions handed to the archive of decision records"
-        case .decisionsUnrecorded: "decisions the archive had no room for; denials among them were answered ThrottlingException"
+        case .decisionsUnrecorded:
+            "decisions the archive had no room for: denials were answered ThrottlingException, allows went unrecorded"
         }
     }
 }

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 import JSON
 
@@ -27,6 +28,22 @@ enum ControlRequests {
             writer.member("bus", bus.description)
             if let sequence { writer.member("from", sequence) } else { writer.member("from", "now") }
             if !isFollowing { writer.member("follow", false) }
+        }
+    }
+
+    /// Answered by the record with its `explanation`.
+    static func explain(_ id: UniqueID, _ view: DecisionView) -> [UInt8] {
+        line("explain") { writer in
+            writer.member("id", id.description)
+            writer.member("view", view.rawValue)
+        }
+    }
+
+    /// Answered by a line a record, `{"record"}` or `{"unreadable", "reason"}`, and `{"records": COUNT}` at the end.
+    static func decisions(since: Timestamp, resource: String) -> [UInt8] {
+        line("decisions") { writer in
+            writer.member("since", since.milliseconds)
+            writer.member("resource", resource)
         }
     }
 

@@ -13,7 +13,7 @@ struct Isthmus: AsyncParsableCommand {
             serve stopped, 64 wrong usage.
             """,
         subcommands: [
-            Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Policy.self, Organization.self,
+            Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Explain.self, Policy.self, Organization.self,
             Signature.self,
         ])
 

@@ -28,7 +28,9 @@ private struct Plane {
         plane = ControlPlane(
             registry: registry, store: store,
             logger: Logger(level: .error, clock: clock.clock, metrics: metrics, sink: { _ in }), metrics: metrics,
-            clock: clock.clock, onFatal: { [failures] _ in failures.clock.advance(bySeconds: 1) })
+            clock: clock.clock,
+            decisions: DecisionRecorder(archive: InMemoryDecisionArchive().archive, allows: .none, metrics: metrics),
+            onFatal: { [failures] _ in failures.clock.advance(bySeconds: 1) })
     }
 
     init() throws { try self.init(try Scene.declaration()) }

@@ -20,6 +20,7 @@ struct TestGateway {
     let store = InMemoryControlStore()
     let log = ScriptedEventLog()
     let clock = SettableClock()
+    let archive = InMemoryDecisionArchive()
     let lines = Lines()
     let registry: Registry
     let services: Services
@@ -44,14 +45,16 @@ struct TestGateway {
         let metrics = Metrics()
         registry = Registry(snapshot)
         let logger = Logger(level: .info, clock: clock.clock, metrics: metrics, sink: { [lines] in lines.append($0) })
+        let decisions = DecisionRecorder(archive: archive.archive, allows: .none, metrics: metrics)
         plane = ControlPlane(
-            registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock, onFatal: { _ in })
+            registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock,
+            decisions: decisions, onFatal: { _ in })
         let services = Services(
             registry: registry, log: log, eventIDs: try EventIDCodec(key: [UInt8](repeating: 1, count: 32)),
             controlLine: ControlLine(), accessKeys: try AccessKeyRing(
                 key: [UInt8](repeating: 2, count: 32), sessionKey: [UInt8](repeating: 3, count: 32)),
             metrics: metrics, logger: logger, clock: clock.clock, monotonic: { 0 }, random: .seeded(1),
-            settings: settings)
+            settings: settings, decisions: decisions)
         self.services = services
         let pages = AdminPages(metrics: metrics, refresh: {})
         let rules = SigV4Rules(region: Scene.region, services: ["events", "sts"])
