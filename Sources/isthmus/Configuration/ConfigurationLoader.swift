@@ -91,7 +91,7 @@ struct ConfigurationLoader {
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
             organizations: organizations, policyCompatibility: policyCompatibility, decisions: decisions,
-            logLevel: logLevel,            threads: threads)
+            logLevel: logLevel, threads: threads)
     }
 
     /// Reads a YAML file; `value` is the place that names it, nil for the file of the command line.
