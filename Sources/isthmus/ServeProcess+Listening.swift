@@ -115,9 +115,12 @@ extension GatewayProcess {
 
     private func readAgain(_ file: String) throws(ProgramError) -> Configuration {
         do throws(ConfigurationErrors) {
-            return try ConfigurationLoader.load(
-                file, from: .system, now: WallClock.system.now(), workingDirectory: Path.workingDirectory()
-            ).configuration
+            let loaded = try ConfigurationLoader.load(
+                file, from: .system, now: WallClock.system.now(), workingDirectory: Path.workingDirectory())
+            for warning in loaded.warnings {
+                log.log(.warning, "configuration-warning", [("message", .text(warning.description))])
+            }
+            return loaded.configuration
         } catch {
             for diagnostic in error.diagnostics {
                 log.log(.error, "configuration-error", [("message", .text(diagnostic.description))])

@@ -121,12 +121,13 @@ extension ConfigurationLoader {
                     "run `isthmus pki crl` and name the file")
                 continue
             }
-            guard let due = list.nextUpdate, due >= now.seconds else {
-                value.warning(
-                    "the revocation list of `\(authority.subject)` is past its time: its certificates are refused",
-                    "run `isthmus pki crl`")
-                continue
-            }
+            let due = list.nextUpdate ?? list.thisUpdate
+            guard due < now.seconds else { continue }
+            let end = due + CertificateStore.revocationGraceDefault
+            let from = end < now.seconds ? "" : " from \(Timestamp(seconds: end).iso8601) on"
+            value.warning(
+                "the revocation list of `\(authority.subject)` is past its time: its certificates are refused\(from)",
+                "run `isthmus pki crl`")
         }
     }
 }
