@@ -64,7 +64,7 @@ extension RequestContext {
         var keys: [DecisionQuestion.Key] = []
         for known in ContextKey.allCases {
             let place = Int(known.rawValue)
-            guard slots[place].state != .absent, let region = Region(rawValue: owners[place]) else { continue }
+            guard slots[place].state != .absent, let region = owner(of: place) else { continue }
             keys.append(key(known.name, slots[place], region))
         }
         for entry in named where entry.slot.state != .absent {

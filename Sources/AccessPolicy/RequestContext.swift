@@ -12,7 +12,8 @@ package final class RequestContext {
     let slots: UnsafeMutablePointer<ContextSlot>
     private let arenas: [ContextArena]
     private(set) var named: [NamedSlot] = []
-    private(set) var owners: [UInt8]
+    /// Which keys each region has stated, a bit each.
+    private var stated = InlineArray<4, UInt64>(repeating: 0)
     var principal = PrincipalText()
     var resource = ResourceText()
     /// As asked, for messages.
@@ -29,7 +30,7 @@ package final class RequestContext {
         slots = .allocate(capacity: ContextKey.allCases.count)
         slots.initialize(repeating: ContextSlot(), count: ContextKey.allCases.count)
         arenas = (0..<Region.allCases.count).map { _ in ContextArena() }
-        owners = [UInt8](repeating: .max, count: ContextKey.allCases.count)
+        precondition(ContextKey.allCases.count <= UInt64.bitWidth && Region.allCases.count == 4)
     }
 
     deinit {
@@ -40,6 +41,8 @@ package final class RequestContext {
     /// cannot be stated again by another part: a request never replaces what was proven.
     package enum Region: UInt8, CaseIterable, Sendable {
         case principal, resource, connection, request
+
+        fileprivate var place: Int { Int(rawValue) }
     }
 
     /// Says who asks. Nothing happens when it is the same object as before.
@@ -87,10 +90,20 @@ package final class RequestContext {
     }
 
     private func set(_ key: ContextKey, _ text: ContextText) {
-        let place = Int(key.rawValue)
-        guard owners[place] == .max || owners[place] == Region.request.rawValue else { return }
-        owners[place] = Region.request.rawValue
-        slots[place] = ContextSlot(text)
+        let bit: UInt64 = 1 << UInt64(key.rawValue)
+        guard bit & proven == 0 else { return }
+        stated[Region.request.place] |= bit
+        slots[Int(key.rawValue)] = ContextSlot(text)
+    }
+
+    /// Which region stated the key at `place`, if one did.
+    func owner(of place: Int) -> Region? {
+        Region.allCases.first { stated[$0.place] & (1 << UInt64(place)) != 0 }
+    }
+
+    /// The keys that were proven: no part of a request replaces them.
+    private var proven: UInt64 {
+        stated[Region.principal.place] | stated[Region.resource.place] | stated[Region.connection.place]
     }
 
     /// States what the client calls itself; the bytes are copied. Nothing is stated when it says nothing.
@@ -101,10 +114,10 @@ package final class RequestContext {
 
     /// Forgets one key of this request.
     package func clear(_ key: ContextKey) {
-        let place = Int(key.rawValue)
-        guard owners[place] == Region.request.rawValue else { return }
-        owners[place] = .max
-        slots[place] = ContextSlot()
+        let bit: UInt64 = 1 << UInt64(key.rawValue)
+        guard stated[Region.request.place] & bit != 0 else { return }
+        stated[Region.request.place] &= ~bit
+        slots[Int(key.rawValue)] = ContextSlot()
     }
 
     /// Adds facts to this request that are copied.
@@ -127,11 +140,13 @@ package final class RequestContext {
     }
 
     private func clear(_ region: Region) -> ContextArena {
-        for key in 0..<owners.count where owners[key] == region.rawValue {
-            owners[key] = .max
-            slots[key] = ContextSlot()
+        var left = stated[region.place]
+        stated[region.place] = 0
+        while left != 0 {
+            slots[left.trailingZeroBitCount] = ContextSlot()
+            left &= left - 1
         }
-        if named.contains(where: { $0.region == region }) { named.removeAll { $0.region == region } }
+        if !named.isEmpty { named.removeAll { $0.region == region } }
         let arena = arenas[Int(region.rawValue)]
         arena.reset()
         return arena
@@ -156,11 +171,13 @@ package final class RequestContext {
                 named.append(NamedSlot(region: region, family: fact.family, name: text(fact.name), slot: slot))
                 continue
             }
-            let place = Int(key.rawValue)
-            let owner = owners[place]
-            guard owner == .max || (owner == Region.request.rawValue && region != .request) else { continue }
-            owners[place] = region.rawValue
-            slots[place] = slot
+            let bit: UInt64 = 1 << UInt64(key.rawValue)
+            guard bit & proven == 0 else { continue }
+            let isStated = stated[Region.request.place] & bit != 0
+            if isStated, region == .request { continue }
+            stated[Region.request.place] &= ~bit
+            stated[region.place] |= bit
+            slots[Int(key.rawValue)] = slot
         }
     }
 

@@ -73,22 +73,41 @@ extension EventFrame {
     ) {
         let total = byteCount(of: entry, publisher: publisher)
         precondition(total <= bytesLimit)
-        buffer.append(littleEndian: UInt32(total - 4))
-        buffer.append(format)
-        buffer.append((entry.time == nil ? 0 : hasTime) | (entry.isCloudEvent ? isCloudEvent : 0))
-        buffer.append(littleEndian: UInt16(publisher.encoded.count))
-        buffer.append(littleEndian: receivedAt.milliseconds)
-        buffer.append(littleEndian: entry.time?.milliseconds ?? 0)
-        buffer.append(decisionID)
-        buffer.append(requestID)
-        buffer.append(littleEndian: UInt32(entry.source.count))
-        buffer.append(littleEndian: UInt32(entry.detailType.count))
-        buffer.append(littleEndian: UInt32(entry.detail.count))
-        buffer.append(littleEndian: UInt32(entry.resources.count))
-        buffer.append(littleEndian: UInt32(entry.traceHeader.count))
-        buffer.append(littleEndian: UInt32(entry.resourceCount))
+        withUnsafeTemporaryAllocation(byteCount: fixedBytes, alignment: 8) { fixed in
+            fillFixed(fixed, entry, publisher, total, receivedAt, decisionID, requestID)
+            buffer.append(contentsOf: fixed)
+        }
         buffer.append(contentsOf: publisher.encoded)
         buffer.append(contentsOf: entry.buffer)
+    }
+
+    private static func fillFixed(
+        _ bytes: UnsafeMutableRawBufferPointer, _ entry: Entry, _ publisher: PublisherProvenance, _ total: Int,
+        _ receivedAt: Timestamp, _ decisionID: UniqueID, _ requestID: UniqueID
+    ) {
+        func store(_ value: some FixedWidthInteger, at offset: Int) {
+            bytes.storeBytes(of: value.littleEndian, toByteOffset: offset, as: type(of: value))
+        }
+        store(UInt32(total - 4), at: 0)
+        store(format, at: 4)
+        store((entry.time == nil ? 0 : hasTime) | (entry.isCloudEvent ? isCloudEvent : 0), at: 5)
+        store(UInt16(publisher.encoded.count), at: 6)
+        store(receivedAt.milliseconds, at: 8)
+        store(entry.time?.milliseconds ?? 0, at: 16)
+        store(decisionID.high, at: 24)
+        store(decisionID.low, at: 32)
+        store(requestID.high, at: 40)
+        store(requestID.low, at: 48)
+        let lengths = (
+            entry.source.count, entry.detailType.count, entry.detail.count, entry.resources.count,
+            entry.traceHeader.count, entry.resourceCount
+        )
+        store(UInt32(lengths.0), at: 56)
+        store(UInt32(lengths.1), at: 60)
+        store(UInt32(lengths.2), at: 64)
+        store(UInt32(lengths.3), at: 68)
+        store(UInt32(lengths.4), at: 72)
+        store(UInt32(lengths.5), at: 76)
     }
 
     /// Reads the frame that begins at the start of `bytes`, strictly: a format, flag or length that the writer does not

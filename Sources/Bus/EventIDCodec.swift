@@ -5,7 +5,7 @@ package import Domain
 ///
 /// The 122 free bits are a keyed permutation (a balanced Feistel network whose round function is AES) of
 /// `bus 24 | sequence 48 | zero 50`. Ids show neither order nor volume; of the ids somebody makes up, one in 2^50
-/// decodes. Six AES blocks an id, nothing allocated.
+/// decodes. Six AES blocks an id.
 ///
 /// Source: RFC 9562 § 5.8; Luby and Rackoff, "How to construct pseudorandom permutations" (four rounds suffice).
 package struct EventIDCodec: Sendable {
@@ -25,17 +25,60 @@ package struct EventIDCodec: Sendable {
         cipher = try AESBlock(key: key)
     }
 
+    /// The same permutation with a cipher of its own, for a thread that shall not wait for others.
+    package func duplicate() throws(CryptographyError) -> EventIDCodec {
+        EventIDCodec(cipher: try cipher.duplicate())
+    }
+
+    private init(cipher: AESBlock) { self.cipher = cipher }
+
     /// The id of the event at `position`.
     package func id(of position: Position) -> UniqueID {
-        // 122 bits as two halves of 61: bus 24 | sequence's upper 37, and its lower 11 | 50 zero bits.
+        var id = UniqueID(high: 0, low: 0)
+        withIDs(of: Positions(bus: position.bus, first: position.sequence, count: 1)) { id = $0[0] }
+        return id
+    }
+
+    /// Lends the ids of the events at `positions`, in their order, for the length of the call. The rounds of all are
+    /// made together: an id of ten costs a fifth of one alone.
+    package func withIDs(of positions: Positions, _ body: (Span<UniqueID>) -> Void) {
+        withUnsafeTemporaryAllocation(of: Block128.self, capacity: 2 * positions.count) { both in
+            let halves = UnsafeMutableBufferPointer(rebasing: both[..<positions.count])
+            let blocks = UnsafeMutableBufferPointer(rebasing: both[positions.count...])
+            for (index, position) in positions.enumerated() {
+                let (left, right) = Self.halves(position)
+                halves.initializeElement(at: index, to: Block128(first: left, second: right))
+            }
+            for round in 0..<Self.rounds {
+                for index in halves.indices {
+                    let input = Block128(first: halves[index].second.littleEndian, second: round.littleEndian)
+                    blocks.initializeElement(at: index, to: input)
+                }
+                cipher.encrypt(blocks)
+                for index in halves.indices {
+                    let mixed = halves[index].first ^ (blocks[index].first.littleEndian & Self.halfMask)
+                    halves[index] = Block128(first: halves[index].second, second: mixed)
+                }
+            }
+            withUnsafeTemporaryAllocation(of: UniqueID.self, capacity: positions.count) { ids in
+                for (index, half) in halves.enumerated() {
+                    ids.initializeElement(at: index, to: Self.id(left: half.first, right: half.second))
+                }
+                body(ids.span)
+            }
+        }
+    }
+
+    /// 122 bits as two halves of 61: bus 24 | sequence's upper 37, and its lower 11 | 50 zero bits.
+    private static func halves(_ position: Position) -> (left: UInt64, right: UInt64) {
         let sequence = position.sequence.value
-        var left = UInt64(position.bus.value) << 37 | sequence >> 11
-        var right = (sequence & 0x7FF) << 50
-        for round in 0..<Self.rounds { (left, right) = (right, left ^ mix(right, round)) }
-        // 48 bits, version, 12 bits, variant, 62 bits.
-        let high = (left >> 13) << 16 | 0x8000 | (left >> 1) & 0xFFF
-        let low = 0b10 << 62 | (left & 1) << 61 | right
-        return UniqueID(high: high, low: low)
+        return (UInt64(position.bus.value) << 37 | sequence >> 11, (sequence & 0x7FF) << 50)
+    }
+
+    /// 48 bits, version, 12 bits, variant, 62 bits.
+    private static func id(left: UInt64, right: UInt64) -> UniqueID {
+        UniqueID(
+            high: (left >> 13) << 16 | 0x8000 | (left >> 1) & 0xFFF, low: 0b10 << 62 | (left & 1) << 61 | right)
     }
 
     /// The position that `id` was made of, or `nil` for an id this gateway did not make.

@@ -2,8 +2,8 @@ package import Cryptography
 package import Domain
 
 /// Who published, as the gateway authenticated it: the part of an event's provenance that is the same for every event
-/// of a caller. Encoded once a connection, copied into each frame.
-package struct PublisherProvenance: Hashable, Sendable {
+/// of a caller. Encoded once a connection, copied into each frame. Two are equal when their encodings are.
+package final class PublisherProvenance: Hashable, Sendable {
     package let principal: String
     package let account: AccountID
     /// `o-…/r-…/ou-…/`, of an account that belongs to an organization.
@@ -66,4 +66,10 @@ package struct PublisherProvenance: Hashable, Sendable {
         certificateFingerprint = fingerprint
         encoded = Array(bytes)
     }
+
+    package static func == (left: PublisherProvenance, right: PublisherProvenance) -> Bool {
+        left.encoded == right.encoded
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(encoded) }
 }

@@ -12,6 +12,7 @@ extension Bytes {
     }
 
     /// Whether these bytes are exactly the UTF-8 of `text`.
+    @_disfavoredOverload
     package func equals(_ text: String) -> Bool {
         elementsEqual(text.utf8)
     }

@@ -74,6 +74,12 @@ package struct HeaderFields: Sendable {
         index(of: name).map { value(at: $0) }
     }
 
+    /// Whether the value of the field at `index` is exactly the ASCII `text`; nothing is copied.
+    package func isValue(at index: Int, _ text: StaticString) -> Bool {
+        let field = fields[index]
+        return buffer.holds(text, at: Int(field.valueStart), count: Int(field.valueCount))
+    }
+
     /// Whether more than one field is called `name`.
     package func repeats(_ name: StaticString) -> Bool {
         guard let first = index(of: name) else { return false }
@@ -137,6 +143,10 @@ package struct Request: Sendable {
     package var method: Bytes { fields.buffer[methodRange] }
     /// Path and query as sent: `/`, `/a%20b?c=d`.
     package var target: Bytes { fields.buffer[targetRange] }
+    /// Whether the method is `text`; nothing is copied.
+    package func isMethod(_ text: StaticString) -> Bool {
+        fields.buffer.holds(text, at: methodRange.lowerBound, count: methodRange.count)
+    }
     /// `gateway.example:8443`, as sent; empty when the peer sent none (which the HTTP layer refuses).
     package var authority: Bytes { fields.buffer[authorityRange] }
 }
@@ -178,5 +188,16 @@ package struct Response: Sendable {
         self.requestID = requestID
         self.retryAfterSeconds = retryAfterSeconds
         self.body = body
+    }
+}
+
+extension [UInt8] {
+    /// Whether the `count` bytes from `start` are exactly the ASCII `text`.
+    fileprivate func holds(_ text: StaticString, at start: Int, count: Int) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        return withUnsafeBufferPointer { bytes in
+            for offset in 0..<count where bytes[start + offset] != text.utf8Start[offset] { return false }
+            return true
+        }
     }
 }

@@ -40,17 +40,36 @@ package struct UniqueID: Hashable, Sendable, CustomStringConvertible {
         low = words.1
     }
 
+    /// Characters of the text: 36.
+    package static let textBytes = 36
+
     /// Appends the 36 characters, lower case.
     package func append(to buffer: inout [UInt8]) {
-        buffer.append(hexadecimal: high >> 32, digits: 8)
-        buffer.append(UInt8(ascii: "-"))
-        buffer.append(hexadecimal: high >> 16, digits: 4)
-        buffer.append(UInt8(ascii: "-"))
-        buffer.append(hexadecimal: high, digits: 4)
-        buffer.append(UInt8(ascii: "-"))
-        buffer.append(hexadecimal: low >> 48, digits: 4)
-        buffer.append(UInt8(ascii: "-"))
-        buffer.append(hexadecimal: low, digits: 12)
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textBytes) { text in
+            write(to: text)
+            buffer.append(contentsOf: text)
+        }
+    }
+
+    /// Writes the 36 characters, lower case, to the start of `text`, which has room for them.
+    package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
+        precondition(text.count >= Self.textBytes)
+        var place = 0
+        for position in 0..<16 {
+            if position == 4 || position == 6 || position == 8 || position == 10 {
+                text[place] = UInt8(ascii: "-")
+                place += 1
+            }
+            let word = position < 8 ? high : low
+            let byte = UInt8(truncatingIfNeeded: word >> UInt64(56 - position % 8 * 8))
+            text[place] = Self.digit(byte >> 4)
+            text[place + 1] = Self.digit(byte & 0xF)
+            place += 2
+        }
+    }
+
+    private static func digit(_ nibble: UInt8) -> UInt8 {
+        nibble &+ UInt8(ascii: "0") &+ (nibble > 9 ? UInt8(ascii: "a") &- UInt8(ascii: "9") &- 1 : 0)
     }
 
     package var description: String {

@@ -53,7 +53,7 @@ struct PendingPublication {
     let exchange: Exchange
     let form: Publication.Form
     var results: PublicationResults
-    let sender: Metrics.Sender
+    let traffic: Metrics.Traffic
     let bytes: Int
 }
 

@@ -74,9 +74,10 @@ struct PublicationResults {
         body.append("{\"FailedEntryCount\":")
         body.append(decimal: entries.count - admittedCount)
         body.append(",\"Entries\":[")
-        for (index, entry) in entries.enumerated() {
-            if index > 0 { body.append(UInt8(ascii: ",")) }
-            Self.append(entry, positions, ids, to: &body)
+        if let positions {
+            ids.withIDs(of: positions) { append($0, ids, to: &body) }
+        } else {
+            append(Span<UniqueID>(), ids, to: &body)
         }
         body.append("]}")
     }
@@ -85,23 +86,29 @@ struct PublicationResults {
     func singleAnswer(_ positions: Positions?, ids: EventIDCodec) -> [UInt8] {
         precondition(entries.count == 1)
         var body: [UInt8] = []
-        Self.append(entries[0], positions, ids, to: &body)
+        if let positions {
+            ids.withIDs(of: positions) { append($0, ids, to: &body) }
+        } else {
+            append(Span<UniqueID>(), ids, to: &body)
+        }
         return body
     }
 
-    private static func append(
-        _ entry: Entry, _ positions: Positions?, _ ids: EventIDCodec, to body: inout [UInt8]
-    ) {
-        switch entry {
-        case .admitted(let index):
-            guard let positions else { preconditionFailure("an admitted entry has a position") }
-            append(ids.id(of: positions[index]), to: &body)
-        case .placed(let position): append(ids.id(of: position), to: &body)
-        case .failed(let code, let message):
-            JSONWriter.append(to: &body) { writer in
-                writer.object { writer in
-                    writer.member("ErrorCode", code.rawValue)
-                    writer.member("ErrorMessage", message)
+    /// - Parameter made: the ids of the log's outcome.
+    private func append(_ made: borrowing Span<UniqueID>, _ ids: EventIDCodec, to body: inout [UInt8]) {
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { body.append(UInt8(ascii: ",")) }
+            switch entry {
+            case .admitted(let index):
+                precondition(index < made.count, "an admitted entry has a position")
+                Self.append(made[index], to: &body)
+            case .placed(let position): Self.append(ids.id(of: position), to: &body)
+            case .failed(let code, let message):
+                JSONWriter.append(to: &body) { writer in
+                    writer.object { writer in
+                        writer.member("ErrorCode", code.rawValue)
+                        writer.member("ErrorMessage", message)
+                    }
                 }
             }
         }

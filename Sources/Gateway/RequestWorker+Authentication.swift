@@ -14,14 +14,14 @@ extension RequestWorker {
         let caller: Caller
         let state: ConnectionState
         do throws(AuthenticationRefusal) {
-            let facts = connection.facts
             state = try self.state(of: connection, now)
-            let arrival = Authenticator.Arrival(
-                endpoint: facts.listenerID, clientCertificate: facts.requiresClientCertificate ? .required : .optional,
-                sourceAddress: facts.sourceAddress,
-                certificate: try state.identity?.current(snapshot, now: now))
-            switch authenticator.authenticate(copy request, from: arrival, directory: directory, now: now) {
-            case .caller(let proven): caller = proven
+            let arrival = state.arrival(connection.facts, try state.identity?.current(snapshot, now: now))
+            switch authenticator.authenticate(
+                request, from: arrival, after: state.caller, directory: directory, now: now)
+            {
+            case .caller(let proven):
+                caller = proven
+                state.caller = proven
             case .refused(let refusal): throw refusal
             }
         } catch {

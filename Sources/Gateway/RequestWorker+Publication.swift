@@ -12,7 +12,7 @@ extension RequestWorker {
         let provenance: PublisherProvenance
         let exchange: Exchange
         /// The bus of the last entry admitted.
-        var bus = "none"
+        var bus: EventBus?
         var bytes = 0
         /// Whether a denial could not be recorded.
         var hasUnrecorded = false
@@ -27,23 +27,22 @@ extension RequestWorker {
         var batch = batch.take() ?? AppendBatch(completions: completions, policyRevision: snapshot.revision)
         var publisher = Publisher(caller: caller, provenance: provenance, exchange: exchange.afterAdmission)
         switch publication.guards {
-        case .request(let repeatGuard): publishTogether(publication, repeatGuard, &publisher, &batch)
-        case .events(let guards): publishApart(publication, guards, &publisher, &batch)
+        case .request(let repeatGuard): publishTogether(publication, repeatGuard, state, &publisher, &batch)
+        case .events(let guards): publishApart(publication, guards, state, &publisher, &batch)
         }
         self.batch = batch.isEmpty ? nil : batch
     }
 
     private func publishTogether(
-        _ publication: Publication, _ repeatGuard: RepeatGuard, _ publisher: inout Publisher,
-        _ batch: inout AppendBatch
+        _ publication: Publication, _ repeatGuard: RepeatGuard, _ state: ConnectionState,
+        _ publisher: inout Publisher, _ batch: inout AppendBatch
     ) {
         var results = PublicationResults(capacity: publication.entries.count)
         batch.beginRequest()
         for decoded in publication.entries { admit(decoded, &publisher, &batch, &results) }
         let pending = PendingPublication(
             exchange: publisher.exchange, form: publication.form, results: results,
-            sender: Metrics.Sender(account: "\(publisher.caller.account)", bus: publisher.bus),
-            bytes: publisher.bytes)
+            traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes)
         guard results.admittedCount > 0 || repeatGuard.isDurable else {
             if publisher.hasUnrecorded { return refuse(pending, DecisionRecorder.unrecorded) }
             return respond(pending, results, positions: nil)
@@ -55,7 +54,8 @@ extension RequestWorker {
     /// Each event is a request of its own to the log: one that came before is answered as it was then, also when it
     /// would be denied by now.
     private func publishApart(
-        _ publication: Publication, _ guards: [RepeatGuard], _ publisher: inout Publisher, _ batch: inout AppendBatch
+        _ publication: Publication, _ guards: [RepeatGuard], _ state: ConnectionState,
+        _ publisher: inout Publisher, _ batch: inout AppendBatch
     ) {
         let scattered = ScatteredPublication()
         var results = PublicationResults(capacity: publication.entries.count)
@@ -73,8 +73,7 @@ extension RequestWorker {
         }
         let pending = PendingPublication(
             exchange: publisher.exchange, form: publication.form, results: results,
-            sender: Metrics.Sender(account: "\(publisher.caller.account)", bus: publisher.bus),
-            bytes: publisher.bytes)
+            traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes)
         if scattered.outstanding > 0 {
             scattered.pending = pending
         } else {
@@ -99,7 +98,7 @@ extension RequestWorker {
                     to: &batch, publisher: publisher.provenance, receivedAt: exchange.now,
                     requestID: exchange.requestID)
                 publisher.bytes += entry.billedBytes
-                publisher.bus = permit.bus.id.name.description
+                publisher.bus = permit.bus
                 if services.decisions.wantsAllow {
                     _ = services.decisions.keep(
                         admission.capture(entry, permit), nil, id: decisionID, requestID: exchange.requestID,
@@ -177,15 +176,15 @@ extension RequestWorker {
     private func refuse(_ pending: PendingPublication, _ fault: Fault) {
         services.metrics.add(pending.results.admittedCount, to: .entriesFailed)
         services.metrics.add(to: .requestsRefused)
-        services.metrics.count(pending.sender, accepted: 0, failed: pending.results.entries.count)
+        pending.traffic.count(accepted: 0, failed: pending.results.entries.count)
         let exchange = pending.exchange
         exchange.connection.respond(fault.response(exchange.requestID), to: exchange.stream)
     }
 
     private func respond(_ pending: PendingPublication, _ results: PublicationResults, positions: Positions?) {
         let exchange = pending.exchange
-        services.metrics.count(
-            pending.sender, accepted: results.admittedCount, failed: results.entries.count - results.admittedCount)
+        pending.traffic.count(
+            accepted: results.admittedCount, failed: results.entries.count - results.admittedCount)
         services.metrics.observe(nanoseconds: services.monotonic() - exchange.receivedAt, in: .putEvents)
         exchange.connection.respond(response(to: pending, results, positions), to: exchange.stream)
     }
@@ -201,11 +200,11 @@ extension RequestWorker {
                 services.metrics.add(to: .requestsRefused)
                 return Fault(code, message).response(pending.exchange.requestID)
             }
-            body = results.singleAnswer(positions, ids: services.eventIDs)
+            body = results.singleAnswer(positions, ids: eventIDs)
             contentType = .json
         case .batch, .entries:
             body.reserveCapacity(40 + 56 * results.entries.count)
-            results.answer(positions, ids: services.eventIDs, into: &body)
+            results.answer(positions, ids: eventIDs, into: &body)
             if case .batch = pending.form { contentType = .json } else { contentType = .amzJSON }
         }
         return Response(status: 200, contentType: contentType, requestID: pending.exchange.requestID, body: body)

@@ -1,4 +1,5 @@
 import Bus
+import Cryptography
 import Domain
 package import Identity
 package import Network
@@ -35,6 +36,8 @@ package final class RequestWorker {
     var decoder: PutEventsDecoder
     var cloudEvents: CloudEventsDecoder
     var ids: RequestIDs
+    /// The loop's own, so that no loop waits for another's.
+    let eventIDs: EventIDCodec
     var batch: AppendBatch?
     var waiting = SlotTable<Waiting>()
     /// What the gauge of requests in flight holds of this loop.
@@ -62,6 +65,12 @@ package final class RequestWorker {
         cloudEvents = CloudEventsDecoder(
             body: decoder.body, detail: decoder.detail, entriesBytes: services.settings.entriesBytes)
         ids = RequestIDs(seed: seed)
+        do throws(CryptographyError) {
+            eventIDs = try services.eventIDs.duplicate()
+        } catch {
+            // Memory is short: the loops share one.
+            eventIDs = services.eventIDs
+        }
     }
 
     /// The record of functions that Network calls on this loop.
@@ -119,17 +128,21 @@ package final class RequestWorker {
 
     /// A call of the EventBridge or the STS API.
     private func call(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
-        guard request.method.equals("POST") else {
+        guard request.isMethod("POST") else {
             throw Fault(.unknownOperation, "API calls are sent with POST", status: 405)
         }
-        if request.fields.value(of: "x-amz-target") == nil, isForm(request) {
+        let target = request.fields.index(of: "x-amz-target")
+        if target == nil, isForm(request) {
             return try answerTokenService(request, exchange)
         }
         let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
-        guard let name = request.fields.value(of: "x-amz-target") else {
+        guard let target else {
             throw Fault(.unknownOperation, "the header X-Amz-Target is missing; it reads AWSEvents.OPERATION")
         }
-        switch Operation.target(name) {
+        if request.fields.isValue(at: target, "AWSEvents.PutEvents") {
+            return try putEvents(request, caller, state, exchange)
+        }
+        switch Operation.target(request.fields.value(at: target)) {
         case .operation(.putEvents): try putEvents(request, caller, state, exchange)
         case .operation(let operation): try control(operation, request, caller, exchange)
         case .disabled(let name):

@@ -59,6 +59,7 @@ extension Services {
     func directory(of snapshot: Snapshot) -> IdentityDirectory {
         let organizations = snapshot.organizations
         return IdentityDirectory(
+            revision: snapshot.revision,
             accessKey: { [accessKeys] id, token in accessKeys.record(id: id, token: token, in: snapshot) },
             trustDomain: { snapshot.trustDomains[$0]?.facts },
             organizationPath: { [clock] account in

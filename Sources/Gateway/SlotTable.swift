@@ -26,10 +26,9 @@ struct SlotTable<Value> {
     /// Takes the value back, or `nil` when the token is not in use.
     mutating func remove(_ token: UInt64) -> Value? {
         let index = Int(token & 0xFFFF_FFFF)
-        guard index < slots.count, slots[index].generation == UInt32(token >> 32), let value = slots[index].value else {
-            return nil
-        }
-        slots[index].value = nil
+        guard index < slots.count, slots[index].generation == UInt32(token >> 32),
+            let value = slots[index].value.take()
+        else { return nil }
         slots[index].generation &+= 1
         free.append(UInt32(index))
         return value

@@ -17,8 +17,8 @@ extension HTTP2ServerSession {
             return nil
         }
         // The inbox must not keep a second reference: the gateway may change the request in place.
-        let event = inbox[inboxTaken]
-        inbox[inboxTaken] = .reset(streamID: 0)
+        var event = HTTP2Event.reset(streamID: 0)
+        swap(&event, &inbox[inboxTaken])
         inboxTaken += 1
         switch event {
         case .request(let streamID, let request):

@@ -81,18 +81,8 @@ private struct ScratchWriter {
     }
 
     mutating func write(_ id: UniqueID) -> UnsafeMutableBufferPointer<UInt8> {
-        var place = 0
-        for position in 0..<32 {
-            if position == 8 || position == 12 || position == 16 || position == 20 {
-                next[place] = UInt8(ascii: "-")
-                place += 1
-            }
-            let word = position < 16 ? id.high : id.low
-            let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - position % 16 * 4)) & 0xF
-            next[place] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-            place += 1
-        }
-        return finish(36)
+        id.write(to: UnsafeMutableBufferPointer(start: next, count: UniqueID.textBytes))
+        return finish(UniqueID.textBytes)
     }
 
     private mutating func finish(_ count: Int) -> UnsafeMutableBufferPointer<UInt8> {

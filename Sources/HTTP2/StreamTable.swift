@@ -60,9 +60,10 @@ struct StreamTable {
         count -= 1
     }
 
+    // Inlined, for a coroutine that is called takes memory for its frame.
     subscript(place: Int) -> ServerStream {
-        _read { yield places[place] }
-        _modify { yield &places[place] }
+        @inline(__always) _read { yield places[place] }
+        @inline(__always) _modify { yield &places[place] }
     }
 
     mutating func shrink() {

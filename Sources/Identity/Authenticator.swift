@@ -8,12 +8,16 @@ package struct IdentityDirectory: Sendable {
     package let trustDomain: @Sendable (_ name: String) -> TrustDomain?
     /// Where an account stands in the organization.
     package let organizationPath: @Sendable (_ account: AccountID) -> OrganizationPath?
+    /// Two directories of the same revision answer the same, time aside; `nil` promises nothing.
+    let revision: UInt64?
 
     package init(
+        revision: UInt64? = nil,
         accessKey: @escaping @Sendable (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?,
         trustDomain: @escaping @Sendable (_ name: String) -> TrustDomain?,
         organizationPath: @escaping @Sendable (_ account: AccountID) -> OrganizationPath?
     ) {
+        self.revision = revision
         self.accessKey = accessKey
         self.trustDomain = trustDomain
         self.organizationPath = organizationPath
@@ -40,7 +44,7 @@ package final class Authenticator {
     }
 
     /// What a request's connection says about it.
-    package struct Arrival: Sendable {
+    package final class Arrival: Sendable {
         /// The listener's id.
         package let endpoint: String
         package let clientCertificate: ClientCertificateMode
@@ -82,40 +86,52 @@ package final class Authenticator {
     package func forgetAllKeys() { verifier.forgetAllKeys() }
 
     /// Decides who makes `request`.
+    ///
+    /// - Parameter previous: who made the one before on this connection: what was found out then about the certificate
+    ///   and the access key is not looked up again while the directory is of the same revision. Time, the signature and
+    ///   the organization are looked at each time.
     package func authenticate(
-        _ request: Request, from arrival: Arrival, directory: IdentityDirectory, now: Timestamp
+        _ request: borrowing Request, from arrival: Arrival, after previous: Caller? = nil,
+        directory: IdentityDirectory, now: Timestamp
     ) -> Outcome {
         do throws(AuthenticationRefusal) {
-            return .caller(try caller(of: request, from: arrival, directory: directory, now: now))
+            return .caller(
+                try caller(of: request, from: arrival, after: previous, directory: directory, now: now))
         } catch {
             return .refused(error)
         }
     }
 
     private func caller(
-        of request: Request, from arrival: Arrival, directory: IdentityDirectory, now: Timestamp
+        of request: borrowing Request, from arrival: Arrival, after previous: Caller?, directory: IdentityDirectory,
+        now: Timestamp
     ) throws(AuthenticationRefusal) -> Caller {
         let certificate = arrival.certificate
+        let known = previous.flatMap { $0.wasHeld(to: directory, with: certificate) ? $0 : nil }
         if let certificate {
-            try check(certificate, directory: directory, now: now)
+            try check(certificate, isKnown: known != nil, directory: directory, now: now)
         } else if arrival.clientCertificate == .required {
             throw .certificateRequired
         }
-        let proof = try verify(request, isOptional: certificate != nil, directory: directory, now: now)
+        let proof = try verify(
+            request, isOptional: certificate != nil, lastKey: known?.signature?.accessKey, directory: directory,
+            now: now)
         guard let principal = proof?.accessKey.principal ?? certificate?.principal else { throw .signatureRequired }
         if let certificate, certificate.account != principal.account {
             throw .accountMismatch(certificate: certificate.account, signature: principal.account)
         }
+        let path = directory.organizationPath(principal.account)
+        if proof == nil, let known, known.isUnsigned(from: arrival, organizationPath: path) { return known }
         return Caller(
-            principal: principal, organizationPath: directory.organizationPath(principal.account),
-            certificate: certificate, signature: proof, endpoint: arrival.endpoint,
-            sourceAddress: arrival.sourceAddress)
+            principal: principal, organizationPath: path, certificate: certificate, signature: proof,
+            arrival: arrival, revision: directory.revision)
     }
 
     private func check(
-        _ certificate: CertificateIdentity, directory: IdentityDirectory, now: Timestamp
+        _ certificate: CertificateIdentity, isKnown: Bool, directory: IdentityDirectory, now: Timestamp
     ) throws(AuthenticationRefusal) {
         do throws(CertificateRefusal) {
+            if isKnown { return try certificate.checkValidity(now: now) }
             let domain = directory.trustDomain(certificate.trustDomain)
             try certificate.check(against: domain, region: region, now: now)
         } catch {
@@ -125,10 +141,15 @@ package final class Authenticator {
 
     /// The proof of the signature; nil when none came and none is needed.
     private func verify(
-        _ request: Request, isOptional: Bool, directory: IdentityDirectory, now: Timestamp
+        _ request: borrowing Request, isOptional: Bool, lastKey: AccessKeyRecord?, directory: IdentityDirectory,
+        now: Timestamp
     ) throws(AuthenticationRefusal) -> SigV4Proof? {
         do throws(SigV4Refusal) {
-            return try verifier.verify(request, now: now, accessKey: directory.accessKey)
+            return try verifier.verify(request, now: now) { id, token in
+                // A session's record follows from its token, a long-term key's from its id alone.
+                if token == nil, let lastKey, lastKey.session == nil, id.equals(lastKey.id) { return lastKey }
+                return directory.accessKey(id, token)
+            }
         } catch {
             guard error == .missing else { throw .signature(error) }
             if isOptional { return nil }

@@ -2,7 +2,9 @@ package import Cryptography
 package import Domain
 
 /// Who makes a request, as proven by `Authenticator`, which alone makes one.
-package struct Caller: Sendable {
+///
+/// A class: a connection's next request by the same principal is by the same object.
+package final class Caller: Sendable {
     /// What proved it.
     package enum Scheme: String, Sendable {
         /// The client certificate alone.
@@ -25,6 +27,10 @@ package struct Caller: Sendable {
     /// The peer's address, as the socket has it.
     package let sourceAddress: String
 
+    /// The certificate of the connection, and what the control plane knew when it was held to its trust domain.
+    private let certificate: CertificateIdentity?
+    private let revision: UInt64?
+
     /// The session of a role that the signature's temporary credentials stand for; `nil` for any other caller.
     package var session: RoleSession? { signature?.accessKey.session?.role }
     /// Whom limits and idempotency keys count: the role behind a session, for a session's name is its caller's choice.
@@ -41,14 +47,28 @@ package struct Caller: Sendable {
 
     init(
         principal: Principal, organizationPath: OrganizationPath?, certificate: CertificateIdentity?,
-        signature: SigV4Proof?, endpoint: String, sourceAddress: String
+        signature: SigV4Proof?, arrival: Authenticator.Arrival, revision: UInt64?
     ) {
         self.principal = principal
         self.organizationPath = organizationPath
+        self.certificate = certificate
+        self.revision = revision
         trustDomain = certificate?.trustDomain
         certificateFingerprint = certificate?.fingerprint
         self.signature = signature
-        self.endpoint = endpoint
-        self.sourceAddress = sourceAddress
+        endpoint = arrival.endpoint
+        sourceAddress = arrival.sourceAddress
+    }
+
+    /// Whether this caller came with `certificate` while the control plane knew what `directory` knows: what it was
+    /// held to then, time aside, it would be held to now.
+    func wasHeld(to directory: IdentityDirectory, with certificate: CertificateIdentity?) -> Bool {
+        revision != nil && revision == directory.revision && self.certificate === certificate
+    }
+
+    /// Whether an unsigned request by `arrival` is by this very caller.
+    func isUnsigned(from arrival: Authenticator.Arrival, organizationPath: OrganizationPath?) -> Bool {
+        signature == nil && endpoint == arrival.endpoint && sourceAddress == arrival.sourceAddress
+            && self.organizationPath == organizationPath
     }
 }

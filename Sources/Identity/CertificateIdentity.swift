@@ -3,8 +3,10 @@ package import Domain
 
 /// Whom a connection's verified certificate speaks for. Made once for a connection, checked again for each request.
 ///
+/// A class, so that a request takes a reference and copies nothing.
+///
 /// - Source: THREATS §3.2
-package struct CertificateIdentity: Sendable {
+package final class CertificateIdentity: Sendable {
     package let spiffeID: SpiffeID
     /// `arn:aws:iam::ACCOUNT:(role|user)/PATH`.
     package let principal: Principal
@@ -54,10 +56,7 @@ package struct CertificateIdentity: Sendable {
     /// - Throws: `.notYetValid`, `.expired`, `.unknownTrustDomain`, `.issuerNotPinned`, `.accountNotVouched`,
     ///   `.region`.
     package func check(against domain: TrustDomain?, region: String, now: Timestamp) throws(CertificateRefusal) {
-        guard leaf.notBefore <= now.seconds else {
-            throw .notYetValid(notBefore: Timestamp(seconds: leaf.notBefore).iso8601)
-        }
-        guard now.seconds <= leaf.notAfter else { throw .expired(notAfter: Timestamp(seconds: leaf.notAfter).iso8601) }
+        try checkValidity(now: now)
         guard let domain, domain.name == trustDomain else { throw .unknownTrustDomain(name: trustDomain) }
         guard domain.issuerPins.contains(issuer) else {
             throw .issuerNotPinned(trustDomain: trustDomain, issuer: issuer)
@@ -68,6 +67,14 @@ package struct CertificateIdentity: Sendable {
         if let regions = domain.regions, !regions.contains(region) {
             throw .region(trustDomain: trustDomain, region: region)
         }
+    }
+
+    /// The part of `check` that only time changes.
+    func checkValidity(now: Timestamp) throws(CertificateRefusal) {
+        guard leaf.notBefore <= now.seconds else {
+            throw .notYetValid(notBefore: Timestamp(seconds: leaf.notBefore).iso8601)
+        }
+        guard now.seconds <= leaf.notAfter else { throw .expired(notAfter: Timestamp(seconds: leaf.notAfter).iso8601) }
     }
 
     /// The one SPIFFE id among a certificate's names.

@@ -11,7 +11,7 @@ struct RequestView {
 
     /// Lends the view of `request` to `body`.
     static func with<Result, Failure: Error>(
-        _ request: Request, _ body: (RequestView) throws(Failure) -> Result
+        _ request: borrowing Request, _ body: (RequestView) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let method = request.method.indices
         let target = request.target.indices

@@ -33,7 +33,8 @@ package final class SigV4Verifier {
     /// - Throws: the first thing that is wrong.
     /// - Cost: two SHA-256 passes, one over the content and one over some 300 bytes, and one HMAC.
     package func verify(
-        _ request: Request, now: Timestamp, accessKey: (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?
+        _ request: borrowing Request, now: Timestamp,
+        accessKey: (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?
     ) throws(SigV4Refusal) -> SigV4Proof {
         texts.clear()
         return try RequestView.with(request) { view throws(SigV4Refusal) in

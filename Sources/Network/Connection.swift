@@ -2,8 +2,8 @@ package import Cryptography
 package import Domain
 package import TLS
 
-/// What a connection's peer is, fixed once the handshake is done.
-package struct ConnectionFacts: Sendable {
+/// What a connection's peer is, fixed once the handshake is done. Confined to the connection's loop.
+package final class ConnectionFacts {
     package let listenerID: String
     /// Whether the listener insists on a client certificate.
     package let requiresClientCertificate: Bool
@@ -23,7 +23,7 @@ package struct ConnectionFacts: Sendable {
 
 /// One connection as the gateway sees it. Lives on its loop; outlives its socket, and is then deaf.
 package final class Connection {
-    package private(set) var facts: ConnectionFacts
+    package let facts: ConnectionFacts
     /// The gateway's own place on the connection: the identity it found, once. Dropped after `LoopWorker.closed`.
     package var attachment: AnyObject?
     private var handler: ConnectionHandler?

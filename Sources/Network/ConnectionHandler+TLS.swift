@@ -24,11 +24,10 @@ extension ConnectionHandler {
                 switch result {
                 case .plaintext(let count):
                     gathered += count
+                    // Asking once more would only hear that more is needed.
+                    if rest.isEmpty, !tls.holdsBytes { return finishRead(&gathered, tls) }
                     if loop.inbound.count - gathered < 16_384 { deliver(&gathered) }
-                case .needsMore:
-                    deliver(&gathered)
-                    if tls.pendingCiphertextBytes > 0 { loop.markDirty(self) }
-                    return
+                case .needsMore: return finishRead(&gathered, tls)
                 case .closed:
                     deliver(&gathered)
                     return inputEnded()
@@ -39,6 +38,11 @@ extension ConnectionHandler {
             if case .opening = life { refuse(.handshake("\(error)")) } else { refuse(.session("\(error)")) }
             closeAfterFlush()
         }
+    }
+
+    private func finishRead(_ gathered: inout Int, _ tls: TLSSession) {
+        deliver(&gathered)
+        if tls.pendingCiphertextBytes > 0 { loop.markDirty(self) }
     }
 
     private func deliver(_ gathered: inout Int) {

@@ -84,8 +84,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Whether the socket takes more.
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    /// Whether the socket takes more, as the channel last said: asking it costs more than all else about a read.
+    private(set) var isWritable = true
 
     // MARK: Channel events
 
@@ -156,7 +156,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelReadComplete(context: ChannelHandlerContext) { loop.scheduleRound() }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        isWritable = context.channel.isWritable
+        guard isWritable else { return }
         loop.markDirty(self)
         loop.scheduleRound()
     }
@@ -175,7 +176,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Reading
 
     func read(context: ChannelHandlerContext) {
-        guard mustWithhold(context) else { return context.read() }
+        guard mustWithhold else { return context.read() }
         if withheldSince == nil {
             withheldSince = loop.now()
             loop.withhold(self)
@@ -183,14 +184,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Back-pressure: the log is behind, the peer does not read its answers, or a request waits for one.
-    private func mustWithhold(_ context: ChannelHandlerContext) -> Bool {
+    private var mustWithhold: Bool {
         switch life {
         case .opening, .closing, .lingering, .closed: return false
         case .open: break
         }
         // The admin pages answer whatever the log does.
         if loop.worker.withholdsReading, tls != nil { return true }
-        if isOverBodyBudget || !context.channel.isWritable { return true }
+        if isOverBodyBudget || !isWritable { return true }
         switch engine {
         case .none: return false
         case .http2(let session): return session.bufferedResponseBytes > limits.heldResponseBytes
@@ -201,7 +202,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Reads again when nothing stands against it any more, and asks to be asked again otherwise.
     func resumeReading() {
         guard let since = withheldSince, let context else { return }
-        guard !mustWithhold(context) else { return loop.withhold(self) }
+        guard !mustWithhold else { return loop.withhold(self) }
         withheldSince = nil
         deadlines?.postpone(by: loop.now() &- since)
         context.read()
@@ -275,7 +276,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             repeat {
                 write(context) { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
                 pump(session)
-            } while session.outboxBytes > 0 && context.channel.isWritable
+            } while session.outboxBytes > 0 && isWritable
             if session.wantsClose, session.outboxBytes == 0 { endOutput(context) }
         case .http2(let session):
             let now = loop.roundTime
@@ -289,7 +290,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Sends one chunk, encrypted where there is TLS; `false` when there was nothing or the socket is full.
     @discardableResult
     private func write(_ context: ChannelHandlerContext, _ produce: (inout [UInt8]) -> Void) -> Bool {
-        guard context.channel.isWritable else { return false }
+        guard isWritable else { return false }
         loop.plaintext.removeAll(keepingCapacity: true)
         produce(&loop.plaintext)
         let isFull = loop.plaintext.count >= LoopState.outputChunkBytes

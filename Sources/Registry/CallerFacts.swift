@@ -50,7 +50,8 @@ package final class CallerFacts: Sendable {
 
     /// Whether the facts are those of `caller` under `snapshot`, on the connection they were made for.
     package func stand(for caller: Caller, _ snapshot: Snapshot) -> Bool {
-        generation == snapshot.generation && self.caller.signatureScheme == caller.signatureScheme
+        guard generation == snapshot.generation else { return false }
+        return self.caller === caller || self.caller.signatureScheme == caller.signatureScheme
             && self.caller.principal.arn == caller.principal.arn && self.caller.accessKeyID == caller.accessKeyID
             && self.caller.organizationPath == caller.organizationPath
     }

@@ -52,16 +52,25 @@ final class WaitingBatches: @unchecked Sendable {
 
     /// Adds a batch, or says why not.
     func add(_ batch: AppendBatch) -> AppendOutcome.FullReason? {
-        let bytes = batch.bytes.count
         pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        guard !state.isStopping else { return .stopped }
-        guard waitingBytes.load(ordering: .relaxed) + bytes <= bytesLimit else { return .queue }
+        let (reason, isAwaited) = enqueue(batch)
+        pthread_mutex_unlock(mutex)
+        // After the lock, or the writer would wake only to wait for it.
+        if isAwaited { pthread_cond_signal(condition) }
+        return reason
+    }
+
+    /// Under the lock: why the batch is not taken, or whether the writer waited for it.
+    private func enqueue(_ batch: AppendBatch) -> (AppendOutcome.FullReason?, isAwaited: Bool) {
+        guard !state.isStopping else { return (.stopped, false) }
+        let bytes = batch.bytes.count
+        guard waitingBytes.load(ordering: .relaxed) + bytes <= bytesLimit else { return (.queue, false) }
         waitingBytes.add(bytes, ordering: .relaxed)
         state.requests += batch.requests.count
         state.batches.append(batch)
-        if state.wakesAt > 0, state.requests >= state.wakesAt { pthread_cond_signal(condition) }
-        return nil
+        let isAwaited = state.wakesAt > 0 && state.requests >= state.wakesAt
+        if isAwaited { state.wakesAt = 0 }
+        return (nil, isAwaited)
     }
 
     /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first,

@@ -123,6 +123,9 @@ package final class TLSSession {
         return result == 1 ? .plaintext(count) : try explain(result)
     }
 
+    /// Whether ciphertext was taken whose plaintext `read` has yet to give.
+    package var holdsBytes: Bool { SSL_has_pending(ssl) == 1 }
+
     /// Encrypts `plaintext` into records that wait in `pendingCiphertext`.
     ///
     /// - Parameter plaintext: any count; 16 KiB fill a record, so gather before calling.

@@ -19,10 +19,24 @@ package final class Metrics: Sendable {
         }
     }
 
-    package struct Traffic: Sendable {
-        package var requests: UInt64 = 0
-        package var accepted: UInt64 = 0
-        package var failed: UInt64 = 0
+    /// The traffic of one sender on one bus. Kept by who counts often: finding it costs a lock and a look-up.
+    package final class Traffic: Sendable {
+        private let requests = Atomic<UInt64>(0)
+        private let accepted = Atomic<UInt64>(0)
+        private let failed = Atomic<UInt64>(0)
+
+        /// Counts one `PutEvents` request.
+        package func count(accepted: Int, failed: Int) {
+            requests.add(1, ordering: .relaxed)
+            if accepted > 0 { self.accepted.add(UInt64(accepted), ordering: .relaxed) }
+            if failed > 0 { self.failed.add(UInt64(failed), ordering: .relaxed) }
+        }
+
+        fileprivate var counts: (requests: UInt64, accepted: UInt64, failed: UInt64) {
+            (
+                requests.load(ordering: .relaxed), accepted.load(ordering: .relaxed), failed.load(ordering: .relaxed)
+            )
+        }
     }
 
     /// The most (account, bus) pairs that get a series of their own; later ones share `account="other"`.
@@ -60,14 +74,15 @@ package final class Metrics: Sendable {
         histograms[histogram.rawValue].observe(nanoseconds)
     }
 
-    /// Counts one `PutEvents` request of `sender`.
-    package func count(_ sender: Sender, accepted: Int, failed: Int) {
+    /// Where the requests of `sender` are counted.
+    package func traffic(of sender: Sender) -> Traffic {
         senders.withLock { table in
-            let known = table[sender] != nil || table.count < Self.senderLimit
-            let row = known ? sender : Sender(account: "other", bus: "other")
-            table[row, default: Traffic()].requests += 1
-            table[row, default: Traffic()].accepted += UInt64(accepted)
-            table[row, default: Traffic()].failed += UInt64(failed)
+            let isKnown = table[sender] != nil || table.count < Self.senderLimit
+            let row = isKnown ? sender : Sender(account: "other", bus: "other")
+            if let traffic = table[row] { return traffic }
+            let traffic = Traffic()
+            table[row] = traffic
+            return traffic
         }
     }
 
@@ -87,7 +102,7 @@ package final class Metrics: Sendable {
         }
         text.appendFamily(
             "isthmus_put_events_approximate_calls", "counter", "PutEvents requests by sender's account and bus")
-        let rows = senders.withLock { table in table.sorted { $0.key < $1.key } }
+        let rows = senders.withLock { table in table.sorted { $0.key < $1.key } }.map { ($0.key, $0.value.counts) }
         for (sender, traffic) in rows {
             let labels = "{account=\"\(sender.account)\",event_bus=\"\(sender.bus)\"}"
             text.appendSample("isthmus_put_events_approximate_calls_total\(labels)", value: "\(traffic.requests)")

@@ -141,8 +141,7 @@ struct HTTP1BehaviourTests {
         client.send("GET / HTTP/1.1\r\n\(Self.host)\r\n")
         while server.seen.requests == 0 { await Task.yield() }
         async let drained: Void = server.listener.drain()
-        while !server.listener.isDraining { await Task.yield() }
-        await server.loops.onEach { _ in }
+        await server.untilDraining()
         await server.loops.onEach { _ in
             for answer in parked.withLock({ $0 }) { answer() }
         }

@@ -52,6 +52,16 @@ struct TestServer {
         return TestServer(loops: loops, listener: listener, seen: seen, gate: gate)
     }
 
+    /// Returns when a connection of the server has been told to drain.
+    func untilDraining() async {
+        let isTold = Mutex(false)
+        while !isTold.withLock({ $0 }) {
+            await loops.onEach { loop in
+                if loop.connections.contains(where: { $0.drainEndsAt != nil }) { isTold.withLock { $0 = true } }
+            }
+        }
+    }
+
     func stop() async {
         await listener.close()
         await loops.shutdown()

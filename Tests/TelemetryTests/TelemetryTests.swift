@@ -20,7 +20,7 @@ import Testing
         let metrics = Metrics()
         metrics.add(3, to: .entriesAccepted)
         metrics.set(.connections, to: 7)
-        metrics.count(.init(account: "111122223333", bus: "orders"), accepted: 2, failed: 1)
+        metrics.traffic(of: .init(account: "111122223333", bus: "orders")).count(accepted: 2, failed: 1)
         let text = text(metrics)
         #expect(text.contains("isthmus_put_events_entries_accepted_total 3\n"))
         #expect(text.contains("isthmus_connections 7\n"))
@@ -48,7 +48,7 @@ import Testing
     func senderLimit() {
         let metrics = Metrics()
         for index in 0...Metrics.senderLimit {
-            metrics.count(.init(account: "\(index)", bus: "b"), accepted: 1, failed: 0)
+            metrics.traffic(of: .init(account: "\(index)", bus: "b")).count(accepted: 1, failed: 0)
         }
         let text = text(metrics)
         #expect(text.contains("{account=\"other\",event_bus=\"other\"} 1\n"))
