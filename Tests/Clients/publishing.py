@@ -74,8 +74,8 @@ class Publisher:
 class Flood:
     """Several connections that send numbered events without a pause until told to stop.
 
-    `acknowledged` maps each number to its EventId; `refused` holds complete answers that were not a success, `broken` what
-    ended a connection. A sender stops at its first broken connection.
+    `acknowledged` maps each number to its EventId; `refused` holds complete answers that were not a success, each with the
+    `numbers` it is about, `broken` what ended a connection. A sender stops at its first broken connection.
     """
 
     def __init__(self, gateway, connections=4, size=0, begin=0, headers=None, per_request=1, timeout=30):
@@ -104,6 +104,7 @@ class Flood:
                     if answer.ids:
                         self.acknowledged.update(zip(numbers, answer.ids))
                     else:
+                        answer.numbers = list(numbers)
                         self.refused.append(answer)
                     self.first.set()
         except (OSError, http.client.HTTPException) as error:
@@ -157,6 +158,12 @@ def checked(events):
         sequences.append(event["isthmus"]["sequence"])
     assert sequences == list(range(1, len(sequences) + 1)), "the sequences are not dense"
     return found
+
+
+def assert_not_stored(numbers, found):
+    """What a 503 promises: of these requests nothing is there."""
+    there = sorted(set(numbers) & found.keys())
+    assert not there, f"{len(there)} events that were answered 503 are stored: {there[:5]}"
 
 
 def assert_kept(acknowledged, found):

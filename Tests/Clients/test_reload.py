@@ -3,6 +3,7 @@
 import datetime
 import http.client
 import json
+import os
 import socket
 import ssl
 import threading
@@ -19,7 +20,7 @@ from gateway import OWNER, REGION, SENDER, STRANGER, Gateway, wait_until
 from measures import report  # noqa: F401 (a fixture)
 from publishing import TARGET, Answer, Flood, Publisher, assert_kept, body_of, entry, stored, stored_until_mark
 
-RELOADS = 24
+RELOADS = int(os.environ.get("RELOADS") or 24)
 EFFECTIVE_SECONDS = 1
 # What a revocation list is still good for past its next update. Source: the gateway's certificate store.
 GRACE = datetime.timedelta(hours=1)
