@@ -172,7 +172,10 @@ package final class Admission {
                 decision, of: entry, onMissing: arn, of: id.account, revision: snapshot.revision)
             return .failure(Refused(denial: denial))
         }
-        return .failure(Refused(.resourceNotFound, "Event bus \(id.name) does not exist.", .bus))
+        let missing = "Event bus \(id.name) does not exist."
+        guard !snapshot.isLocal(id.account) else { return .failure(Refused(.resourceNotFound, missing, .bus)) }
+        let hint = " Account \(id.account) has no event buses here: name the bus of the other account by its ARN."
+        return .failure(Refused(.resourceNotFound, missing + hint, .bus))
     }
 
     private func identify(_ reference: [UInt8], _ request: Request) -> Result<EventBusID, Refused> {

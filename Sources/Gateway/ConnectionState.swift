@@ -12,6 +12,8 @@ final class ConnectionState {
     /// Who made the last request.
     var caller: Caller?
     private var arrival: Authenticator.Arrival?
+    /// The bucket that the last request was taken from.
+    var bucket: HeldBucket?
     private var facts: CallerFacts?
     private var publisher: PublisherProvenance?
 
@@ -24,7 +26,7 @@ final class ConnectionState {
         if let arrival, arrival.certificate === certificate { return arrival }
         let arrival = Authenticator.Arrival(
             endpoint: facts.listenerID, clientCertificate: facts.requiresClientCertificate ? .required : .optional,
-            sourceAddress: facts.sourceAddress, certificate: certificate)
+            sourceAddress: facts.sourceAddress, certificate: certificate, refusesReplays: facts.refusesReplays)
         self.arrival = arrival
         return arrival
     }

@@ -20,8 +20,16 @@ package final class ControlLine: Sendable {
     static let capacity = 256
     /// Bytes of content that may wait. Source: four of the largest requests; a policy of 1 MiB still passes.
     static let waitingBytesLimit = 4 * Limits.wireBodyBytes
+    /// Calls of one principal that may wait: whoever sends many leaves room for the others.
+    static let principalShare = capacity / 8
 
-    private let waitingBytes = Mutex(0)
+    /// What waits.
+    private struct Waiting {
+        var bytes = 0
+        var calls: [String: Int] = [:]
+    }
+
+    private let waiting = Mutex(Waiting())
     private let stream: AsyncStream<ControlRequest>
     private let entrance: AsyncStream<ControlRequest>.Continuation
 
@@ -32,18 +40,28 @@ package final class ControlLine: Sendable {
     /// Whether the call was taken; `false` means the line is full or closed.
     func offer(_ request: ControlRequest) -> Bool {
         let bytes = request.content.count
-        let hasRoom = waitingBytes.withLock { waiting in
-            guard waiting + bytes <= Self.waitingBytesLimit else { return false }
-            waiting += bytes
+        let principal = request.caller.principal.arn
+        let hasRoom = waiting.withLock { waiting in
+            let calls = waiting.calls[principal, default: 0]
+            guard waiting.bytes + bytes <= Self.waitingBytesLimit, calls < Self.principalShare else { return false }
+            waiting.bytes += bytes
+            waiting.calls[principal] = calls + 1
             return true
         }
         guard hasRoom else { return false }
         if case .enqueued = entrance.yield(request) { return true }
-        giveBack(bytes)
+        leave(request)
         return false
     }
 
-    private func giveBack(_ bytes: Int) { waitingBytes.withLock { $0 -= bytes } }
+    private func leave(_ request: ControlRequest) {
+        waiting.withLock { waiting in
+            waiting.bytes -= request.content.count
+            let principal = request.caller.principal.arn
+            let calls = (waiting.calls[principal] ?? 0) - 1
+            waiting.calls[principal] = calls > 0 ? calls : nil
+        }
+    }
 
     /// Ends the line: what waits is still answered.
     package func close() { entrance.finish() }
@@ -52,7 +70,7 @@ package final class ControlLine: Sendable {
     package func run(with plane: ControlPlane) async {
         for await request in stream {
             let response = await plane.answer(request)
-            giveBack(request.content.count)
+            leave(request)
             request.answers.publish(.init(token: request.token, response: response))
         }
     }

@@ -38,6 +38,7 @@ package struct ControlVerbs: Sendable {
             case "credentials.create": _ = await send(try await createAccessKey(request))
             case "credentials.list": _ = await send(listAccessKeys())
             case "credentials.disable": _ = await send(try await disableAccessKey(request))
+            case "region.report": _ = await send(reportRegion())
             case "tail": try await tail(request, send: send)
             case "explain": _ = await send(try explain(request))
             case "decisions": try await decisions(request, send: send)

@@ -14,7 +14,8 @@ struct RequestIDs {
 
     mutating func next() -> UniqueID { UniqueID(random: word(), word()) }
 
-    private mutating func word() -> UInt64 {
+    /// 64 random bits.
+    mutating func word() -> UInt64 {
         func rotate(_ value: UInt64, _ by: UInt64) -> UInt64 { value << by | value >> (64 - by) }
         let result = rotate(state.1 &* 5, 7) &* 9
         let shifted = state.1 << 17

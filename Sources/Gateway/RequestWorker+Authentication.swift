@@ -33,7 +33,7 @@ extension RequestWorker {
                     ("sourceAddress", .text(connection.facts.sourceAddress)), ("reason", .text("\(error.label)")),
                     ("message", .text("\(error)")), ("requestId", .text("\(requestID)")),
                 ])
-            throw Fault(error.code, "\(error)")
+            throw Fault(error.code, "\(error)", retryAfterSeconds: error.code == .serviceUnavailable ? 5 : nil)
         }
         guard connection.occupy(principal: caller.accountable) else {
             throw Fault(

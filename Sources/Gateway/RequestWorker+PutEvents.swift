@@ -15,7 +15,13 @@ extension RequestWorker {
     func putEvents(
         _ request: borrowing Request, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) throws(Fault) {
+        var charge = Charge(
+            sender: .account(caller.account), action: "events:PutEvents",
+            units: Quota.cost(entries: 1, contentBytes: request.body.count))
+        try expect(charge, caller, state, exchange)
         let entries = try decoder.decode(request.body)
+        charge.units = Quota.cost(entries: entries.count, contentBytes: request.body.count)
+        try take(charge, caller, state, exchange)
         let repeatGuard = try repeatGuard(request, caller)
         try publish(
             Publication(entries: entries, guards: .request(repeatGuard), form: .entries), caller, state, exchange)

@@ -61,6 +61,7 @@ package final class RequestWorker {
         answers = AnswerQueue(wake: wake)
         snapshot = services.registry.snapshot
         directory = services.directory(of: snapshot)
+        services.buckets.adopt(snapshot, at: services.monotonic())
         decoder = PutEventsDecoder(entriesBytes: services.settings.entriesBytes)
         cloudEvents = CloudEventsDecoder(
             body: decoder.body, detail: decoder.detail, entriesBytes: services.settings.entriesBytes)
@@ -110,6 +111,7 @@ package final class RequestWorker {
         guard services.registry.revision != snapshot.revision else { return }
         snapshot = services.registry.snapshot
         directory = services.directory(of: snapshot)
+        services.buckets.adopt(snapshot, at: services.monotonic())
     }
 
     /// Decides by path and method before anything else is looked at, then by caller, then by operation.
@@ -144,7 +146,10 @@ package final class RequestWorker {
         }
         switch Operation.target(request.fields.value(at: target)) {
         case .operation(.putEvents): try putEvents(request, caller, state, exchange)
-        case .operation(let operation): try control(operation, request, caller, exchange)
+        case .operation(let operation):
+            let charge = Charge(sender: .account(caller.account), action: operation.action, units: 1)
+            try take(charge, caller, state, exchange)
+            try control(operation, request, caller, exchange)
         case .disabled(let name):
             throw Fault(.operationDisabled, "\(name) is not available: global endpoints do not exist here")
         case .unknown:
@@ -160,7 +165,9 @@ package final class RequestWorker {
         let requestID = exchange.requestID
         let response: Response
         do throws(Fault) {
-            let (caller, _) = try authenticate(request, exchange.connection, requestID, exchange.now)
+            let (caller, state) = try authenticate(request, exchange.connection, requestID, exchange.now)
+            let charge = Charge(sender: .account(caller.account), action: MeteredActions.tokenService, units: 1)
+            try take(charge, caller, state, exchange)
             switch try SecurityTokenService.action(request.body) {
             case .getCallerIdentity: response = SecurityTokenService.callerIdentity(caller, requestID: requestID)
             case .unknown(let name):

@@ -12,6 +12,8 @@ package struct Services: Sendable {
     package let eventIDs: EventIDCodec
     package let controlLine: ControlLine
     package let accessKeys: AccessKeyRing
+    /// What senders have spent of their quotas.
+    package let buckets = SenderBuckets()
     package let metrics: Metrics
     package let logger: Logger
     package let clock: WallClock

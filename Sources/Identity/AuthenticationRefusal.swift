@@ -12,6 +12,8 @@ package enum AuthenticationRefusal: Error, Equatable, Sendable {
     case signature(SigV4Refusal)
     /// Certificate and signature name different accounts.
     case accountMismatch(certificate: AccountID, signature: AccountID)
+    /// The listener takes each signature once, and this one does not count.
+    case replay(ReplayWindow.Refusal)
 
     /// The error's name on the wire.
     package var code: ErrorCode {
@@ -19,6 +21,9 @@ package enum AuthenticationRefusal: Error, Equatable, Sendable {
         case .certificateRequired, .signatureRequired: .missingAuthenticationToken
         case .certificate, .accountMismatch: .accessDenied
         case .signature(let refusal): refusal.code
+        case .replay(.repeated), .replay(.ahead): .invalidSignature
+        // Clients of AWS retry these, and sign again when they do.
+        case .replay(.beforeMemory), .replay(.noRoom): .serviceUnavailable
         }
     }
 
@@ -30,6 +35,10 @@ package enum AuthenticationRefusal: Error, Equatable, Sendable {
         case .signatureRequired: "signature-required"
         case .signature(let refusal): refusal.label
         case .accountMismatch: "account-mismatch"
+        case .replay(.repeated): "signature-repeated"
+        case .replay(.beforeMemory): "signature-before-memory"
+        case .replay(.ahead): "signature-ahead"
+        case .replay(.noRoom): "signatures-no-room"
         }
     }
 }
@@ -44,6 +53,13 @@ extension AuthenticationRefusal: CustomStringConvertible {
         case .signature(let refusal): refusal.description
         case .accountMismatch(let certificate, let signature):
             "the certificate is of account `\(certificate)` and the signature of account `\(signature)`: use one"
+        case .replay(.repeated):
+            "this signature was accepted before, and this listener takes each once: sign again, or in another second"
+        case .replay(.beforeMemory):
+            "the request was signed before this gateway's memory of signatures begins: sign again"
+        case .replay(.ahead):
+            "the request is dated over \(ReplayWindow.aheadSeconds) s ahead, which this listener refuses: check the clock"
+        case .replay(.noRoom): "no more signatures can be remembered: retry later"
         }
     }
 }

@@ -52,15 +52,18 @@ package final class Authenticator {
         package let sourceAddress: String
         /// Whom the connection's certificate speaks for; nil when none was presented.
         package let certificate: CertificateIdentity?
+        /// Whether the listener takes each signature once.
+        package let refusesReplays: Bool
 
         package init(
             endpoint: String, clientCertificate: ClientCertificateMode, sourceAddress: String,
-            certificate: CertificateIdentity?
+            certificate: CertificateIdentity?, refusesReplays: Bool = false
         ) {
             self.endpoint = endpoint
             self.clientCertificate = clientCertificate
             self.sourceAddress = sourceAddress
             self.certificate = certificate
+            self.refusesReplays = refusesReplays
         }
     }
 
@@ -72,9 +75,14 @@ package final class Authenticator {
 
     private let region: String
     private let verifier: SigV4Verifier
+    private let replays: ReplayWindow?
 
     /// An authenticator that holds signatures to `rules`, whose Region is the gateway's.
-    package init(rules: SigV4Rules) {
+    ///
+    /// - Parameter replays: one for the whole process; without it a listener that refuses replays refuses every
+    ///   signature.
+    package init(rules: SigV4Rules, replays: ReplayWindow? = nil) {
+        self.replays = replays
         region = String(decoding: rules.region, as: UTF8.self)
         verifier = SigV4Verifier(rules: rules)
     }
@@ -120,6 +128,7 @@ package final class Authenticator {
         if let certificate, certificate.account != principal.account {
             throw .accountMismatch(certificate: certificate.account, signature: principal.account)
         }
+        if arrival.refusesReplays, let proof { try remember(proof, now) }
         let path = directory.organizationPath(principal.account)
         if proof == nil, let known, known.isUnsigned(from: arrival, organizationPath: path) { return known }
         return Caller(
@@ -137,6 +146,14 @@ package final class Authenticator {
         } catch {
             throw .certificate(error)
         }
+    }
+
+    /// Takes note of a signature that is right in all else; it counts once.
+    private func remember(_ proof: SigV4Proof, _ now: Timestamp) throws(AuthenticationRefusal) {
+        guard let replays else { throw .replay(.noRoom) }
+        let refusal = replays.accept(
+            accessKeyID: proof.accessKey.id, signature: proof.signature, signedAt: proof.signedAt, now: now)
+        if let refusal { throw .replay(refusal) }
     }
 
     /// The proof of the signature; nil when none came and none is needed.

@@ -36,16 +36,31 @@ package final class AcceptGate: Sendable {
         }
     }
 
-    /// Counts a new connection in, unfinished; every `.admitted` is matched by one `leave`.
-    func enter(address: String) -> OnAccept {
+    /// Counts a new connection in; every `.admitted` is matched by one `leave`.
+    ///
+    /// - Parameter address: whose unfinished handshakes it counts to; `nil` while that is not known.
+    func enter(address: String?) -> OnAccept {
         counts.withLock { counts in
             guard counts.open < budgets.connections else { return .overBudget }
-            let handshaking = counts.handshaking[address, default: 0]
-            guard handshaking < budgets.handshakingPerAddress else { return .overHandshaking }
+            if let address {
+                let handshaking = counts.handshaking[address, default: 0]
+                guard handshaking < budgets.handshakingPerAddress else { return .overHandshaking }
+                counts.handshaking[address] = handshaking + 1
+            }
             counts.open += 1
             counts.accepted += 1
-            counts.handshaking[address] = handshaking + 1
             return .admitted
+        }
+    }
+
+    /// Counts the handshake of a connection whose address was not known when it came; `false` when the address has
+    /// too many. A `true` is matched by one `finishHandshake`.
+    func beginHandshake(address: String) -> Bool {
+        counts.withLock { counts in
+            let handshaking = counts.handshaking[address, default: 0]
+            guard handshaking < budgets.handshakingPerAddress else { return false }
+            counts.handshaking[address] = handshaking + 1
+            return true
         }
     }
 

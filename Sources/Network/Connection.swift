@@ -7,7 +7,9 @@ package final class ConnectionFacts {
     package let listenerID: String
     /// Whether the listener insists on a client certificate.
     package let requiresClientCertificate: Bool
-    /// The peer's address without its port.
+    /// Whether the listener takes each signature once.
+    package let refusesReplays: Bool
+    /// The peer's address without its port; the client's where a proxy was believed.
     package let sourceAddress: String
     /// The client's chain as the handshake verified it; `nil` without a client certificate.
     package fileprivate(set) var verifiedChain: VerifiedChain?
@@ -17,6 +19,7 @@ package final class ConnectionFacts {
     init(_ listener: ListenerConfiguration, sourceAddress: String) {
         listenerID = listener.id
         requiresClientCertificate = listener.security.requiresClientCertificate
+        refusesReplays = listener.refusesReplays
         self.sourceAddress = sourceAddress
     }
 }

@@ -55,7 +55,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// When a draining connection is closed whatever it owes.
     var drainEndsAt: UInt64?
     private(set) var context: ChannelHandlerContext?
-    private(set) var connection: Connection!
+    var connection: Connection!
     var sourceAddress = ""
     /// Place in the loop's list; `nil` when not in it.
     var place: Int?
@@ -64,7 +64,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var withheldSince: UInt64?
     /// Content held here that the process's budget knows of.
     private(set) var chargedBodyBytes = 0
-    private var isHandshaking = false
+    /// Counted among the unfinished handshakes of its address.
+    var isHandshaking = false
+    /// What has come of the header that a proxy owes; `nil` where none is owed any more.
+    var proxyBytes: [UInt8]?
     /// The peer has shut its side.
     private(set) var isInputClosed = false
     var stalledSince: UInt64?
@@ -92,35 +95,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    func channelActive(context: ChannelHandlerContext) {
-        sourceAddress = SourceSlot.unmapped(context.channel.remoteAddress?.ipAddress ?? "")
-        connection = Connection(
-            facts: ConnectionFacts(listener.configuration, sourceAddress: sourceAddress), handler: self,
-            gate: listener.gate)
-        guard listener.configuration.sources.admits(sourceAddress) else { return turnAway(.network, context) }
-        switch listener.gate.enter(address: sourceAddress) {
-        case .admitted: break
-        case .overBudget: return turnAway(.connectionBudget, context)
-        case .overHandshaking: return turnAway(.handshakingBudget, context)
-        }
-        isHandshaking = true
-        listener.connectionOpened()
-        loop.add(self)
-        if listener.isDraining { return closeNow() }
-        startedAt = loop.now()
-        switch listener.configuration.security {
-        case .plaintext: openPlaintext(context, now: startedAt)
-        case .tls(let slot): startHandshake(slot.current)
-        }
-    }
-
-    private func turnAway(_ reason: Refusal.Reason, _ context: ChannelHandlerContext) {
-        life = .closed
-        refuse(reason)
-        connection.detach()
-        context.close(promise: nil)
-    }
-
     func channelInactive(context: ChannelHandlerContext) {
         life = .closed
         engine = .none
@@ -146,6 +120,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch life {
         case .opening, .open:
             buffer.withUnsafeReadableBytes { bytes in
+                guard let bytes = proxyBytes == nil ? bytes : readProxyHeader(bytes), !bytes.isEmpty else { return }
                 if let tls { decrypt(bytes, tls) } else { receive(bytes) }
             }
         case .closing, .lingering, .closed: break

@@ -14,6 +14,14 @@ package final class ControlListener: Sendable {
     /// Connections served at once.
     static let connectionsLimit = 64
 
+    /// How long a peer holds its place without doing its part.
+    struct Deadlines {
+        /// From the connection until the request line is whole.
+        var request = TimeAmount.seconds(10)
+        /// Until what was sent is taken: a line of an answer, and after the last one until the peer goes.
+        var answer = TimeAmount.seconds(60)
+    }
+
     private typealias Peer = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
     private let path: String
@@ -34,24 +42,25 @@ package final class ControlListener: Sendable {
         path: String, on loops: EventLoops,
         answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async throws(NetworkError) -> ControlListener {
+        try await start(path: path, on: loops, deadlines: Deadlines(), answer: answer)
+    }
+
+    static func start(
+        path: String, on loops: EventLoops, deadlines: Deadlines,
+        answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
+    ) async throws(NetworkError) -> ControlListener {
+        let socket = try ControlSocketFile.bind(path)
         do {
             let server = try await ServerBootstrap(group: loops.group)
-                .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) { channel in
+                .bind(socket) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try Peer(
                             wrappingChannelSynchronously: channel,
                             configuration: .init(isOutboundHalfClosureEnabled: true))
                     }
                 }
-            guard chmod(path, 0o600) == 0 else {
-                let code = errno
-                server.channel.close(promise: nil)
-                throw NetworkError.cannotListen(address: path, cause: "chmod failed with errno \(code)")
-            }
-            let serving = Task { await serve(server, answer) }
+            let serving = Task { await serve(server, deadlines, answer) }
             return ControlListener(path: path, channel: server.channel, serving: serving)
-        } catch let error as NetworkError {
-            throw error
         } catch {
             throw .cannotListen(address: path, cause: "\(error)")
         }
@@ -66,7 +75,7 @@ package final class ControlListener: Sendable {
     }
 
     private static func serve(
-        _ server: NIOAsyncChannel<Peer, Never>,
+        _ server: NIOAsyncChannel<Peer, Never>, _ deadlines: Deadlines,
         _ answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async {
         do {
@@ -77,7 +86,7 @@ package final class ControlListener: Sendable {
                         for try await peer in peers {
                             if open >= connectionsLimit { await group.next() }
                             open = min(open + 1, connectionsLimit)
-                            group.addTask { await serve(peer, answer) }
+                            group.addTask { await serve(peer, deadlines, answer) }
                         }
                     } catch {
                         // The listening socket is gone: nobody comes any more.
@@ -91,11 +100,13 @@ package final class ControlListener: Sendable {
     }
 
     private static func serve(
-        _ peer: Peer, _ answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
+        _ peer: Peer, _ deadlines: Deadlines,
+        _ answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async {
         do {
             try await peer.executeThenClose { inbound, outbound in
                 guard await isOperator(peer.channel) else { return }
+                let patience = Alarm(peer.channel, after: deadlines.request)
                 var lines = inbound.makeAsyncIterator()
                 var line: [UInt8] = []
                 while !line.contains(UInt8(ascii: "\n")) {
@@ -104,10 +115,11 @@ package final class ControlListener: Sendable {
                     }
                     line.append(contentsOf: bytes.readableBytesView)
                 }
+                patience.cancel()
                 let request = Array(line.prefix { $0 != UInt8(ascii: "\n") })
                 await withTaskGroup(of: Bool.self) { group in
                     group.addTask {
-                        await answer(request, ControlStream(outbound))
+                        await answer(request, ControlStream(outbound, peer.channel, patience: deadlines.answer))
                         outbound.finish()
                         return true
                     }
@@ -116,7 +128,11 @@ package final class ControlListener: Sendable {
                         return false
                     }
                     // An answer that is complete may still be on its way: the reader closes when it has read the end.
-                    if await group.next() == true { _ = await group.next() }
+                    if await group.next() == true {
+                        let patience = Alarm(peer.channel, after: deadlines.answer)
+                        _ = await group.next()
+                        patience.cancel()
+                    }
                     group.cancelAll()
                 }
             }
@@ -155,14 +171,34 @@ package final class ControlListener: Sendable {
     static func mayControl(userID: UInt32, ownUserID: UInt32) -> Bool { userID == 0 || userID == ownUserID }
 }
 
+/// Closes a channel after a time, unless it is cancelled before.
+private struct Alarm: Sendable {
+    private let scheduled: Scheduled<Void>
+
+    init(_ channel: any Channel, after time: TimeAmount) {
+        scheduled = channel.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
+    }
+
+    func cancel() { scheduled.cancel() }
+}
+
 /// The way back to one reader of the control socket.
 package struct ControlStream: Sendable {
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private let channel: any Channel
+    private let patience: TimeAmount
 
-    init(_ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>) { self.outbound = outbound }
+    init(_ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ channel: any Channel, patience: TimeAmount) {
+        self.outbound = outbound
+        self.channel = channel
+        self.patience = patience
+    }
 
-    /// Sends a line; returns when there is room for another. `false` when the reader is gone.
+    /// Sends a line; returns when there is room for another. `false` when the reader is gone, or has read nothing for so
+    /// long that it was closed.
     package func send(_ line: [UInt8]) async -> Bool {
+        let alarm = Alarm(channel, after: patience)
+        defer { alarm.cancel() }
         do {
             try await outbound.write(ByteBuffer(bytes: line + [UInt8(ascii: "\n")]))
             return true

@@ -47,23 +47,24 @@ package final class EventLoops: Sendable {
         }
     }
 
-    /// Closes at once every connection that `predicate` picks, on its own loop: a trust domain is gone, a principal is
-    /// disabled.
+    /// Closes every connection that `predicate` picks, on its own loop: a trust domain is gone, a principal is disabled.
+    /// A loop looks at a few connections in each of its turns and serves others in between.
     ///
-    /// - Returns: how many were closed.
+    /// - Returns: how many were closed, when the last was looked at.
     @discardableResult
     package func closeConnections(where predicate: @escaping @Sendable (Connection) -> Bool) async -> Int {
-        var closed = 0
-        for state in states.values {
-            closed += await withCheckedContinuation { continuation in
-                state.eventLoop.execute {
-                    let chosen = state.connections.filter { predicate($0.connection) }
-                    for handler in chosen { handler.closeNow() }
-                    continuation.resume(returning: chosen.count)
+        await withTaskGroup(of: Int.self) { group in
+            for state in states.values {
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        state.eventLoop.execute {
+                            ConnectionSweep(state, where: predicate) { continuation.resume(returning: $0) }.turn()
+                        }
+                    }
                 }
             }
+            return await group.reduce(0, +)
         }
-        return closed
     }
 
     /// Stops the loops. All listeners must be closed before.

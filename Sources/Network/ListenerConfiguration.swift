@@ -14,6 +14,10 @@ package struct ListenerConfiguration: Sendable {
     package var security: ListenerSecurity
     /// Which addresses may connect.
     package var sources = SourceSlot()
+    /// Which addresses are load balancers that must say, by the PROXY protocol, whom they speak for.
+    package var proxies = SourceSlot(admits: { _ in false })
+    /// Whether each signature is taken once; the gateway reads it.
+    package var refusesReplays = false
 
     package init(id: String, host: String, port: Int, security: ListenerSecurity) {
         self.id = id

@@ -8,6 +8,8 @@ package struct Refusal: Sendable {
         case handshakingBudget
         /// The listener's networks do not hold the address.
         case network
+        /// The header of the PROXY protocol that a proxy must send is not one.
+        case proxyHeader(ProxyHeaderRefusal)
         /// The TLS handshake failed; the text says why and never holds a peer's bytes unescaped.
         case handshake(String)
         /// A deadline passed.
@@ -45,6 +47,7 @@ extension Refusal.Reason: CustomStringConvertible {
         case .connectionBudget: "all connections of the process are in use"
         case .handshakingBudget: "too many unfinished handshakes from this address"
         case .network: "the listener is not for this network"
+        case .proxyHeader(let refusal): "the PROXY protocol header was refused: \(refusal.rawValue)"
         case .handshake(let cause): "the TLS handshake failed: \(cause)"
         case .deadline(let deadline): deadline.rawValue
         case .http1(let refusal): refusal.message

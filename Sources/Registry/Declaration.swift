@@ -117,12 +117,17 @@ package struct Declaration: Sendable {
     package let partners: [PartnerName: AccountID]
     /// The customers that must agree before a partner may create a source for them.
     package let consentRequired: Set<AccountID>
+    /// What senders may spend.
+    package let senderQuotas: SenderQuotas
+    /// The ways out of the region that policies are asked about.
+    package let crossRegionRoutes: [CrossRegionRoute]
 
     package init(
         partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
         endpoints: [String: Endpoint], quotas: Quotas, organizations: [OrganizationSource] = [],
         policyCompatibility: PolicyReview.Compatibility = .strict, partnerTrust: TrustAnchor? = nil,
-        partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = []
+        partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = [],
+        senderQuotas: SenderQuotas = SenderQuotas(), crossRegionRoutes: [CrossRegionRoute] = []
     ) {
         self.partition = partition
         self.region = region
@@ -136,5 +141,7 @@ package struct Declaration: Sendable {
         self.partnerTrust = partnerTrust
         self.partners = partners
         self.consentRequired = consentRequired
+        self.senderQuotas = senderQuotas
+        self.crossRegionRoutes = crossRegionRoutes
     }
 }

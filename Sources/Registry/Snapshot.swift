@@ -134,13 +134,24 @@ extension Snapshot {
                 id: EventBusID(account: $0.id, name: .default), description: nil, policy: nil, tags: [])
         }
         for seed in declaration.seeds + defaults where transition.snapshot.buses[seed.id] == nil {
-            let next = try transition.snapshot.addingEventBus(
-                seed.id, properties: .init(
-                    description: seed.description, tags: seed.tags, policy: seed.policy, createdAt: now,
-                    modifiedAt: now))
+            let next = try transition.snapshot.adding(seed, at: now)
             transition = Transition(snapshot: next.snapshot, changes: transition.changes + next.changes)
         }
         return transition
+    }
+
+    /// A seed as a bus; what stands against it is said with its name.
+    private func adding(_ seed: Declaration.Seed, at now: Timestamp) throws(ControlFault) -> Transition {
+        do throws(ControlFault) {
+            return try addingEventBus(
+                seed.id,
+                properties: .init(
+                    description: seed.description, tags: seed.tags, policy: seed.policy, createdAt: now,
+                    modifiedAt: now))
+        } catch {
+            throw ControlFault(
+                error.code, "event bus `\(seed.id.name)` of account \(seed.id.account): \(error.message)")
+        }
     }
 
     func replacing(

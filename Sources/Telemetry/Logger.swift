@@ -5,7 +5,7 @@ import Synchronization
 /// Writes one JSON object a line for a lifecycle event or a refusal: never a body, a signature or a key.
 ///
 /// Lines of one event are limited to `linesPerSecond`; what is left out is counted and said with the next line let
-/// through, so that a flood of refusals fills neither disk nor terminal.
+/// through, so that a flood of refusals fills neither disk nor terminal. A line that finds no place counts as left out.
 package final class Logger: Sendable {
     package enum Level: String, Comparable, Sendable, CaseIterable {
         case debug, info, warning, error
@@ -46,15 +46,27 @@ package final class Logger: Sendable {
     private let level: Level
     private let clock: WallClock
     private let metrics: Metrics
-    private let sink: @Sendable ([UInt8]) -> Void
+    private let offer: @Sendable ([UInt8]) -> Bool
     private let windows = Mutex<[String: Window]>([:])
 
-    /// `sink` receives whole lines with their newline and must not block for long.
-    package init(level: Level, clock: WallClock, metrics: Metrics, sink: @escaping @Sendable ([UInt8]) -> Void) {
+    /// `offer` receives whole lines with their newline, says whether it took the line, and must not block.
+    package init(level: Level, clock: WallClock, metrics: Metrics, offer: @escaping @Sendable ([UInt8]) -> Bool) {
         self.level = level
         self.clock = clock
         self.metrics = metrics
-        self.sink = sink
+        self.offer = offer
+    }
+
+    /// `sink` receives whole lines with their newline and takes each.
+    package convenience init(
+        level: Level, clock: WallClock, metrics: Metrics, sink: @escaping @Sendable ([UInt8]) -> Void
+    ) {
+        self.init(
+            level: level, clock: clock, metrics: metrics,
+            offer: { line in
+                sink(line)
+                return true
+            })
     }
 
     /// Writes one line. `event` is a constant name (`handshake-refused`); the fields carry the data.
@@ -82,7 +94,13 @@ package final class Logger: Sendable {
             }
         }
         line.append(UInt8(ascii: "\n"))
-        sink(line)
+        if !offer(line) { leaveOut("\(event)", 1 + dropped) }
+    }
+
+    /// A line that was let through found no place: it counts as left out, with those it was to speak of.
+    private func leaveOut(_ event: String, _ lines: Int) {
+        metrics.add(to: .logLinesDropped)
+        windows.withLock { $0[event]?.dropped += lines }
     }
 
     /// How many lines were left out before this one, or `nil` when this one is left out as well.

@@ -8,6 +8,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case requestsHTTP1
     case requestsHTTP2
     case requestsRefused
+    case requestsThrottled
     case authenticationFailures
     case entriesAccepted
     case entriesDenied
@@ -33,6 +34,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsHTTP1: "isthmus_http1_requests"
         case .requestsHTTP2: "isthmus_http2_requests"
         case .requestsRefused: "isthmus_requests_refused"
+        case .requestsThrottled: "isthmus_requests_throttled"
         case .authenticationFailures: "isthmus_authentication_failures"
         case .entriesAccepted: "isthmus_put_events_entries_accepted"
         case .entriesDenied: "isthmus_put_events_entries_denied"
@@ -59,6 +61,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsHTTP1: "requests received over HTTP/1.1"
         case .requestsHTTP2: "requests received over HTTP/2"
         case .requestsRefused: "requests answered with an error of the whole request"
+        case .requestsThrottled: "requests refused because the quota of their sender was used up"
         case .authenticationFailures: "requests whose caller could not be established"
         case .entriesAccepted: "entries made durable"
         case .entriesDenied: "entries a rule or policy did not allow"
@@ -71,7 +74,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .controlOperations: "control-plane operations carried out"
         case .reloads: "configurations put into force by a reload"
         case .reloadFailures: "reloads refused, the configuration in force kept"
-        case .logLinesDropped: "log lines left out by the rate limit"
+        case .logLinesDropped: "log lines left out by the rate limit, or because nobody reads them"
         case .decisionsRecorded: "decisions handed to the archive of decision records"
         case .decisionsUnrecorded:
             "decisions the archive had no room for: denials were answered ThrottlingException, allows went unrecorded"

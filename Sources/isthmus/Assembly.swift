@@ -23,7 +23,9 @@ struct Assembly {
                 OrganizationSource(
                     origin: $0.manifest.path, manifest: $0.manifest.bytes, signature: $0.signature.bytes,
                     publicKey: $0.publicKey)
-            }, policyCompatibility: configuration.policyCompatibility)
+            }, policyCompatibility: configuration.policyCompatibility,
+            senderQuotas: configuration.senderQuotas,
+            crossRegionRoutes: configuration.crossRegionRoutes)
     }
 
     private static func accounts(_ accounts: [Configuration.Account]) throws(ProgramError) -> [Declaration.Account] {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Registry
 
 /// `isthmus check`: everything the gateway would refuse at start, found without starting.
 struct Check: ParsableCommand {
@@ -12,6 +13,26 @@ struct Check: ParsableCommand {
     func run() throws {
         let loaded = try source.load()
         Output.line(loaded.configuration.effective)
+        for line in try Self.routes(loaded.configuration) { Output.line("# \(Printable.line(line))") }
+    }
+
+    /// What the policies of these files say of the ways out of the region; those of buses that exist already belong to
+    /// the data directory, which `isthmus region report` reads.
+    static func routes(_ configuration: Configuration) throws(ProgramError) -> [String] {
+        guard !configuration.crossRegionRoutes.isEmpty else { return [] }
+        let declaration = try Assembly(configuration).declaration
+        let now = WallClock.system.now()
+        let snapshot: Snapshot
+        do {
+            snapshot = try Snapshot.loading([], declaration: declaration).adopting(declaration, at: now).snapshot
+        } catch {
+            throw ProgramError("the configuration cannot be put in force: \(error)", status: .configuration)
+        }
+        return configuration.crossRegionRoutes.map { route in
+            let verdict = snapshot.decide(route, at: now)
+            let reason = if case .denied(let reason) = verdict { ": \(reason)" } else { "" }
+            return "crossRegionRoutes: \(route.bus.account) \(route.bus.name) to \(route.region): \(verdict.name)\(reason)"
+        } + [CrossRegionRoute.nothingCrosses]
     }
 }
 

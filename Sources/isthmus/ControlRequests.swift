@@ -19,6 +19,11 @@ enum ControlRequests {
         line("credentials.disable") { $0.member("accessKeyId", accessKeyID) }
     }
 
+    /// Answered by `{"region", "crossings", "routes": [{"account", "bus", "to", …, "decision", "crossings"}, …]}`.
+    static func regionReport() -> [UInt8] {
+        line("region.report") { _ in }
+    }
+
     /// Answered by `{"tailing": ARN, "next": SEQUENCE}` once nothing can be missed, then by one object an event.
     static func tail(
         account: AccountID?, bus: EventBusName, from sequence: UInt64?, following isFollowing: Bool = true

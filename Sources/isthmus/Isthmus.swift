@@ -14,7 +14,7 @@ struct Isthmus: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Explain.self, Policy.self, Organization.self,
-            Signature.self,
+            Signature.self, Region.self,
         ])
 
     static func main() async {

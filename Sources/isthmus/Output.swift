@@ -8,8 +8,8 @@ enum Output {
     /// Writes `bytes` and a line feed to standard output.
     static func line(_ bytes: [UInt8]) { write(bytes + [0x0A], to: STDOUT_FILENO) }
 
-    /// Writes a whole line of the log, its line feed included, to standard error.
-    static func logLine(_ line: [UInt8]) { write(line, to: STDERR_FILENO) }
+    /// Writes whole lines of the log, their line feeds included, to standard error.
+    static func logLines(_ lines: [UInt8]) { write(lines, to: STDERR_FILENO) }
 
     /// Writes `text` and a line feed to standard error.
     static func complaint(_ text: String) { write(Array((text + "\n").utf8), to: STDERR_FILENO) }
@@ -21,6 +21,10 @@ enum Output {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {
                 rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Whoever shares the descriptor made it not wait; we wait.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&ready, 1, -1)
             } else if errno != EINTR {
                 exit(ExitStatus.outputClosed.rawValue)
             }

@@ -18,7 +18,9 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint)
-        let process = try GatewayProcess(try source.load().configuration)
+        let lines = LogLines(write: Output.logLines)
+        defer { lines.flush(withinSeconds: 1) }
+        let process = try GatewayProcess(try source.load().configuration, lines)
         try await process.listen()
         for await signal in signals {
             guard signal == .sighup else { break }

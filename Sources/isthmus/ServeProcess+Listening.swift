@@ -15,8 +15,10 @@ extension GatewayProcess {
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
         for listener in configuration.listeners {
             let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))
-            let sources = SourceSlot(admits: Self.rule(of: listener))
-            listeners.append((listener.id, slot, sources, try await start(listener, slot, sources)))
+            let sources = SourceSlot(admits: Self.rule(of: listener.networks, otherwise: true))
+            let proxies = SourceSlot(admits: Self.rule(of: listener.proxies, otherwise: false))
+            let started = try await start(listener, slot, sources, proxies)
+            listeners.append((listener.id, slot, sources, proxies, started))
         }
         do throws(NetworkError) {
             admin = try await Listener.start(
@@ -39,11 +41,13 @@ extension GatewayProcess {
     }
 
     private func start(
-        _ listener: Configuration.Listener, _ slot: ServerContextSlot, _ sources: SourceSlot
+        _ listener: Configuration.Listener, _ slot: ServerContextSlot, _ sources: SourceSlot, _ proxies: SourceSlot
     ) async throws(ProgramError) -> Listener {
         var settings = ListenerConfiguration(
             id: listener.id, host: listener.address, port: Int(listener.port), security: .tls(slot))
         settings.sources = sources
+        settings.proxies = proxies
+        settings.refusesReplays = listener.replay == .refuse
         settings.limits.idleNanoseconds = UInt64(configuration.limits.idleSeconds) * .second
         settings.limits.maximumAgeNanoseconds = UInt64(configuration.limits.maximumAgeSeconds) * .second
         settings.limits.drainNanoseconds = UInt64(configuration.limits.drainSeconds) * .second
@@ -61,9 +65,9 @@ extension GatewayProcess {
         }
     }
 
-    /// The networks of a listener as a rule; a listener without networks takes every address.
-    private static func rule(of listener: Configuration.Listener) -> @Sendable (String) -> Bool {
-        guard let networks = listener.networks else { return { _ in true } }
+    /// Networks as a rule; without networks the answer is `otherwise`.
+    private static func rule(of networks: [CIDRBlock]?, otherwise: Bool) -> @Sendable (String) -> Bool {
+        guard let networks else { return { _ in otherwise } }
         return { sourceAddress in
             guard let address = IPAddress(parsing: sourceAddress) else { return false }
             return networks.contains { $0.contains(address) }
@@ -102,7 +106,8 @@ extension GatewayProcess {
     private func replaceNetworks(_ next: Configuration) async {
         for listener in next.listeners {
             guard let running = listeners.first(where: { $0.id == listener.id }) else { continue }
-            running.sources.replace(with: Self.rule(of: listener))
+            running.sources.replace(with: Self.rule(of: listener.networks, otherwise: true))
+            running.proxies.replace(with: Self.rule(of: listener.proxies, otherwise: false))
         }
         let rules = listeners.map { (id: $0.id, sources: $0.sources) }
         let closed = await loops.closeConnections { connection in
@@ -142,11 +147,11 @@ extension GatewayProcess {
 
     private func sayWhatNeedsRestart(_ next: Configuration) {
         let places = { (configuration: Configuration) in
-            configuration.listeners.map { "\($0.id) \($0.address):\($0.port) \($0.clientCertificate)" }
+            configuration.listeners.map { "\($0.id) \($0.address):\($0.port) \($0.clientCertificate) \($0.replay)" }
                 + ["\(configuration.admin.address):\(configuration.admin.port)", configuration.dataDirectory]
         }
         var fixed: [String] = []
-        if places(next) != places(configuration) { fixed.append("addresses, ports, dataDirectory") }
+        if places(next) != places(configuration) { fixed.append("listeners' addresses, ports and modes, dataDirectory") }
         for field in GatewayLimits.fields where field.name != "busesPerAccount" {
             if next.limits[keyPath: field.place] != configuration.limits[keyPath: field.place] {
                 fixed.append("limits.\(field.name)")

@@ -22,19 +22,20 @@ actor GatewayProcess {
     let gate: AcceptGate
     let pages: AdminPages
     let log: Logger
-    var listeners: [(id: String, context: ServerContextSlot, sources: SourceSlot, listener: Listener)] = []
+    var listeners: [(id: String, context: ServerContextSlot, sources: SourceSlot, proxies: SourceSlot, listener: Listener)]
+        = []
     var admin: Listener?
     var control: ControlListener?
     var controlLoop: Task<Void, Never>?
 
     /// Opens everything that can fail before a socket is bound.
-    init(_ configuration: Configuration) throws(ProgramError) {
+    init(_ configuration: Configuration, _ lines: LogLines) throws(ProgramError) {
         self.configuration = configuration
         let metrics = Metrics()
-        let log = Self.makeLogger(configuration, metrics)
+        let log = Self.makeLogger(configuration, metrics, lines)
         self.log = log
         stores = try DurableStores(
-            configuration, watch: Self.makeWatch(log, metrics), decisionWatch: Self.makeDecisionWatch(log))
+            configuration, watch: Self.makeWatch(log, metrics, lines), decisionWatch: Self.makeDecisionWatch(log))
         let declaration = try Assembly(configuration).declaration
         do throws(ControlStoreError) {
             registry = Registry(try Snapshot.loading(try stores.control.load(), declaration: declaration))
@@ -45,7 +46,7 @@ actor GatewayProcess {
             archive: stores.decisions.archive, allows: configuration.decisions.recorded, metrics: metrics)
         plane = ControlPlane(
             registry: registry, store: stores.control, logger: log, metrics: metrics, clock: .system,
-            decisions: decisions, onFatal: { Self.end(log, reason: $0) })
+            decisions: decisions, onFatal: { Self.end(log, lines, reason: $0) })
         let services = Services(
             registry: registry, log: stores.log, eventIDs: stores.eventIDs, controlLine: ControlLine(),
             accessKeys: stores.accessKeys, metrics: metrics, logger: log, clock: .system,
@@ -61,17 +62,17 @@ actor GatewayProcess {
         loops = try Self.makeLoops(configuration, services, pages)
     }
 
-    private static func makeLogger(_ configuration: Configuration, _ metrics: Metrics) -> Logger {
+    private static func makeLogger(
+        _ configuration: Configuration, _ metrics: Metrics, _ lines: LogLines
+    ) -> Logger {
         let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
-        return Logger(level: level, clock: .system, metrics: metrics) { line in
-            Output.logLine(line)
-        }
+        return Logger(level: level, clock: .system, metrics: metrics, offer: { lines.offer($0) })
     }
 
-    private static func makeWatch(_ log: Logger, _ metrics: Metrics) -> LogWatch {
+    private static func makeWatch(_ log: Logger, _ metrics: Metrics, _ lines: LogLines) -> LogWatch {
         var watch = LogWatch(onFatal: { error in
             metrics.add(to: .commitFailures)
-            end(log, reason: "\(error)")
+            end(log, lines, reason: "\(error)")
         })
         watch.onTrim = { trim in
             log.log(
@@ -103,11 +104,12 @@ actor GatewayProcess {
     /// The disk failed in a commit: nothing may be acknowledged any more, the restart decides. Source: DURABILITY 2.
     ///
     /// The loops get a moment to send the answers that say so.
-    private static func end(_ log: Logger, reason: String) {
+    private static func end(_ log: Logger, _ lines: LogLines, reason: String) {
         log.log(.error, "fail-stop", [("reason", .text(reason))])
         Thread.detachNewThread {
             var pause = timespec(tv_sec: 0, tv_nsec: 200_000_000)
             nanosleep(&pause, nil)
+            lines.flush(withinSeconds: 0.3)
             _exit(ExitStatus.storageFailed.rawValue)
         }
     }
@@ -117,6 +119,7 @@ actor GatewayProcess {
         budgets.connections = limits.connections
         budgets.handshakingPerAddress = limits.connectionsPerAddress
         budgets.connectionsPerPrincipal = limits.connectionsPerPrincipal
+        budgets.bodyBytes = limits.bodyBytesInFlight
         return budgets
     }
 
@@ -137,9 +140,10 @@ actor GatewayProcess {
         } catch {
             throw ProgramError("the system gives no randomness: \(error)")
         }
+        let replays = ReplayWindow(start: WallClock.system.now())
         return EventLoops(count: count) { index, wake in
             RequestWorker(
-                services: services, authenticator: Authenticator(rules: rules), pages: pages, wake: wake,
+                services: services, authenticator: Authenticator(rules: rules, replays: replays), pages: pages, wake: wake,
                 seed: seeds[index]
             ).makeLoopWorker()
         }

@@ -77,7 +77,10 @@ func foreignAccount() throws {
     #expect(decide(Entry(), Scene.arn("orders"), as: Scene.stranger, snapshot) == .permitted(Scene.arn("orders")))
     #expect(
         decide(Entry(), "orders", as: Scene.stranger, snapshot)
-            == .denied(.resourceNotFound, "Event bus orders does not exist.", .bus))
+            == .denied(
+                .resourceNotFound,
+                "Event bus orders does not exist. Account 999988887777 has no event buses here: name the bus of the other "
+                    + "account by its ARN.", .bus))
 }
 
 @Test(

@@ -80,7 +80,8 @@ def test_one_denied_entry_never_fails_the_others(gateway, publisher):
     assert "decision id: " in denied
     assert answer["Entries"][2]["ErrorMessage"] == "Detail is malformed."
     assert answer["Entries"][3]["ErrorMessage"] == "Parameter Source is not valid. Reason: Source is a required argument."
-    assert answer["Entries"][6]["ErrorMessage"] == "Event bus mine does not exist."
+    assert answer["Entries"][6]["ErrorMessage"] == (
+        "Event bus mine does not exist. Account 111122223333 has no event buses here: name the bus of the other account by its ARN.")
 
 
 def test_a_bus_that_does_not_exist_is_told_from_a_forbidden_one_only_by_its_owner(publisher, administrator):

@@ -374,14 +374,17 @@ struct ControlCommitTests {
     @Test("the line before the control plane is bounded in calls and in bytes")
     func line() async throws {
         let answers = AnswerQueue(wake: {})
-        func request(_ bytes: Int) -> ControlRequest {
+        func request(_ bytes: Int, _ principal: Principal = Scene.administrator) -> ControlRequest {
             ControlRequest(
                 operation: .describeEventBus, content: [UInt8](repeating: 0x20, count: bytes),
-                caller: Callers.caller(Scene.administrator), requestID: UniqueID(high: 0, low: 1), token: 0,
+                caller: Callers.caller(principal), requestID: UniqueID(high: 0, low: 1), token: 0,
                 answers: answers)
         }
         let small = ControlLine()
-        for _ in 0..<ControlLine.capacity { #expect(small.offer(request(2))) }
+        for number in 0..<ControlLine.capacity {
+            let principal = Principal(.role, path: "caller-\(number / 8)", account: Scene.owner)
+            #expect(small.offer(request(2, principal)))
+        }
         #expect(!small.offer(request(2)))
         let large = ControlLine()
         let half = ControlLine.waitingBytesLimit / 2

@@ -129,6 +129,46 @@ import Testing
         let late = Timestamp(seconds: certificate.leaf.notAfter + 1)
         #expect(refusal(directory(), now: late) == .certificate(.expired(notAfter: "2026-11-21T07:00:00Z")))
     }
+
+    @Test("on a listener that refuses replays a signature counts once, and a wrong one leaves no trace")
+    func replayRefused() {
+        let memory = ReplayWindow(start: SignedRequest.now.advanced(bySeconds: -60))
+        let authenticator = Authenticator(rules: SignedRequest.rules, replays: memory)
+        func ask(_ request: Request, refuses: Bool, _ certificate: CertificateIdentity? = nil) -> Authenticator.Outcome {
+            authenticator.authenticate(
+                request,
+                from: .init(
+                    endpoint: "vpce-1", clientCertificate: .optional, sourceAddress: "192.0.2.7",
+                    certificate: certificate, refusesReplays: refuses),
+                directory: directory(), now: SignedRequest.now)
+        }
+        let request = SignedRequest().request()
+        let unknown = directory(record: SignedRequest.record(isEnabled: false))
+        let wrong = authenticator.authenticate(
+            request,
+            from: .init(
+                endpoint: "vpce-1", clientCertificate: .optional, sourceAddress: "", certificate: nil,
+                refusesReplays: true), directory: unknown, now: SignedRequest.now)
+        #expect(wrong.refusal == .signature(.unknownKey))
+        #expect(ask(request, refuses: false).caller != nil)
+        #expect(ask(request, refuses: true).caller != nil)
+        #expect(ask(request, refuses: true).refusal == .replay(.repeated))
+        #expect(ask(request, refuses: true, certificate).refusal == .replay(.repeated))
+        #expect(ask(request, refuses: false).caller != nil)
+        #expect(ask(Self.unsigned, refuses: true, certificate).caller != nil)
+        #expect(ask(Self.unsigned, refuses: true, certificate).caller != nil)
+    }
+
+    @Test("a listener that refuses replays without a memory takes no signature")
+    func noMemory() {
+        let outcome = Authenticator(rules: SignedRequest.rules).authenticate(
+            SignedRequest().request(),
+            from: .init(
+                endpoint: "vpce-1", clientCertificate: .optional, sourceAddress: "", certificate: nil,
+                refusesReplays: true), directory: directory(), now: SignedRequest.now)
+        #expect(outcome.refusal == .replay(.noRoom))
+        #expect(outcome.refusal?.code == .serviceUnavailable)
+    }
 }
 
 extension Authenticator.Outcome {

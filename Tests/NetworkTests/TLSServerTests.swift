@@ -165,6 +165,71 @@ struct TLSServerTests {
         await server.stop()
     }
 
+    @Test("the end of a connection is seen while its loop withholds reading, what was sent before it included")
+    func endWhileWithheld() async throws {
+        let certificates = try Certificates()
+        let (server, _) = try await start(certificates)
+        for isAsking in [false, true] {
+            let before = server.seen.closed
+            await server.loops.onEach { $0.worker.withholdsReading = false }
+            do {
+                let client = try TLSClient(port: server.port, session: certificates.client(.http11))
+                try client.handshake()
+                try client.send(Array("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".utf8))
+                _ = try client.read { Answers(parsing: $0).complete == 1 }
+                await server.loops.onEach { $0.worker.withholdsReading = true }
+                // The read that was asked for before still happens; the next one does not.
+                try client.send(Array("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".utf8))
+                _ = try client.read { Answers(parsing: $0).complete == 1 }
+                if isAsking { try client.send(Array("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".utf8)) }
+                for _ in 0..<3 { await server.loops.onEach { _ in } }
+            }
+            let end = ContinuousClock.now + .seconds(5)
+            while server.seen.closed == before, ContinuousClock.now < end { await Task.yield() }
+            #expect(server.seen.closed == before + 1)
+        }
+        await server.stop()
+    }
+
+    @Test("an HTTP/2 upload past the budget for content stands still, its window closed, and a small one is served")
+    func bodyBudget() async throws {
+        let certificates = try Certificates()
+        var budgets = ConnectionBudgets()
+        budgets.bodyBytes = 40_000
+        let server = try await TestServer.start(
+            budgets: budgets, security: .tls(ServerContextSlot(try certificates.serverContext())))
+        let block: [UInt8] = [0x83, 0x84, 0x87, 0x41, 1, 0x61]
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        func data(_ count: Int, stream: UInt8, ends: Bool) -> [UInt8] {
+            [0, UInt8(count >> 8), UInt8(count & 0xFF), 0, ends ? 1 : 0, 0, 0, 0, stream]
+                + [UInt8](repeating: 0x61, count: count)
+        }
+        let large = try TLSClient(port: server.port, session: certificates.client(.http2))
+        try large.handshake()
+        try large.send(preface)
+        for stream: UInt8 in [1, 3, 5] {
+            try large.send([0, 0, UInt8(block.count), 1, 4, 0, 0, 0, stream] + block)
+            try large.send(data(16_000, stream: stream, ends: false))
+        }
+        while server.gate.bodies.held <= budgets.bodyBytes { await Task.yield() }
+        #expect(server.gate.bodies.held <= 48_000)
+        let small = try TLSClient(port: server.port, session: certificates.client(.http2))
+        try small.handshake()
+        try small.send(preface + [0, 0, UInt8(block.count), 1, 4, 0, 0, 0, 1] + block + data(2, stream: 1, ends: true))
+        let answer = try small.read { Frames(parsing: $0).list.contains { $0.type == 0 && $0.flags & 1 == 1 } }
+        #expect(Frames(parsing: answer).list.contains { $0.type == 1 && $0.payload.first == 0x88 })
+        // What is over the budget is not read: the end of the streams is not seen, and the peer goes unanswered.
+        for stream: UInt8 in [1, 3, 5] { try large.send(data(1, stream: stream, ends: true)) }
+        for _ in 0..<20 { await server.loops.onEach { _ in } }
+        #expect(server.seen.requests == 1)
+        #expect(server.gate.bodies.held >= 48_000 - 16_000)
+        large.raw.finishSending()
+        let end = ContinuousClock.now + .seconds(10)
+        while server.gate.bodies.held > 0, ContinuousClock.now < end { await Task.yield() }
+        #expect(server.gate.bodies.held == 0)
+        await server.stop()
+    }
+
     @Test("a client without a certificate, and one that is not TLS, are refused with a reason")
     func refuses() async throws {
         let certificates = try Certificates()

@@ -30,7 +30,7 @@ struct TestServer {
     static func start(
         loops count: Int = 1, limits: ConnectionLimits = ConnectionLimits(),
         budgets: ConnectionBudgets = ConnectionBudgets(), security: ListenerSecurity = .plaintext,
-        sources: SourceSlot = SourceSlot(),
+        sources: SourceSlot = SourceSlot(), proxies: SourceSlot = SourceSlot(admits: { _ in false }),
         answer: (@Sendable (Request, Connection, StreamToken) -> Void)? = nil
     ) async throws -> TestServer {
         let seen = Seen()
@@ -47,6 +47,7 @@ struct TestServer {
         var configuration = ListenerConfiguration(id: "test", host: "127.0.0.1", port: 0, security: security)
         configuration.limits = limits
         configuration.sources = sources
+        configuration.proxies = proxies
         let gate = AcceptGate(budgets: budgets)
         let listener = try await Listener.start(configuration, on: loops, gate: gate)
         return TestServer(loops: loops, listener: listener, seen: seen, gate: gate)

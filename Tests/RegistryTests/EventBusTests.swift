@@ -72,6 +72,23 @@ struct EventBusTests {
         #expect(current.buses(of: Scene.sender).count == 2)
     }
 
+    @Test("a seed past the quota is refused with the name of its bus")
+    func seedPastQuota() throws {
+        var quotas = Declaration.Quotas()
+        quotas.busesPerAccount = 2
+        let seeds = ["a", "b", "c"].map {
+            Declaration.Seed(id: Scene.bus($0), description: nil, policy: nil, tags: [])
+        }
+        let declaration = try Scene.declaration(seeds: seeds, quotas: quotas)
+        let empty = try Snapshot.loading([], declaration: declaration)
+        #expect(
+            fault { () throws(ControlFault) in try empty.adopting(declaration, at: now) }
+                == ControlFault(
+                    .limitExceeded,
+                    "event bus `c` of account \(Scene.owner): The requested resource exceeds the maximum number allowed."
+                ))
+    }
+
     @Test("a change of an unknown bus is refused")
     func unknownBus() {
         let missing = ControlFault(.resourceNotFound, "Event bus nope does not exist.")

@@ -55,7 +55,8 @@ package enum Scene {
         publisher: [String] = [everything], seeds: [Declaration.Seed] = [],
         endpoints: [String: Declaration.Endpoint] = [listener: .init(vpc: nil, policy: nil)],
         region: String = Scene.region, isOwnerLocal: Bool = true, quotas: Declaration.Quotas = .init(),
-        partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = []
+        partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = [],
+        senderQuotas: SenderQuotas = SenderQuotas()
     ) throws -> Declaration {
         func member(_ principal: Principal, _ statements: [String]) throws -> Declaration.Member {
             let identity = statements.isEmpty ? [] : [try policy(statements, .identity)]
@@ -71,7 +72,8 @@ package enum Scene {
         ]
         return Declaration(
             partition: partition, region: region, accounts: accounts, trustDomains: [], seeds: seeds,
-            endpoints: endpoints, quotas: quotas, partners: partners, consentRequired: consentRequired)
+            endpoints: endpoints, quotas: quotas, partners: partners, consentRequired: consentRequired,
+            senderQuotas: senderQuotas)
     }
 
     /// The first snapshot of a declaration, its seeds and default buses adopted.

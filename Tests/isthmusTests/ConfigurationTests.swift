@@ -148,7 +148,24 @@ import Testing
         let later = Timestamp(seconds: ConfigurationFixture.now.seconds + 40 * 86_400)
         let warnings = try ConfigurationFixture().load(now: later).warnings.map(\.message)
         #expect(warnings.contains { $0.hasPrefix("`etc/server.pem` expired at ") })
-        #expect(warnings.contains { $0.contains("is past its time") })
+        #expect(warnings.contains { $0.contains("is past its time: its certificates are refused") })
+    }
+
+    @Test("a revocation list past its time is said to count for its hour of grace, and not after it")
+    func graceOfLists() throws {
+        let due = ConfigurationFixture.now.seconds + 7 * 86_400
+        let fixture = try ConfigurationFixture()
+        func warning(_ seconds: Int64) throws -> String? {
+            try fixture.load(now: Timestamp(seconds: due + seconds)).warnings.map(\.message).first {
+                $0.hasPrefix("the revocation list")
+            }
+        }
+        let end = Timestamp(seconds: due + 3600).iso8601
+        let start = "the revocation list of `CN=acme.example` is past its time: its certificates are refused"
+        #expect(try warning(0) == nil)
+        #expect(try warning(1)?.hasPrefix("\(start) from \(end) on") == true)
+        #expect(try warning(3600)?.hasPrefix("\(start) from \(end) on") == true)
+        #expect(try warning(3601) == start)
     }
 
     @Test("what is in effect is printed as YAML that is read back alike, and no secret is in it")

@@ -3,6 +3,7 @@ import Cryptography
 import Domain
 import Identity
 import JSON
+import Registry
 
 extension Configuration {
     /// What is in effect, as YAML of the same schema: defaults filled in, paths resolved, secrets left out.
@@ -35,6 +36,9 @@ extension Configuration {
         out.line(1, "keepRecords", decisions.keepRecords)
         out.line(1, "keepBytes", decisions.keepBytes)
         out.line(1, "keepDays", decisions.keepDays)
+        senderQuotas.write(to: &out)
+        if !crossRegionRoutes.isEmpty { out.open(0, "crossRegionRoutes") }
+        for route in crossRegionRoutes { route.write(to: &out) }
         out.open(0, "log")
         out.line(1, "level", logLevel.rawValue)
         if let threads { out.line(0, "threads", threads) } else { out.note("threads: one a core") }
@@ -79,6 +83,11 @@ extension Configuration.Listener {
         out.line(2, "privateKey", privateKey.path, remark: "content not shown")
         if let networks { out.line(2, "networks", networks.map(\.description)) }
         if let policy { out.line(2, "policy", policy.origin) }
+        if let proxies {
+            out.open(2, "proxyProtocol")
+            out.line(3, "from", proxies.map(\.description))
+        }
+        out.line(2, "replay", replay.rawValue)
     }
 }
 
@@ -109,6 +118,43 @@ extension Configuration.BusSeed {
         if let policy { out.line(2, "policy", policy.origin) }
         if !tags.isEmpty { out.open(2, "tags") }
         for tag in tags { out.line(3, YAMLText.quoted(tag.key), tag.value) }
+    }
+}
+
+extension CrossRegionRoute {
+    fileprivate func write(to out: inout YAMLText) {
+        out.item("to", region)
+        out.open(2, "from")
+        out.line(3, "account", bus.account.description)
+        out.line(3, "bus", bus.name.description)
+        if let rule { out.line(3, "rule", rule) }
+        out.line(2, "through", peer)
+        out.line(2, "as", String(carrier.arn.split(separator: ":", maxSplits: 5).last ?? ""))
+    }
+}
+
+extension SenderQuotas {
+    fileprivate func write(to out: inout YAMLText) {
+        out.open(0, "quotas")
+        out.open(1, "everybody")
+        Self.write(everybody, 2, to: &out)
+        let own = overrides.map { ("\($0.key)".split(separator: " "), $0.value) }
+        for (kind, title) in [("account", "accounts"), ("partner", "partners")] {
+            let senders = own.filter { $0.0.first ?? "" == kind }.map { (String($0.0.last ?? ""), $0.1) }
+            if !senders.isEmpty { out.open(1, title) }
+            for (name, quotas) in senders.sorted(by: { $0.0 < $1.0 }) {
+                out.open(2, YAMLText.quoted(name))
+                Self.write(quotas, 3, to: &out)
+            }
+        }
+    }
+
+    private static func write(_ quotas: [String: Quota], _ depth: Int, to out: inout YAMLText) {
+        for (action, quota) in quotas.sorted(by: { $0.key < $1.key }) {
+            out.open(depth, YAMLText.quoted(action))
+            out.line(depth + 1, "perSecond", quota.perSecond)
+            out.line(depth + 1, "burst", quota.burst)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 import AccessPolicy
 import Cryptography
 import Domain
+import Registry
 
 /// What the gateway is told by its files: checked, complete, with every file it names already read.
 ///
@@ -32,6 +33,10 @@ struct Configuration: Sendable {
     let logLevel: LogLevel
     /// Event loops; nil is one a core.
     let threads: Int?
+    /// What senders may spend; a reload puts others in force.
+    let senderQuotas: SenderQuotas
+    /// Unique; each of a local account to another region.
+    let crossRegionRoutes: [CrossRegionRoute]
 
     /// One place where events come in.
     struct Listener: Sendable {
@@ -51,6 +56,15 @@ struct Configuration: Sendable {
         let networks: [CIDRBlock]?
         /// The endpoint policy.
         let policy: PolicyText?
+        /// The networks of load balancers that speak the PROXY protocol; nil is none.
+        let proxies: [CIDRBlock]?
+        let replay: Replay
+    }
+
+    /// What becomes of a signature that was accepted before.
+    enum Replay: String, CaseIterable, Sendable {
+        case serve
+        case refuse
     }
 
     enum ClientCertificate: String, CaseIterable, Sendable {

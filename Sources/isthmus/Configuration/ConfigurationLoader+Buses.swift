@@ -40,19 +40,25 @@ extension ConfigurationLoader {
             id: EventBusID(account: account, name: name), description: description, policy: policy, tags: tags)
     }
 
-    private func checkLocal(_ account: AccountID, at value: YAMLValue, accounts: [Configuration.Account]) {
+    /// The account, when its buses are here; nil after a report.
+    @discardableResult
+    func checkLocal(
+        _ account: AccountID, at value: YAMLValue, accounts: [Configuration.Account]
+    ) -> Configuration.Account? {
         guard let found = accounts.first(where: { $0.id == account }) else {
             value.error("account \(account) is not described", "add a file for it to the accounts")
-            return
+            return nil
         }
         if !found.isLocal {
             value.error(
                 "account \(account) is foreign: its buses are not on this gateway",
                 "remove `local: false` in `\(found.file)`, or the bus")
+            return nil
         }
+        return found
     }
 
-    private func readBusName(_ value: YAMLValue) -> EventBusName? {
+    func readBusName(_ value: YAMLValue) -> EventBusName? {
         guard let text = value.text() else { return nil }
         if let name = EventBusName(parsing: text), !text.hasPrefix("aws.") { return name }
         value.error(

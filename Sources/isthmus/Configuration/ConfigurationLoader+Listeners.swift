@@ -4,6 +4,7 @@ import Domain
 extension ConfigurationLoader {
     private static let listenerKeys = [
         "id", "vpc", "address", "port", "clientCertificate", "certificate", "privateKey", "networks", "policy",
+        "proxyProtocol", "replay",
     ]
 
     /// Networks of one listener: the size of a security group. Source: VPC quotas, 60 rules a group, 16 groups.
@@ -36,11 +37,14 @@ extension ConfigurationLoader {
         let privateKey = mapping.required("privateKey", "server.key").flatMap { readSecretFile($0) }
         let networks = mapping["networks"].map { readNetworks($0) }
         let policy = mapping["policy"].flatMap { readPolicy($0, kind: .endpoint) }
-        guard let id, let address, let port, let mode, let certificate, let privateKey else { return nil }
+        let proxies = mapping["proxyProtocol"].flatMap { readProxies($0) }
+        let replay = mapping["replay"].map { $0.choice(Configuration.Replay.self) } ?? .serve
+        guard let id, let address, let port, let mode, let certificate, let privateKey, let replay else { return nil }
         checkPair(certificate, privateKey, at: mapping)
         return Configuration.Listener(
             id: id, vpc: vpc, address: address.description, port: UInt16(port), clientCertificate: mode,
-            certificate: certificate, privateKey: privateKey, networks: networks, policy: policy)
+            certificate: certificate, privateKey: privateKey, networks: networks, policy: policy, proxies: proxies,
+            replay: replay)
     }
 
     private func readIdentifier(_ value: YAMLValue?, prefix: String) -> String? {
@@ -52,6 +56,18 @@ extension ConfigurationLoader {
         if isValid { return text }
         value.error("`\(value.path)` is `\(text)`", "write `\(prefix)` and 1 to 32 letters a–z or digits")
         return nil
+    }
+
+    /// The load balancers that must say whom they speak for.
+    private func readProxies(_ value: YAMLValue) -> [CIDRBlock]? {
+        guard let mapping = value.mapping(["from"]) else { return nil }
+        guard let networks = mapping.required("from", "[10.0.0.0/24]").map({ readNetworks($0) }) else { return nil }
+        if networks.contains(where: { $0.prefixLength == 0 }) {
+            mapping["from"]?.error(
+                "`\(value.path).from` is every address: anyone could say to be anyone",
+                "name the load balancers' own networks")
+        }
+        return networks
     }
 
     private func readNetworks(_ value: YAMLValue) -> [CIDRBlock] {

@@ -26,7 +26,7 @@ struct ConfigurationLoader {
 
     static let keys = [
         "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
-        "accounts", "organizations", "policies", "buses", "decisions", "log", "threads",
+        "accounts", "organizations", "policies", "buses", "decisions", "quotas", "crossRegionRoutes", "log", "threads",
     ]
 
     /// Reads `file` and every file it leads to.
@@ -76,6 +76,8 @@ struct ConfigurationLoader {
         let accounts = readAccounts(root["accounts"], partition: partition)
         let buses = readBuses(root["buses"], accounts: accounts)
         let decisions = readDecisions(root["decisions"])
+        let senderQuotas = readQuotas(root["quotas"])
+        let routes = readCrossRegionRoutes(root["crossRegionRoutes"], region: region, accounts: accounts)
         let logLevel = readLogLevel(root["log"])
         let threads = root["threads"]?.integer(in: 1...1024)
         guard let region, let dataDirectory, let admin, let listeners else { return nil }
@@ -91,7 +93,7 @@ struct ConfigurationLoader {
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
             organizations: organizations, policyCompatibility: policyCompatibility, decisions: decisions,
-            logLevel: logLevel, threads: threads)
+            logLevel: logLevel, threads: threads, senderQuotas: senderQuotas, crossRegionRoutes: routes)
     }
 
     /// Reads a YAML file; `value` is the place that names it, nil for the file of the command line.

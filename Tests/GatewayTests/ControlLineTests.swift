@@ -1,0 +1,49 @@
+import Domain
+import Identity
+import TestKit
+import Testing
+
+@testable import Gateway
+
+private func call(_ principal: Principal, bytes: Int = 2) -> ControlRequest {
+    ControlRequest(
+        operation: .listEventBuses, content: [UInt8](repeating: 0x20, count: bytes),
+        caller: Callers.caller(principal), requestID: UniqueID(high: 1, low: 2), token: 0,
+        answers: AnswerQueue(wake: {}))
+}
+
+@Suite struct ControlLineTests {
+    @Test("one principal gets an eighth of the line, and the others find their places")
+    func share() {
+        let line = ControlLine()
+        for _ in 0..<ControlLine.principalShare { #expect(line.offer(call(Scene.publisher))) }
+        #expect(!line.offer(call(Scene.publisher)))
+        for number in 0..<7 {
+            let other = Principal(.role, path: "other-\(number)", account: Scene.owner)
+            for _ in 0..<ControlLine.principalShare { #expect(line.offer(call(other))) }
+        }
+        #expect(!line.offer(call(Scene.administrator)))
+    }
+
+    @Test("a call that did not fit into the bytes takes no place of its principal's")
+    func bytes() {
+        let line = ControlLine()
+        for _ in 0..<40 { #expect(!line.offer(call(Scene.publisher, bytes: ControlLine.waitingBytesLimit + 1))) }
+        #expect(line.offer(call(Scene.publisher, bytes: ControlLine.waitingBytesLimit)))
+        #expect(!line.offer(call(Scene.administrator, bytes: 1)))
+    }
+
+    @Test("places come back as calls are answered")
+    func comesBack() async throws {
+        let gateway = try await TestGateway.start(try Scene.snapshotWithOrders([]))
+        let line = gateway.services.controlLine
+        for _ in 0..<10 {
+            var taken = 0
+            while taken < ControlLine.principalShare {
+                if line.offer(call(Scene.administrator)) { taken += 1 } else { await Task.yield() }
+            }
+            #expect(taken == ControlLine.principalShare)
+        }
+        await gateway.stop()
+    }
+}

@@ -1,0 +1,100 @@
+import Domain
+import Registry
+import Synchronization
+import TestKit
+import Testing
+
+@testable import Gateway
+
+private let put = "events:PutEvents"
+
+private func sender(_ number: UInt64) -> SenderQuotas.Sender { .account(AccountID(unchecked: number)) }
+
+/// Quotas as a snapshot of `generation` carries them.
+private func snapshot(_ quotas: SenderQuotas, after previous: Snapshot? = nil) throws -> Snapshot {
+    let declaration = try Scene.declaration(senderQuotas: quotas)
+    guard let previous else { return try Scene.snapshot(declaration) }
+    return try previous.adopting(declaration, at: SettableClock.start).snapshot
+}
+
+private func quotas(_ perSecond: Int, _ burst: Int) -> SenderQuotas {
+    SenderQuotas(everybody: [put: Quota(perSecond: perSecond, burst: burst)])
+}
+
+@Suite struct SenderBucketsTests {
+    @Test("a sender has one bucket whoever asks, and each action its own")
+    func oneBucket() throws {
+        let buckets = SenderBuckets()
+        buckets.adopt(try snapshot(quotas(1, 2)), at: 0)
+        let bucket = buckets.bucket(of: sender(1), put, at: 0)
+        #expect(bucket === buckets.bucket(of: sender(1), put, at: 0))
+        #expect(bucket !== buckets.bucket(of: sender(2), put, at: 0))
+        #expect(bucket !== buckets.bucket(of: sender(1), "events:TagResource", at: 0))
+        #expect(bucket.ask(1, at: 0) == .taken)
+        #expect(bucket.take(2, at: 0) == .taken)
+        #expect(bucket.ask(1, at: 0) == .refused(afterNanoseconds: 1_000_000_000))
+        #expect(buckets.bucket(of: sender(2), put, at: 0).take(2, at: 0) == .taken)
+    }
+
+    @Test("buckets that are full again make room; a bucket that was dropped sends its holder back to the table")
+    func sweep() throws {
+        let buckets = SenderBuckets(capacity: 3)
+        buckets.adopt(try snapshot(quotas(1, 10)), at: 0)
+        let held = buckets.bucket(of: sender(1), put, at: 0)
+        #expect(held.take(1, at: 0) == .taken)
+        for number in 2...3 { #expect(buckets.bucket(of: sender(UInt64(number)), put, at: 0).take(5, at: 0) == .taken) }
+        #expect(buckets.count == 3)
+        _ = buckets.bucket(of: sender(4), put, at: 2_000_000_000)
+        #expect(buckets.count == 3)
+        #expect(held.take(1, at: 2_000_000_000) == nil)
+        #expect(held.ask(1, at: 2_000_000_000) == nil)
+        #expect(buckets.bucket(of: sender(2), put, at: 2_000_000_000).ask(10, at: 2_000_000_000) != .taken)
+    }
+
+    @Test("senders that find no place share one bucket, and leave it when there is room")
+    func overflow() throws {
+        let buckets = SenderBuckets(capacity: 1)
+        buckets.adopt(try snapshot(quotas(1, 4)), at: 0)
+        #expect(buckets.bucket(of: sender(1), put, at: 0).take(4, at: 0) == .taken)
+        let shared = buckets.bucket(of: sender(2), put, at: 0)
+        #expect(shared === buckets.bucket(of: sender(3), put, at: 0))
+        #expect(shared !== buckets.bucket(of: sender(3), "events:TagResource", at: 0))
+        #expect(shared.take(4, at: 0) == .taken)
+        #expect(buckets.count == 1)
+        let own = buckets.bucket(of: sender(3), put, at: 5_000_000_000)
+        #expect(own !== shared)
+        #expect(shared.take(1, at: 5_000_000_000) == nil)
+        #expect(own.take(4, at: 5_000_000_000) == .taken)
+    }
+
+    @Test("a reload changes the quota and not what was spent; an older snapshot changes nothing")
+    func reload() throws {
+        let buckets = SenderBuckets()
+        let first = try snapshot(quotas(1, 10))
+        buckets.adopt(first, at: 0)
+        let old = buckets.bucket(of: sender(1), put, at: 0)
+        #expect(old.take(10, at: 0) == .taken)
+        let second = try snapshot(quotas(2, 4), after: first)
+        buckets.adopt(second, at: 0)
+        #expect(old.take(1, at: 0) == nil)
+        let new = buckets.bucket(of: sender(1), put, at: 0)
+        #expect(new.take(1, at: 0) == .refused(afterNanoseconds: 500_000_000))
+        #expect(new.take(4, at: 2_000_000_000) == .taken)
+        buckets.adopt(first, at: 0)
+        #expect(new === buckets.bucket(of: sender(1), put, at: 0))
+    }
+
+    @Test("loops that take from one bucket at once get its burst together, and not one unit more")
+    func concurrent() async throws {
+        let buckets = SenderBuckets()
+        buckets.adopt(try snapshot(quotas(1, 5000)), at: 0)
+        let bucket = buckets.bucket(of: sender(1), put, at: 0)
+        let taken = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask { (0..<2000).count { _ in bucket.take(1, at: 0) == .taken } }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(taken == 5000)
+    }
+}
