@@ -16,8 +16,14 @@ extension RequestWorker {
                 .validation,
                 "Isthmus-Idempotency-Key is not for CloudEvents: `source` and `id` of each event are its key")
         }
+        var charge = Charge(
+            sender: .account(caller.account), action: "events:PutEvents",
+            units: Quota.cost(entries: 1, contentBytes: request.body.count))
+        try expect(charge, caller, state, exchange)
         let bus = Array(id.arn(partition: snapshot.partition, region: snapshot.region).utf8)
         let publication = try cloudEvents.decode(request, for: .init(bus: bus, principal: caller.principal.arn))
+        charge.units = Quota.cost(entries: publication.entries.count, contentBytes: request.body.count)
+        try take(charge, caller, state, exchange)
         try publish(publication, caller, state, exchange)
     }
 }

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 import Identity
 import Registry
@@ -42,11 +43,12 @@ extension RequestWorker {
     ) throws(Fault) {
         let now = exchange.receivedAt
         while true {
-            guard let outcome = bucket(of: charge, state, now).take(charge.units, at: now) else {
-                state.bucket = nil
-                continue
+            let bucket = bucket(of: charge, state, now)
+            switch bucket.take(charge.units, at: now) {
+            case .taken?: return
+            case .refused(let nanoseconds)?: throw refusal(charge, bucket, nanoseconds, caller, state, exchange)
+            case nil: state.bucket = nil
             }
-            return try settle(outcome, charge, caller, exchange.requestID)
         }
     }
 
@@ -54,9 +56,9 @@ extension RequestWorker {
     func expect(
         _ charge: Charge, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) throws(Fault) {
-        let now = exchange.receivedAt
-        guard let outcome = bucket(of: charge, state, now).ask(charge.units, at: now) else { return }
-        try settle(outcome, charge, caller, exchange.requestID)
+        let bucket = bucket(of: charge, state, exchange.receivedAt)
+        guard case .refused(let nanoseconds)? = bucket.ask(charge.units, at: exchange.receivedAt) else { return }
+        throw refusal(charge, bucket, nanoseconds, caller, state, exchange)
     }
 
     private func bucket(of charge: Charge, _ state: ConnectionState, _ now: UInt64) -> SenderBucket {
@@ -66,24 +68,49 @@ extension RequestWorker {
         return bucket
     }
 
-    private func settle(
-        _ outcome: TokenBucket.OnTake, _ charge: Charge, _ caller: Caller, _ requestID: UniqueID
-    ) throws(Fault) {
-        guard case .refused(let nanoseconds) = outcome else { return }
+    /// Counts, logs and records a refusal.
+    private func refusal(
+        _ charge: Charge, _ bucket: SenderBucket, _ nanoseconds: UInt64, _ caller: Caller, _ state: ConnectionState,
+        _ exchange: Exchange
+    ) -> Fault {
         let wait = min(max(1, (nanoseconds + 999_999_999) / 1_000_000_000), Self.longestRetrySeconds)
         // Up to twice the wait, so that those who are refused together do not come back together.
         let seconds = Int(wait + ids.word() % (wait + 1))
+        let message =
+            "Rate exceeded: the quota of \(charge.sender) for \(charge.action) is used up; retry after \(seconds) s"
+        let decisionID = bucket.mayRecord(at: exchange.receivedAt)
+            ? record(charge, message, caller, state, exchange) : nil
         services.metrics.add(to: .requestsThrottled)
         services.logger.log(
             .info, "quota-refused",
             [
                 ("sender", .text("\(charge.sender)")), ("action", .text(charge.action)), ("side", "quota"),
                 ("principal", .text(caller.principal.arn)), ("units", .integer(Int64(charge.units))),
-                ("retryAfterSeconds", .integer(Int64(seconds))), ("requestId", .text("\(requestID)")),
+                ("retryAfterSeconds", .integer(Int64(seconds))),
+                ("decisionId", .text(decisionID.map { "\($0)" } ?? "")),
+                ("requestId", .text("\(exchange.requestID)")),
             ])
-        throw Fault(
-            .throttling,
-            "Rate exceeded: the quota of \(charge.sender) for \(charge.action) is used up; retry after \(seconds) s",
-            retryAfterSeconds: seconds)
+        let suffix = decisionID.map { " (decision id: \($0))" } ?? ""
+        return Fault(.throttling, message + suffix, retryAfterSeconds: seconds)
+    }
+
+    /// - Returns: the id of the record; `nil` when there is no room for one.
+    private func record(
+        _ charge: Charge, _ message: String, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
+    ) -> UniqueID? {
+        do throws(Fault) {
+            let (facts, _) = try state.prepared(for: caller, snapshot)
+            let capture = Authorization().capture(
+                .quota, of: facts, action: charge.action, revision: snapshot.revision, now: exchange.now)
+            let id = ids.next()
+            let answer = DecisionRecord.Answer(
+                code: ErrorCode.throttling.rawValue, message: message, detail: "\(charge.units) units were asked for")
+            let isKept = services.decisions.keep(
+                capture, answer, id: id, requestID: exchange.requestID, entry: nil, caller: caller)
+            return isKept ? id : nil
+        } catch {
+            // Names too long to be recorded: the request will be refused for them when there is quota again.
+            return nil
+        }
     }
 }

@@ -8,6 +8,8 @@ final class SenderBucket: Sendable {
 
     let quota: Quota
     private let fullAt: Atomic<UInt64>
+    /// When a refusal is recorded again.
+    private let recordsAt = Atomic<UInt64>(0)
 
     init(_ bucket: TokenBucket, quota: Quota) {
         self.quota = quota
@@ -35,6 +37,14 @@ final class SenderBucket: Sendable {
         guard seen != Self.retired else { return nil }
         var bucket = TokenBucket(fullAt: seen)
         return bucket.take(units, of: quota, at: now)
+    }
+
+    /// Whether a refusal at `now` is to be recorded: one a second is, or a sender past its quota would push everybody
+    /// else's records out of the archive.
+    func mayRecord(at now: UInt64) -> Bool {
+        let seen = recordsAt.load(ordering: .relaxed)
+        return now >= seen
+            && recordsAt.compareExchange(expected: seen, desired: now + 1_000_000_000, ordering: .relaxed).exchanged
     }
 
     /// Retires a bucket that is full: a new one in its place is its equal.

@@ -17,8 +17,8 @@ package final class ReplayWindow: Sendable {
     /// How far ahead a signer's clock may be: what was accepted before a restart is never dated later than the restart
     /// and this.
     package static let aheadSeconds: Int64 = 5
-    /// Signatures kept: some 1,500 a second all the time, in at most 100 MB.
-    package static let capacity = 1_000_000
+    /// Signatures kept: some 790 a second all the time, in at most some 120 MB.
+    package static let capacity = 500_000
 
     /// Why a signature does not count.
     package enum Refusal: Error, Equatable, Sendable {

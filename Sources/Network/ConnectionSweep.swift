@@ -32,7 +32,7 @@ final class ConnectionSweep {
         }
         rest.removeLast(min(Self.connectionsPerTurn, rest.count))
         guard !rest.isEmpty else { return done(closed) }
-        // Safe: made and used on the loop that it goes back to.
+        // It is safe: made and used on the loop that it goes back to.
         nonisolated(unsafe) let sweep = self
         loop.eventLoop.execute { sweep.turn() }
     }

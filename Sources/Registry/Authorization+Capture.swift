@@ -31,6 +31,19 @@ extension Authorization {
             resourceExists: true)
     }
 
+    /// A request of `facts` refused as a whole before anything of it was decided, on no resource in particular.
+    package func capture(
+        _ side: Decision.Side, of facts: CallerFacts, action: String, revision: UInt64, now: Timestamp
+    ) -> DecisionCapture {
+        prepare(facts, now)
+        context.beginRequest(action: action)
+        context.setTime(now)
+        context.setResource(ResourceFacts(arn: "*"))
+        return DecisionCapture(
+            context.question, nil, effect: .explicitDeny, side: side, revision: revision, time: now,
+            resourceExists: true)
+    }
+
     /// The call of the control plane that was decided last.
     ///
     /// - Parameter exists: whether the resource was there.

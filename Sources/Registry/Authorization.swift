@@ -82,7 +82,7 @@ package final class Authorization {
         return Authorizer.decide(context, layers)
     }
 
-    private func prepare(_ facts: CallerFacts, _ now: Timestamp) {
+    func prepare(_ facts: CallerFacts, _ now: Timestamp) {
         self.now = now
         // Another object once the manifest has expired, also on a connection that is kept open.
         context.setPrincipal(facts.principal(at: now))

@@ -1,4 +1,4 @@
-package import AccessPolicy
+import AccessPolicy
 package import Domain
 
 /// A way by which events of a bus may be let into another region, as the configuration names it.
@@ -68,7 +68,7 @@ extension Snapshot {
         let decision = Authorizer.decide(
             context,
             PolicyLayers(
-                resource: bus.policy, principal: member?.policies ?? .none,
+                resource: bus.policy, principal: member?.policies ?? PrincipalPolicies.none,
                 serviceControl: placement.serviceControl, resourceControl: placement.resourceControl))
         guard !decision.isAllowed else { return .allowed }
         return .denied(

@@ -56,6 +56,12 @@ struct QuotaTests {
             #expect(gateway.services.metrics.value(of: .requestsRefused) == 1)
             #expect(gateway.lines.text.contains(#""event":"quota-refused","sender":"account 111122223333""#))
             #expect(gateway.lines.text.contains(#""side":"quota""#))
+            #expect(refused.body.contains(" (decision id: "))
+            #expect(gateway.services.metrics.value(of: .decisionsRecorded) == 1)
+            // The clock stands still: the second refusal of the second is told without a record.
+            let again = try client.call(gateway, "PutEvents", one, signer)
+            #expect(again.status == 400 && !again.body.contains("decision id"))
+            #expect(gateway.services.metrics.value(of: .decisionsRecorded) == 1)
             #expect(gateway.log.masks.count == 2)
         }
     }

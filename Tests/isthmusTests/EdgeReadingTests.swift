@@ -82,13 +82,13 @@ import Testing
     }
 
     @Test("a route's mistakes are said with what to write", arguments: [
-        ("to: eu-west-1", "to: eu-central-1", "25: `crossRegionRoutes[0].to` is this gateway's own region: name another, or remove the route"),
-        ("to: eu-west-1", "to: Dublin", "25: `Dublin` is not a region: write one such as `eu-west-1`: letters, digits and hyphens"),
-        ("through: dublin", "through: \"a b\"", "26: `crossRegionRoutes[0].through` is `a b`: write 1 to 64 of letters, digits and `.-_`"),
-        ("as: role/publisher", "as: role/publsher", "27: `role/publsher` is no principal of account 444455556666: did you mean `role/publisher`?"),
-        ("bus: orders, rule", "bus: \"a b\", rule", "24: `crossRegionRoutes[0].from.bus` is `a b`: write 1 to 256 of letters, digits and `/._-`, not beginning with `aws.`"),
-        ("{account: \"444455556666\", bus", "{account: \"999999999999\", bus", "24: account 999999999999 is not described: add a file for it to the accounts"),
-        ("    through: dublin\n", "", "24: `through` is missing in `crossRegionRoutes[0]`: write `through: dublin`"),
+        ("to: eu-west-1", "to: eu-central-1", "24: `crossRegionRoutes[0].to` is this gateway's own region: name another, or remove the route"),
+        ("to: eu-west-1", "to: Dublin", "24: `Dublin` is not a region: write one such as `eu-west-1`: letters, digits and hyphens"),
+        ("through: dublin", "through: \"a b\"", "25: `crossRegionRoutes[0].through` is `a b`: write 1 to 64 of letters, digits and `.-_`"),
+        ("as: role/publisher", "as: role/publsher", "26: `role/publsher` is no principal of account 444455556666: did you mean `role/publisher`?"),
+        ("bus: orders, rule", "bus: \"a b\", rule", "23: `crossRegionRoutes[0].from.bus` is `a b`: write 1 to 256 of letters, digits and `/._-`, not beginning with `aws.`"),
+        ("{account: \"444455556666\", bus", "{account: \"999999999999\", bus", "23: account 999999999999 is not described: add a file for it to the accounts"),
+        ("    through: dublin\n", "", "23: `through` is missing in `crossRegionRoutes[0]`: write `through: dublin`"),
     ])
     func routeMistake(old: String, new: String, complaint: String) throws {
         let fixture = try fixture(Self.route.replacing(old, with: new))
@@ -99,6 +99,6 @@ import Testing
     func twice() throws {
         let again = Self.route.split(separator: "\n").dropFirst().joined(separator: "\n")
         let complaints = try fixture(Self.route + "\n" + again).complaints()
-        #expect(complaints == ["etc/isthmus.yaml:28: `crossRegionRoutes[1]` stands twice: remove one"])
+        #expect(complaints == ["etc/isthmus.yaml:27: `crossRegionRoutes[1]` stands twice: remove one"])
     }
 }
