@@ -118,13 +118,13 @@ house.add(
 
 // tests · one target for each module
 house.tests("DomainTests", ["Domain"])
-house.tests("JSONTests", ["JSON"])
+house.tests("JSONTests", ["JSON", "TestKit"])
 house.tests("TelemetryTests", ["Domain", "JSON", "Telemetry"])
 house.tests("CryptographyTests", ["Cryptography"])
 house.tests("TLSTests", ["COpenSSL", "Cryptography", "TLS"])
 house.tests("HTTP2Tests", ["CNghttp2", "Domain", "HTTP2"])
-house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy"])
-house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity"])
+house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy", "TestKit"])
+house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "TestKit"])
 house.tests("LedgerTests", ["Cryptography", "Ledger"])
 house.tests("RegistryTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "TestKit"])
 house.tests(

@@ -123,7 +123,7 @@ private func readRequest(_ node: JSONNode) throws(Fault) -> Request {
         }
     }
     let body = node["bodyBase64"]?.string ?? ""
-    guard let content = decodeBase64(body) else { throw Fault(reason: "`bodyBase64` is not base64 (RFC 4648 § 4)") }
+    guard let content = Base64Text.bytes(body.utf8) else { throw Fault(reason: "`bodyBase64` is not base64 (RFC 4648 § 4)") }
     return Request(
         version: .http11, method: try text(node, "method"), target: try text(node, "target"), authority: authority,
         fields: fields, body: content)
@@ -148,38 +148,4 @@ private func readNow(_ node: JSONNode?) throws(Fault) -> Timestamp {
         let milliseconds = fraction.isEmpty ? 0 : Int64(String(decoding: fraction.dropLast(), as: UTF8.self))
     else { throw Fault(reason: "`now` is neither epoch seconds nor ISO 8601 in UTC") }
     return Timestamp(milliseconds: moment.milliseconds + milliseconds)
-}
-
-/// Strict base64 with padding. Source: RFC 4648 §4.
-private func decodeBase64(_ text: String) -> [UInt8]? {
-    let characters = Array(text.utf8)
-    guard characters.count.isMultiple(of: 4) else { return nil }
-    let digits = characters.last == UInt8(ascii: "=") ? characters.dropLast() : characters[...]
-    let payload = digits.last == UInt8(ascii: "=") && characters.count > 0 ? digits.dropLast() : digits
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(characters.count / 4 * 3)
-    var buffer: UInt32 = 0
-    var bits = 0
-    for character in payload {
-        guard let value = base64Value(character) else { return nil }
-        buffer = buffer << 6 | UInt32(value)
-        bits += 6
-        if bits >= 8 {
-            bits -= 8
-            bytes.append(UInt8(truncatingIfNeeded: buffer >> UInt32(bits)))
-            buffer &= (1 << UInt32(bits)) - 1
-        }
-    }
-    return buffer == 0 && bits < 6 ? bytes : nil
-}
-
-private func base64Value(_ character: UInt8) -> UInt8? {
-    switch character {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - UInt8(ascii: "A")
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): character - UInt8(ascii: "a") + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0") + 52
-    case UInt8(ascii: "+"): 62
-    case UInt8(ascii: "/"): 63
-    default: nil
-    }
 }

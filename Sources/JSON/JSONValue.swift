@@ -134,21 +134,16 @@ package struct JSONObject: Sequence {
     }
 
     package struct Iterator: IteratorProtocol {
-        @usableFromInline var cursor: JSONValue
-        @usableFromInline let end: Int
+        // On the tape a member is a string and a value, one behind the other.
+        @usableFromInline var places: JSONArray.Iterator
 
         @inlinable
-        init(_ value: JSONValue) {
-            cursor = value.at(value.index + 1)
-            end = value.next - 1
-        }
+        init(_ value: JSONValue) { places = JSONArray.Iterator(value) }
 
         @inlinable
         package mutating func next() -> Member? {
-            guard cursor.index < end else { return nil }
-            let member = Member(key: cursor.text, value: cursor.at(cursor.index + 1))
-            cursor = cursor.at(member.value.next)
-            return member
+            guard let key = places.next(), let value = places.next() else { return nil }
+            return Member(key: key.text, value: value)
         }
     }
 

@@ -1,5 +1,6 @@
 import Cryptography
 import Domain
+import TestKit
 import Testing
 
 @testable import Bus
@@ -9,7 +10,7 @@ import Testing
 
     @Test("an id gives back its position, also at the ends of both ranges")
     func roundTrip() {
-        var random = Samples.Seeded(state: 1)
+        var random = SeededRandom(1)
         var positions = [
             Position(bus: BusNumber(1), sequence: Domain.Sequence(1)),
             Position(bus: BusNumber(BusNumber.maximum), sequence: Domain.Sequence(Domain.Sequence.maximum)),
@@ -40,7 +41,7 @@ import Testing
 
     @Test("ids that somebody made up, or changed by a bit, are not found")
     func madeUp() {
-        var random = Samples.Seeded(state: 2)
+        var random = SeededRandom(2)
         for _ in 0..<20_000 {
             let id = UniqueID(high: random.next() & ~0xF000 | 0x8000, low: random.next() & ~(0b11 << 62) | 0b10 << 62)
             #expect(codec.position(of: id) == nil)

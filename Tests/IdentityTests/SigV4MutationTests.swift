@@ -1,5 +1,6 @@
 import Domain
 import Identity
+import TestKit
 import Testing
 
 /// G3: no change to a signed request goes unnoticed, but for the listed ones that mean nothing.
@@ -124,7 +125,7 @@ import Testing
 
     @Test("no request with bytes put in, taken out, overwritten or moved is accepted (seeds 1 … 4)", arguments: 1...4)
     func editsAtRandom(_ seed: UInt64) {
-        var random = SplitMix64(state: seed)
+        var random = SeededRandom(seed)
         let signed = Self.bases()[Int(seed % 2)]
         let verifier = SigV4Verifier(rules: SignedRequest.rules)
         let record = Self.record(for: signed)
@@ -150,7 +151,7 @@ import Testing
         #expect(noOperations < 250)
     }
 
-    static func edit(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
+    static func edit(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
         func place(_ count: Int) -> Int { count == 0 ? 0 : Int(random.next() % UInt64(count)) }
         let interesting: [UInt8] = [
             0x00, 0x09, 0x0A, 0x20, 0x2F, 0x3B, 0x2C, 0x3D, 0x3F, 0x26, 0x2E, 0x41, 0x61, 0x30, 0x80, 0xFF,
@@ -201,18 +202,5 @@ import Testing
         signed["user-agent"] = "another"
         signed.authorization = SignedRequest().sign()
         #expect(verifier.refusal(of: signed.request()) == nil)
-    }
-}
-
-/// SplitMix64: a seed reproduces the run. Source: https://prng.di.unimi.it/splitmix64.c
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

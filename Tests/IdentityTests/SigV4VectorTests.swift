@@ -140,21 +140,10 @@ import Testing
             "request": [
                 "method": .string(vector.method), "target": .string(vector.target),
                 "headers": .array(fields.map { .array([.string($0.0), .string($0.1)]) }),
-                "bodyBase64": .string(base64(Array(vector.body.utf8))),
+                "bodyBase64": .string(Base64Text.text(Array(vector.body.utf8))),
             ],
             "credentials": .object(credentials), "region": .string(region), "service": .string(service),
             "now": .string(date),
         ]
     }
-}
-
-func base64(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-    var text = ""
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let group = bytes[start..<min(start + 3, bytes.count)]
-        let word = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-        for digit in 0...3 { text.append(digit <= group.count ? alphabet[word >> (18 - 6 * digit) & 63] : "=") }
-    }
-    return text
 }

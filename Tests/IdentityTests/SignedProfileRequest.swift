@@ -47,7 +47,7 @@ struct SignedProfileRequest {
         let base = components.map { "\($0.0): \($0.1)\n" }.joined() + "\"@signature-params\": \(list)"
         let code = HMACSHA256.authenticate(Array(base.utf8), key: secret).withUnsafeBytes { Array($0) }
         var input = "\(label)=\(list)"
-        var signature = "\(label)=:\(base64(code)):"
+        var signature = "\(label)=:\(Base64Text.text(code)):"
         edit(&input, &signature)
         var all = fields
         if let digest { all.append(("content-digest", digest)) }

@@ -1,3 +1,4 @@
+import Domain
 import Identity
 import JSON
 import Testing
@@ -23,7 +24,7 @@ import Testing
                     key: "request",
                     value: [
                         "headers": .array(headers.map { .array([.string($0.0), .string($0.1)]) }),
-                        "bodyBase64": .string(base64(Array(body.utf8))),
+                        "bodyBase64": .string(Base64Text.text(Array(body.utf8))),
                     ]), .init(key: "keys", value: .array(keys)), .init(key: "now", value: .integer(now)),
             ] + more)
     }

@@ -84,7 +84,7 @@ import Testing
     static let publicKey: String = {
         do throws(CryptographyError) {
             let seed = RFC9421.bytes(base64: "VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=")
-            return "whpk_" + base64(Array(try PrivateKey(ed25519: seed).publicKey().der.suffix(32)))
+            return "whpk_" + Base64Text.text(Array(try PrivateKey(ed25519: seed).publicKey().der.suffix(32)))
         } catch {
             preconditionFailure("\(error)")
         }
@@ -147,7 +147,7 @@ import Testing
 
     @Test("two secrets: either is taken and named, an old one is not when it is gone", arguments: vectors)
     func rotates(_ vector: Vector) throws {
-        let other = vector.scheme == .standardWebhooks ? "whsec_" + base64([UInt8](repeating: 9, count: 24)) : "other"
+        let other = vector.scheme == .standardWebhooks ? "whsec_" + Base64Text.text([UInt8](repeating: 9, count: 24)) : "other"
         #expect(try verdict(vector, keys: [other, vector.key]).proof?.keyIndex == 1)
         #expect(try verdict(vector, keys: [vector.key, other]).proof?.keyIndex == 0)
         let alone = try verdict(vector, keys: [other]).refusal
@@ -250,8 +250,8 @@ import Testing
     @Test("a key is a key of its scheme, and a fault never repeats it")
     func refusesKeys() {
         for (text, fault) in [
-            ("whsec_" + base64([UInt8](repeating: 1, count: 23)), WebhookKey.Fault.length(24...64)),
-            ("whsec_" + base64([UInt8](repeating: 1, count: 65)), .length(24...64)), ("whsec_", .length(24...64)),
+            ("whsec_" + Base64Text.text([UInt8](repeating: 1, count: 23)), WebhookKey.Fault.length(24...64)),
+            ("whsec_" + Base64Text.text([UInt8](repeating: 1, count: 65)), .length(24...64)), ("whsec_", .length(24...64)),
             ("whsec_not base64", .malformed), ("whpk_AAAA", .malformed), ("whsk_AAAA", .wrongKind),
             ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", .malformed),
         ] {
@@ -260,7 +260,7 @@ import Testing
         }
         for count in [24, 64] {
             #expect(throws: Never.self) {
-                try WebhookKey(parsing: base64([UInt8](repeating: 1, count: count)), for: .standardWebhooks)
+                try WebhookKey(parsing: Base64Text.text([UInt8](repeating: 1, count: count)), for: .standardWebhooks)
             }
         }
         #expect(throws: WebhookKey.Fault.length(1...1024)) { try WebhookKey(parsing: "", for: .gitHub) }

@@ -1,4 +1,5 @@
 import JSON
+import TestKit
 import Testing
 
 @Suite struct CanonicalJSONTests {
@@ -92,7 +93,7 @@ import Testing
 
     @Test("the canonical form is its own canonical form (1,000 random trees, seed 2)")
     func isIdempotent() throws {
-        var random = Seeded(state: 2)
+        var random = SeededRandom(2)
         var compared = 0
         for _ in 0..<1000 {
             do throws(JSONError) {

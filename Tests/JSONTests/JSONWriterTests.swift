@@ -1,4 +1,5 @@
 import JSON
+import TestKit
 import Testing
 
 @Suite struct JSONWriterTests {
@@ -79,7 +80,7 @@ import Testing
 
     @Test("what is written parses back to the same tree (10,000 random trees, seed 1)")
     func roundTrips() throws {
-        var random = Seeded(state: 1)
+        var random = SeededRandom(1)
         for _ in 0..<10_000 {
             let node = random.node(depth: 4)
             #expect(try JSONNode(parsing: node.bytes()) == node)
@@ -87,18 +88,8 @@ import Testing
     }
 }
 
-/// SplitMix64: a seed reproduces the run. Source: https://prng.di.unimi.it/splitmix64.c
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-
+/// Random trees.
+extension SeededRandom {
     mutating func text() -> String {
         let alphabet: [Character] = ["a", "\"", "\\", "\n", "\u{0}", "é", "😀", "\u{7F}", "/", "~"]
         return String(
