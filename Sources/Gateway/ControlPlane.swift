@@ -7,15 +7,17 @@ package import Telemetry
 ///
 /// An answer leaves only after its change is durable. A commit whose outcome is unknown stops the process.
 package actor ControlPlane {
-    private let registry: Registry
+    let registry: Registry
     private let store: any ControlStore
-    private let logger: Logger
-    private let metrics: Metrics
-    private let clock: WallClock
+    let logger: Logger
+    let metrics: Metrics
+    let clock: WallClock
     private let decisions: DecisionRecorder
     private let onFatal: @Sendable (String) -> Void
     /// The disk failed: what is stored is unknown, so nothing is changed any more.
     private var hasFailed = false
+    /// How partners are let in; nil while the configuration names no authority.
+    var onboarding: Onboarding?
 
     package init(
         registry: Registry, store: any ControlStore, logger: Logger, metrics: Metrics, clock: WallClock,
@@ -101,7 +103,7 @@ package actor ControlPlane {
         try put(transition)
     }
 
-    private func put(_ transition: Transition) throws(Fault) {
+    func put(_ transition: Transition) throws(Fault) {
         guard !hasFailed else {
             throw Fault(.serviceUnavailable, "the gateway is stopping; retry later", retryAfterSeconds: 1)
         }

@@ -14,7 +14,7 @@ package struct ControlVerbs: Sendable {
     package typealias Send = @Sendable (_ line: [UInt8]) async -> Bool
 
     let services: Services
-    private let plane: ControlPlane
+    let plane: ControlPlane
 
     package init(services: Services, plane: ControlPlane) {
         self.services = services
@@ -39,6 +39,9 @@ package struct ControlVerbs: Sendable {
             case "credentials.list": _ = await send(listAccessKeys())
             case "credentials.disable": _ = await send(try await disableAccessKey(request))
             case "region.report": _ = await send(reportRegion())
+            case "partner.invite": _ = await send(try await invitePartner(request))
+            case "partner.invitations": _ = await send(listInvitations(request))
+            case "partner.revoke": _ = await send(try await revokePartner(request))
             case "tail": try await tail(request, send: send)
             case "explain": _ = await send(try explain(request))
             case "decisions": try await decisions(request, send: send)

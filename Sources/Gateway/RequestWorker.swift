@@ -124,6 +124,8 @@ package final class RequestWorker {
         switch Route(request.target) {
         case .api: try call(request, exchange)
         case .bus(let id): try publishCloudEvents(request, to: id, exchange)
+        case .join: try join(request, exchange)
+        case .renew: try renew(request, exchange)
         case .nowhere: throw Fault(.unknownOperation, Route.directions, status: 404)
         }
     }
@@ -185,10 +187,11 @@ package final class RequestWorker {
     ) throws(Fault) {
         let token = waiting.insert(.control(exchange.connection, exchange.stream))
         let isTaken = services.controlLine.offer(
-            ControlRequest(
-                operation: operation, content: request.body, caller: caller,
-                userAgent: exchange.userAgent.map { Array($0) }, requestID: exchange.requestID,
-                token: token, answers: answers))
+            .call(
+                ControlRequest(
+                    operation: operation, content: request.body, caller: caller,
+                    userAgent: exchange.userAgent.map { Array($0) }, requestID: exchange.requestID,
+                    token: token, answers: answers)))
         guard isTaken else {
             _ = waiting.remove(token)
             throw Fault(.throttling, "Rate exceeded", retryAfterSeconds: 1)

@@ -6,6 +6,10 @@ enum Route {
     case api
     /// `/accounts/ACCOUNT/buses/NAME/events`: CloudEvents for that bus.
     case bus(EventBusID)
+    /// `/join`: a partner with a token.
+    case join
+    /// `/renew`: a partner with the certificate that the next one replaces.
+    case renew
     case nowhere
 
     /// What a caller at the wrong path reads.
@@ -17,6 +21,10 @@ enum Route {
             self = .api
         } else if let id = Self.bus(target) {
             self = .bus(id)
+        } else if target.equals("/join") {
+            self = .join
+        } else if target.equals("/renew") {
+            self = .renew
         } else {
             self = .nowhere
         }

@@ -25,6 +25,8 @@ extension Invitation {
             .init(key: "key", value: .string(membership.key.hexadecimal)),
             .init(key: "boundAt", value: .integer(membership.boundAt.milliseconds)),
             .init(key: "trustBundle", value: .string(String(decoding: membership.trustBundle, as: UTF8.self))),
+            .init(key: "madeBus", value: .bool(membership.made.bus)),
+            .init(key: "madeName", value: .bool(membership.made.name)),
             .init(
                 key: "certificates",
                 value: .array(
@@ -68,6 +70,7 @@ extension Invitation {
     private static func membership(_ node: JSONNode) -> Membership? {
         guard let key = node["key"]?.string.flatMap({ Digest(hexadecimal: $0.utf8) }),
             let boundAt = node["boundAt"]?.int64, let bundle = node["trustBundle"]?.string,
+            let madeBus = node["madeBus"]?.bool, let madeName = node["madeName"]?.bool,
             let nodes = node["certificates"]?.array
         else { return nil }
         let certificates = nodes.compactMap { node -> IssuedCertificate? in
@@ -82,6 +85,6 @@ extension Invitation {
         guard certificates.count == nodes.count else { return nil }
         return Membership(
             key: key, boundAt: Timestamp(milliseconds: boundAt), certificates: certificates,
-            trustBundle: Array(bundle.utf8))
+            trustBundle: Array(bundle.utf8), made: Made(bus: madeBus, name: madeName))
     }
 }

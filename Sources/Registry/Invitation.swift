@@ -33,11 +33,21 @@ package struct Invitation: Sendable {
         package internal(set) var certificates: [IssuedCertificate]
         /// PEM; empty when the partner left none.
         package internal(set) var trustBundle: [UInt8]
+        /// What the join made beside the source; it goes with a join that nobody completes.
+        var made: Made
 
         /// The certificate to use now: the newest that is good at `now` for some time yet.
         package func certificate(at now: Timestamp) -> IssuedCertificate? {
             certificates.last.flatMap { now < $0.notAfter ? $0 : nil }
         }
+    }
+
+    /// What stood nowhere before a join.
+    struct Made: Hashable, Sendable {
+        /// The customer's bus.
+        var bus: Bool
+        /// That the partner's name is its account's.
+        var name: Bool
     }
 
     /// Why an invitation is over.

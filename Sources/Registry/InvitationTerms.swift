@@ -6,13 +6,11 @@ import JSON
 /// nothing secret; an `InvitationToken` is these terms and what proves them.
 package struct InvitationTerms: Hashable, Sendable {
     /// The most kinds of events one invitation names.
-    package static let eventsLimit = 16
-    /// The longest pattern of an event's kind. Source: EventBridge, `DetailType` has at most 128 characters.
-    package static let eventBytesLimit = 128
+    package static let eventsLimit = PartnerEventSource.maximumDetailTypes
+    /// The longest pattern of an event's kind.
+    package static let eventCharactersLimit = PartnerEventSource.maximumDetailTypeCharacters
     /// The longest name of a partner. Source: the shortest source, `aws.partner/NAME/x/y`, within 256 characters.
     package static let partnerBytesLimit = 64
-    /// The longest name of a source. Source: botocore events 2015-10-07, `EventSourceName`.
-    package static let sourceBytesLimit = 256
     /// The longest encoding that is read.
     package static let bytesLimit = 8 * 1024
     /// The longest an invitation may wait: 30 days.
@@ -28,7 +26,7 @@ package struct InvitationTerms: Hashable, Sendable {
     package let account: AccountID
     /// The partner: who sends.
     package let partnerAccount: AccountID
-    /// Which `DetailType`s the source may carry: 1 … 16 patterns, `*` for any run of characters.
+    /// Which `DetailType`s the source may carry: patterns, `*` for any run of characters.
     package let events: [String]
     package let region: String
     /// `https://HOST:PORT`.
@@ -105,13 +103,12 @@ package struct InvitationTerms: Hashable, Sendable {
     /// What is wrong with the terms, nil when they can be offered.
     package var fault: String? {
         guard id.utf8.count == 32, Hexadecimal.bytes(id.utf8) != nil else { return "the id is not 32 hexadecimal digits" }
-        guard Self.isName(partner), partner.utf8.count <= Self.partnerBytesLimit else {
+        guard PartnerName(parsing: partner) != nil, partner != ".", partner != "..",
+            partner.utf8.count <= Self.partnerBytesLimit
+        else {
             return "`\(partner)` is not a partner: write a name such as `acme.com`, at most 64 characters"
         }
-        let parts = source.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count >= 4, parts[0] == "aws.partner", parts[1] == partner, source.utf8.count <= Self.sourceBytesLimit,
-            parts.allSatisfy({ Self.isName(String($0)) })
-        else {
+        guard let name = PartnerEventSourceName(parsing: source), name.partner.description == partner else {
             return "`\(source)` is not a source of `\(partner)`: write aws.partner/\(partner)/NAMESPACE/NAME"
         }
         guard account != partnerAccount else {
@@ -120,25 +117,14 @@ package struct InvitationTerms: Hashable, Sendable {
         guard (1...Self.eventsLimit).contains(events.count) else {
             return "an invitation names 1 to \(Self.eventsLimit) kinds of events: give `--events 'order.*'`"
         }
-        for event in events where !(1...Self.eventBytesLimit).contains(event.utf8.count) {
-            return "`\(event)` is not a kind of event: write a DetailType of 1 to \(Self.eventBytesLimit) bytes, `*` for "
-                + "any run of characters"
+        for event in events where !(1...Self.eventCharactersLimit).contains(event.unicodeScalars.count) {
+            return "`\(event)` is not a kind of event: write a DetailType of 1 to \(Self.eventCharactersLimit) "
+                + "characters, `*` for any run of them"
         }
         guard endpoint.hasPrefix("https://") else { return "`\(endpoint)` is not an https URL" }
         guard createdAt < expiresAt, expiresAt <= createdAt.advanced(bySeconds: Self.lifetimeSecondsLimit) else {
             return "an invitation expires after it is made and within 30 days"
         }
         return nil
-    }
-
-    /// The characters of a part of a source's name. Source: botocore events 2015-10-07, `EventSourceName`.
-    private static func isName(_ text: String) -> Bool {
-        !text.isEmpty && text != "." && text != ".."
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-                default: false
-                }
-            }
     }
 }

@@ -36,6 +36,16 @@ extension Snapshot {
                 "`\(terms.source)` is offered by invitation \(other.terms.id), which is \(other.stateName): "
                     + "revoke it first, or name another source")
         }
+        let (name, partner) = try Self.names(of: terms)
+        if let owner = partnerAccount(of: partner), owner != terms.partnerAccount {
+            throw ControlFault(
+                .validation, "the partner `\(partner)` is account \(owner), not account \(terms.partnerAccount)")
+        }
+        if let source = partnerEventSource(named: name), source.isLive(at: terms.createdAt) {
+            throw ControlFault(
+                .resourceAlreadyExists,
+                "`\(name)` is there already, for account \(source.account): name another source with `--source`")
+        }
         return putting(Invitation(terms: terms, state: .invited))
     }
 
@@ -62,12 +72,29 @@ extension Snapshot {
     ) throws(ControlFault) -> Transition {
         guard var invitation = invitations[id] else { throw .unknownInvitation }
         try Self.requireOpen(invitation, key: key, at: now)
-        var membership =
-            invitation.membership
-            ?? Invitation.Membership(key: key, boundAt: now, certificates: [], trustBundle: trustBundle)
-        try Self.add(certificate, to: &membership, at: now)
-        invitation.state = .bound(membership)
-        return putting(invitation)
+        if var membership = invitation.membership {
+            try Self.add(certificate, to: &membership, at: now)
+            invitation.state = .bound(membership)
+            return putting(invitation)
+        }
+        let (name, partner) = try Self.names(of: invitation.terms)
+        let terms = invitation.terms
+        let made = Invitation.Made(
+            bus: buses[EventBusID(account: terms.account, name: EventBusName(name))] == nil,
+            name: partnerAccount(of: partner) == nil)
+        invitation.state = .bound(
+            .init(key: key, boundAt: now, certificates: [certificate], trustBundle: trustBundle, made: made))
+        return try registeringPartner(partner, account: terms.partnerAccount, at: now).followed {
+            next throws(ControlFault) in
+            try next.addingPartnerEventSource(
+                name, partnerAccount: terms.partnerAccount, account: terms.account, detailTypes: terms.events,
+                hasConsent: true, at: now)
+        }.followed { next throws(ControlFault) in
+            made.bus
+                ? try next.addingEventBus(
+                    for: name, account: terms.account, properties: .init(createdAt: now, modifiedAt: now), at: now)
+                : try next.activatingEventSource(name, account: terms.account, at: now)
+        }.followed { next throws(ControlFault) in next.putting(invitation) }
     }
 
     /// Notes that the test event of the partner arrived: the token is used up. Again, it changes nothing.
@@ -121,17 +148,79 @@ extension Snapshot {
         return putting(invitation)
     }
 
-    /// Ends an invitation: its partner's rights, its source, its certificates. Again, it changes nothing.
+    /// Ends invitations: their partners' rights, their sources, their certificates. One that is over already stays so.
     package func ending(
+        _ ids: [String], as ending: Invitation.Ending, at now: Timestamp
+    ) throws(ControlFault) -> Transition {
+        var transition = Transition(snapshot: self, changes: [])
+        for id in ids {
+            transition = try transition.followed { next throws(ControlFault) in
+                try next.ending(id, as: ending, at: now)
+            }
+        }
+        return transition
+    }
+
+    private func ending(
         _ id: String, as ending: Invitation.Ending, at now: Timestamp
     ) throws(ControlFault) -> Transition {
         guard var invitation = invitations[id] else {
             throw ControlFault(
                 .resourceNotFound, "there is no invitation `\(id)`: `isthmus partner list` shows them")
         }
-        if case .ended = invitation.state { return Transition(snapshot: self, changes: []) }
-        invitation.state = .ended(ending, at: now, invitation.membership)
-        return putting(invitation)
+        guard invitation.isOpen else { return Transition(snapshot: self, changes: []) }
+        let membership = invitation.membership
+        invitation.state = .ended(ending, at: now, membership)
+        let ended = putting(invitation)
+        guard let membership else { return ended }
+        let terms = invitation.terms
+        return try ended.followed { next throws(ControlFault) in
+            try next.removingSource(of: terms, membership, withBus: ending == .expired, at: now)
+        }
+    }
+
+    /// Takes away what a join made: the source; the partner's name, when nothing else of the partner is left; and the
+    /// bus of a join that nobody completed. A source that is another account's by now is left alone.
+    private func removingSource(
+        of terms: InvitationTerms, _ membership: Invitation.Membership, withBus: Bool, at now: Timestamp
+    ) throws(ControlFault) -> Transition {
+        let (name, partner) = try Self.names(of: terms)
+        var transition = Transition(snapshot: self, changes: [])
+        guard partnerAccount(of: partner) == terms.partnerAccount else { return transition }
+        if let source = partnerEventSource(named: name), source.account == terms.account {
+            transition = try removingPartnerEventSource(
+                name, partnerAccount: terms.partnerAccount, account: terms.account, at: now)
+            if withBus, membership.made.bus {
+                transition = try transition.followed { next throws(ControlFault) in
+                    try next.removingEventBus(source.busID, at: now)
+                }
+            }
+        }
+        let isOurs = invitations.values.contains { $0.terms.partner == terms.partner && $0.membership?.made.name == true }
+        guard isOurs else { return transition }
+        return try transition.followed { next throws(ControlFault) in
+            let isUsed =
+                next.partners.sources.values.contains { $0.name.partner == partner && $0.isLive(at: now) }
+                || next.invitations.values.contains { $0.holds && $0.terms.partner == terms.partner }
+            return isUsed
+                ? Transition(snapshot: next, changes: []) : next.unregisteringPartner(partner, at: now)
+        }
+    }
+
+    private static func names(
+        of terms: InvitationTerms
+    ) throws(ControlFault) -> (PartnerEventSourceName, PartnerName) {
+        guard let name = PartnerEventSourceName(parsing: terms.source) else {
+            throw ControlFault(.validation, "`\(terms.source)` is not the name of a source")
+        }
+        return (name, name.partner)
+    }
+
+    /// The invitations that `text` names: by id, by source, or all of a partner that are not over.
+    package func invitations(named text: String) -> [Invitation] {
+        if let one = invitations[text] { return [one] }
+        return invitations.values.filter { $0.isOpen && ($0.terms.source == text || $0.terms.partner == text) }
+            .sorted { $0.terms.id < $1.terms.id }
     }
 
     /// The open invitations that nobody completed in time.
@@ -217,6 +306,14 @@ extension Snapshot {
     }
 }
 
+extension PartnerEventSource {
+    /// Whether it is there: not deleted.
+    fileprivate func isLive(at now: Timestamp) -> Bool {
+        if case .deleted = state(at: now) { return false }
+        return true
+    }
+}
+
 extension Invitation {
     /// Whether it still stands for its source.
     var isOpen: Bool {
@@ -228,10 +325,13 @@ extension Invitation {
 }
 
 extension ControlFault {
-    static let noPartnerAuthority = ControlFault(
+    /// The configuration names no authority for partners.
+    package static let noPartnerAuthority = ControlFault(
         .operationDisabled, "this gateway invites no partners: name an authority under `onboarding` and reload")
-    static let unknownInvitation = ControlFault(
+    /// Whoever asks proves nothing: which part is wrong is not said.
+    package static let unknownInvitation = ControlFault(
         .accessDenied, "the token is not one of this gateway's, or it was changed on the way: ask for a new one")
+
     static func lapsedInvitation(_ terms: InvitationTerms) -> ControlFault {
         ControlFault(
             .expiredToken, "the invitation ended at \(terms.expiresAt.iso8601): ask the operator for a new one")

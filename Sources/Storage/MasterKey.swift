@@ -49,6 +49,7 @@ package struct MasterKey: Sendable {
         case check = "check"
         case accessKeys = "access keys"
         case sessionTokens = "session tokens"
+        case invitations = "invitations"
     }
 
     /// The codec of the gateway's event ids.

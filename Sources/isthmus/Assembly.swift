@@ -24,6 +24,9 @@ struct Assembly {
                     origin: $0.manifest.path, manifest: $0.manifest.bytes, signature: $0.signature.bytes,
                     publicKey: $0.publicKey)
             }, policyCompatibility: configuration.policyCompatibility,
+            partnerTrust: try configuration.onboarding.map { value throws(ProgramError) in
+                try PartnerAuthority(value).anchor()
+            },
             senderQuotas: configuration.senderQuotas,
             crossRegionRoutes: configuration.crossRegionRoutes)
     }

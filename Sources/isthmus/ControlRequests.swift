@@ -52,6 +52,27 @@ enum ControlRequests {
         }
     }
 
+    /// Answered by `{"token", "invitation", "source", "expiresAt"}`; the token is shown this once.
+    static func invite(
+        partner: String, account: AccountID, partnerAccount: AccountID, events: [String], seconds: Int64,
+        source: String?
+    ) -> [UInt8] {
+        line("partner.invite") { writer in
+            writer.member("partner", partner)
+            writer.member("account", account.description)
+            writer.member("partnerAccount", partnerAccount.description)
+            writer.key("events")
+            writer.array { for event in events { $0.string(event) } }
+            writer.member("expiresSeconds", seconds)
+            if let source { writer.member("source", source) }
+        }
+    }
+
+    /// Answered by `{"revoked": [ID, …]}`.
+    static func revokePartner(_ name: String) -> [UInt8] {
+        line("partner.revoke") { $0.member("of", name) }
+    }
+
     private static func line(_ verb: String, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
         writer.object {

@@ -14,7 +14,7 @@ struct Isthmus: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Explain.self, Policy.self, Organization.self,
-            Signature.self, Region.self,
+            Signature.self, Region.self, Partner.self,
         ])
 
     static func main() async {

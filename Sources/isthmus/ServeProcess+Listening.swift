@@ -12,6 +12,7 @@ extension GatewayProcess {
         do throws(ControlFault) { try await plane.adopt(registry.snapshot.declaration) } catch {
             throw ProgramError("the configuration cannot be put in force: \(error.message)", status: .configuration)
         }
+        try await letPartnersIn(configuration)
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
         for listener in configuration.listeners {
             let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))
@@ -87,6 +88,7 @@ extension GatewayProcess {
             do throws(ControlFault) { try await plane.adopt(declaration) } catch {
                 throw ProgramError(error.message, status: .configuration)
             }
+            try await letPartnersIn(next)
             for (slot, context) in contexts { slot.replace(with: context) }
             services.decisions.record(next.decisions.recorded)
             stores.decisions.keep(within: next.decisions.bounds)
@@ -135,7 +137,7 @@ extension GatewayProcess {
     }
 
     /// Trust that was taken away ends connections at once, not at their next request.
-    private func closeConnectionsOfRemovedDomains() async {
+    func closeConnectionsOfRemovedDomains() async {
         let snapshot = registry.snapshot
         let now = WallClock.system.now()
         let closed = await loops.closeConnections { connection in
@@ -172,6 +174,7 @@ extension GatewayProcess {
         await withTaskGroup(of: Void.self) { group in
             for running in listeners { group.addTask { await running.listener.drain() } }
         }
+        await tending?.cancel()
         services.controlLine.close()
         await controlLoop?.value
         await control?.close()

@@ -27,6 +27,8 @@ actor GatewayProcess {
     var admin: Listener?
     var control: ControlListener?
     var controlLoop: Task<Void, Never>?
+    /// Ends invitations and renews the partners' revocation list when their time comes.
+    var tending: RepeatedWork?
 
     /// Opens everything that can fail before a socket is bound.
     init(_ configuration: Configuration, _ lines: LogLines) throws(ProgramError) {

@@ -14,6 +14,8 @@ struct DurableStores {
     let decisions: SQLiteDecisionArchive
     let eventIDs: EventIDCodec
     let accessKeys: AccessKeyRing
+    /// Makes the codes of invitations' tokens.
+    let invitations: HMACSHA256
 
     /// Opens what is there, or makes it.
     init(
@@ -30,6 +32,7 @@ struct DurableStores {
                 in: home, bounds: configuration.decisions.bounds, clock: .system, watch: decisionWatch)
             do throws(CryptographyError) {
                 eventIDs = try key.eventIDs()
+                invitations = HMACSHA256(key: key.key(for: .invitations))
                 accessKeys = try AccessKeyRing(
                     key: key.key(for: .accessKeys).bytes, sessionKey: key.key(for: .sessionTokens).bytes)
             } catch { throw StorageError.wrongKey(path: home.file(MasterKey.fileName)) }

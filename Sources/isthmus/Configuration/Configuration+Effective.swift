@@ -25,6 +25,7 @@ extension Configuration {
         for domain in trustDomains { domain.write(to: &out) }
         if !organizations.isEmpty { out.open(0, "organizations") }
         for organization in organizations { organization.write(to: &out) }
+        if let onboarding { onboarding.write(to: &out) }
         out.open(0, "policies")
         out.line(1, "compat", policyCompatibility.rawValue)
         writeAccounts(to: &out)
@@ -99,6 +100,18 @@ extension Configuration.TrustDomain {
         out.line(2, "revocationLists", revocationLists.map(\.path))
         out.line(2, "accounts", accounts.map(\.description))
         if let regions { out.line(2, "regions", regions) }
+    }
+}
+
+extension Configuration.Onboarding {
+    fileprivate func write(to out: inout YAMLText) {
+        out.open(0, "onboarding")
+        out.note("partners are named by trust domain \(trustDomain)")
+        out.line(1, "authority", authority)
+        out.line(1, "listener", listener)
+        out.line(1, "endpoint", endpoint)
+        out.line(1, "bundle", bundle.path)
+        out.line(1, "certificateSeconds", certificateSeconds)
     }
 }
 

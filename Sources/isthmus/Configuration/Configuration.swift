@@ -30,6 +30,8 @@ struct Configuration: Sendable {
     /// Whose rules policies are held to when they are saved.
     let policyCompatibility: PolicyReview.Compatibility
     let decisions: DecisionSettings
+    /// How partners join; nil when this gateway invites none.
+    let onboarding: Onboarding?
     let logLevel: LogLevel
     /// Event loops; nil is one a core.
     let threads: Int?
@@ -143,6 +145,22 @@ struct Configuration: Sendable {
     struct Tag: Equatable, Sendable {
         let key: String
         let value: String
+    }
+
+    /// Where partners join and who signs their certificates.
+    struct Onboarding: Sendable {
+        /// The directory of the authority, made by `isthmus pki init`. Its trust domain is for partners alone.
+        let authority: String
+        let trustDomain: String
+        /// The authority's certificate.
+        let certificate: LoadedFile
+        /// The listener that partners reach: one that takes clients without a certificate.
+        let listener: String
+        /// `https://HOST:PORT`, as partners see it.
+        let endpoint: String
+        /// PEM, the authorities of the listener's certificate.
+        let bundle: LoadedFile
+        let certificateSeconds: Int
     }
 
     enum LogLevel: String, CaseIterable, Sendable {

@@ -26,7 +26,8 @@ struct ConfigurationLoader {
 
     static let keys = [
         "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
-        "accounts", "organizations", "policies", "buses", "decisions", "quotas", "crossRegionRoutes", "log", "threads",
+        "accounts", "organizations", "onboarding", "policies", "buses", "decisions", "quotas", "crossRegionRoutes", "log",
+        "threads",
     ]
 
     /// Reads `file` and every file it leads to.
@@ -73,6 +74,7 @@ struct ConfigurationLoader {
         let admin = readAdmin(root.required("admin", "{address: 127.0.0.1, port: 9443}"))
         let trustDomains = readTrustDomains(root["trustDomains"], region: region)
         let organizations = readOrganizations(root["organizations"])
+        let onboarding = readOnboarding(root["onboarding"], listeners: listeners, trustDomains: trustDomains)
         let accounts = readAccounts(root["accounts"], partition: partition)
         let buses = readBuses(root["buses"], accounts: accounts)
         let decisions = readDecisions(root["decisions"])
@@ -93,7 +95,8 @@ struct ConfigurationLoader {
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
             organizations: organizations, policyCompatibility: policyCompatibility, decisions: decisions,
-            logLevel: logLevel, threads: threads, senderQuotas: senderQuotas, crossRegionRoutes: routes)
+            onboarding: onboarding, logLevel: logLevel, threads: threads, senderQuotas: senderQuotas,
+            crossRegionRoutes: routes)
     }
 
     /// Reads a YAML file; `value` is the place that names it, nil for the file of the command line.

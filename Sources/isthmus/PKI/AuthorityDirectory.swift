@@ -14,10 +14,10 @@ struct AuthorityDirectory {
     static let clockSlackSeconds: Int64 = 300
 
     private var keyPath: String { path + "/ca.key" }
-    private var certificatePath: String { path + "/ca.pem" }
-    private var listPath: String { path + "/crl.pem" }
-    private var indexPath: String { path + "/index.jsonl" }
-    private var lockPath: String { path + "/.lock" }
+    var certificatePath: String { path + "/ca.pem" }
+    var listPath: String { path + "/crl.pem" }
+    var indexPath: String { path + "/index.jsonl" }
+    var lockPath: String { path + "/.lock" }
 
     /// Where a certificate and its key were written.
     struct Issued: Equatable {
@@ -167,7 +167,7 @@ struct AuthorityDirectory {
         }
     }
 
-    private func load() throws(ProgramError) -> CertificateAuthority {
+    func load() throws(ProgramError) -> CertificateAuthority {
         let certificate = try read(certificatePath, maximumBytes: Certificate.pemBytesLimit)
         let key = try read(keyPath, maximumBytes: PublicKey.encodedBytesLimit)
         return try cryptographic { () throws(CryptographyError) in
@@ -176,7 +176,7 @@ struct AuthorityDirectory {
         }
     }
 
-    private func writeList(of authority: CertificateAuthority, lifetime: Lifetime) throws(ProgramError) {
+    func writeList(of authority: CertificateAuthority, lifetime: Lifetime) throws(ProgramError) {
         let index = try index()
         let now = clock.now()
         let number = index.listNumber + 1
@@ -191,11 +191,11 @@ struct AuthorityDirectory {
         try DurableFile.write(pem, to: listPath, mode: 0o644, replacing: true)
     }
 
-    private func validity(_ lifetime: Lifetime, from now: Timestamp) throws(CryptographyError) -> ValidityPeriod {
+    func validity(_ lifetime: Lifetime, from now: Timestamp) throws(CryptographyError) -> ValidityPeriod {
         try ValidityPeriod(notBefore: now.seconds - Self.clockSlackSeconds, notAfter: now.seconds + lifetime.seconds)
     }
 
-    private func read(_ file: String, maximumBytes: Int) throws(ProgramError) -> [UInt8] {
+    func read(_ file: String, maximumBytes: Int) throws(ProgramError) -> [UInt8] {
         do throws(SourceFiles.Failure) {
             return try files.read(file, maximumBytes).bytes
         } catch {
@@ -204,7 +204,7 @@ struct AuthorityDirectory {
         }
     }
 
-    private func cryptographic<Result>(
+    func cryptographic<Result>(
         _ body: () throws(CryptographyError) -> Result
     ) throws(ProgramError) -> Result {
         do throws(CryptographyError) { return try body() } catch { throw ProgramError("\(path): \(error)") }

@@ -1,0 +1,137 @@
+import Cryptography
+import Domain
+import Gateway
+import Identity
+import Registry
+import Synchronization
+
+/// The authority that names partners, as the running gateway uses it: its directory, and what it knows to be on the
+/// revocation list, so that nothing is read while nothing is due.
+final class PartnerAuthority: Sendable {
+    /// How long a revocation list is good. It is renewed when half of that has passed.
+    static let listLifetime = Lifetime(seconds: 7 * 86_400)
+
+    private struct Known {
+        var withdrawn: Set<String> = []
+        /// When the list is to be renewed, seconds since 1970; nil before it was read.
+        var renewAt: Int64?
+    }
+
+    private let directory: AuthorityDirectory
+    private let trustDomain: String
+    private let certificateLifetime: Lifetime
+    private let known = Mutex(Known())
+
+    init(_ configuration: Configuration.Onboarding, clock: WallClock = .system, random: RandomBytes = .system) {
+        directory = AuthorityDirectory(
+            path: configuration.authority, files: .system, clock: clock, random: random)
+        trustDomain = configuration.trustDomain
+        certificateLifetime = Lifetime(seconds: Int64(configuration.certificateSeconds))
+    }
+
+    /// The authority with its newest list. It vouches for nobody by itself: the registry says for whom.
+    func anchor() throws(ProgramError) -> Declaration.TrustAnchor {
+        let authorities = try directory.certificates()
+        let lists = try directory.lists()
+        var settings = CertificateStore.Configuration()
+        let pins = authorities.map(\.publicKeyFingerprint)
+        settings.issuerPins = Set(pins)
+        do throws(CryptographyError) {
+            let store = try CertificateStore(
+                authorities: authorities, revocationLists: lists, configuration: settings)
+            return .init(facts: TrustDomain(name: trustDomain, accounts: [], issuerPins: pins), store: store)
+        } catch {
+            throw ProgramError("\(directory.path): \(error)", status: .configuration)
+        }
+    }
+
+    /// Issues a certificate for a SPIFFE id.
+    func issue(_ uri: String, _ key: PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate {
+        do throws(ProgramError) {
+            let certificate = try directory.certify(key, uri: uri, lifetime: certificateLifetime)
+            return Invitation.IssuedCertificate(
+                serial: certificate.serialHexadecimal, fingerprint: certificate.fingerprint,
+                notAfter: Timestamp(seconds: certificate.notAfter), pem: try directory.pem(of: certificate))
+        } catch {
+            throw AuthorityFault("\(error)")
+        }
+    }
+
+    /// Puts certificates on the revocation list, and renews the list when it is due; whether it changed.
+    func withdraw(_ serials: [String]) throws(AuthorityFault) -> Bool {
+        let now = directory.clock.now()
+        let isDue = known.withLock { known in
+            !known.withdrawn.isSuperset(of: serials) || known.renewAt.map { $0 <= now.seconds } != false
+        }
+        guard isDue else { return false }
+        do throws(ProgramError) {
+            let outcome = try directory.withdraw(serials, listLifetime: Self.listLifetime)
+            known.withLock { $0 = Known(withdrawn: Set(serials), renewAt: outcome.renewAt) }
+            return outcome.isChanged
+        } catch {
+            throw AuthorityFault("\(error)")
+        }
+    }
+}
+
+extension AuthorityDirectory {
+    /// The certificate of the authority.
+    func certificates() throws(ProgramError) -> [Certificate] {
+        let bytes = try read(certificatePath, maximumBytes: Certificate.pemBytesLimit)
+        return try cryptographic { () throws(CryptographyError) in try Certificate.certificates(pem: bytes) }
+    }
+
+    /// Its revocation list.
+    func lists() throws(ProgramError) -> [CertificateRevocationList] {
+        let bytes = try read(listPath, maximumBytes: CertificateRevocationList.bytesLimit)
+        return try cryptographic { () throws(CryptographyError) in try CertificateRevocationList.lists(bytes) }
+    }
+
+    func pem(of certificate: Certificate) throws(ProgramError) -> [UInt8] {
+        try cryptographic { () throws(CryptographyError) in try certificate.pem() }
+    }
+
+    /// Issues a certificate that is handed over and kept in the index only.
+    func certify(_ key: PublicKey, uri: String, lifetime: Lifetime) throws(ProgramError) -> Certificate {
+        try DurableFile.locked(lockPath) { () throws(ProgramError) in
+            let authority = try load()
+            let now = clock.now()
+            let name = String(uri.suffix(64))
+            let certificate = try cryptographic { () throws(CryptographyError) in
+                try authority.issueClient(
+                    uri: uri, name: name, key: key, validity: try validity(lifetime, from: now), random: random)
+            }
+            guard certificate.notAfter <= authority.certificate.notAfter else {
+                throw ProgramError("the certificate would outlive its authority: renew the authority")
+            }
+            let line = IssuanceIndex.issued(
+                serial: certificate.serialHexadecimal, name: uri, notAfter: certificate.notAfter, at: now)
+            try DurableFile.append(line: line, to: indexPath)
+            return certificate
+        }
+    }
+
+    /// Revokes those of `serials` that are not yet, and writes a new list when that was any or half its time is over.
+    func withdraw(
+        _ serials: [String], listLifetime: Lifetime
+    ) throws(ProgramError) -> (isChanged: Bool, renewAt: Int64) {
+        try DurableFile.locked(lockPath) { () throws(ProgramError) in
+            let now = clock.now()
+            let withdrawn = Set(try index().revoked.map(\.serial))
+            let missing = serials.filter { !withdrawn.contains($0) }
+            for serial in missing {
+                try DurableFile.append(line: IssuanceIndex.revoked(serial: serial, at: now), to: indexPath)
+            }
+            let listed = try lists()
+            let authority = try load()
+            let revoked = listed.map(\.count).max() ?? 0
+            let renewAt = listed.compactMap { list in list.nextUpdate.map { (list.thisUpdate + $0) / 2 } }.max() ?? 0
+            // A list shorter than the index was cut short by a power cut between the two.
+            guard !missing.isEmpty || renewAt <= now.seconds || revoked < withdrawn.count else {
+                return (false, renewAt)
+            }
+            try writeList(of: authority, lifetime: listLifetime)
+            return (true, now.seconds + listLifetime.seconds / 2)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import Bus
+import Cryptography
+import Domain
+import Gateway
+import Network
+import Registry
+import Storage
+
+extension GatewayProcess {
+    /// How often joins that nobody completed are ended and the revocation list is looked at.
+    private static let tendingSeconds: Int64 = 5
+
+    /// Lets partners in as the configuration says, and does what became due while the gateway was down.
+    func letPartnersIn(_ configuration: Configuration) async throws(ProgramError) {
+        await plane.employ(try onboarding(configuration))
+        if tending == nil {
+            tending = loops.repeating(everySeconds: Self.tendingSeconds) { [plane] in await plane.tendPartners() }
+        }
+    }
+
+    private func onboarding(_ configuration: Configuration) throws(ProgramError) -> Onboarding? {
+        guard let settings = configuration.onboarding,
+            let listener = configuration.listeners.first(where: { $0.id == settings.listener })
+        else { return nil }
+        let pin: Digest
+        do throws(CryptographyError) {
+            pin = try Certificate.certificates(pem: listener.certificate.bytes)[0].publicKeyFingerprint
+        } catch {
+            throw ProgramError("listener `\(listener.id)`: \(error)", status: .configuration)
+        }
+        let authority = PartnerAuthority(settings)
+        return Onboarding(
+            endpoint: settings.endpoint, pin: pin, bundle: settings.bundle.bytes,
+            authority: settings.certificate.bytes, tokens: stores.invitations,
+            issue: { (uri, key) throws(AuthorityFault) in try authority.issue(uri, key) },
+            withdraw: { (serials) throws(AuthorityFault) in try authority.withdraw(serials) },
+            anchor: { () throws(AuthorityFault) in
+                do throws(ProgramError) { return try authority.anchor() } catch { throw AuthorityFault("\(error)") }
+            },
+            event: { [stores] id in
+                guard let position = stores.eventIDs.position(of: id) else { return nil }
+                do throws(EventLogError) { return try stores.log.event(at: position) } catch { return nil }
+            },
+            closeUntrusted: { [weak self] in await self?.closeConnectionsOfRemovedDomains() })
+    }
+}
