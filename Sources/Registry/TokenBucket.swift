@@ -60,8 +60,12 @@ package struct TokenBucket: Equatable, Sendable {
         return .taken
     }
 
-    /// The bucket under a smaller quota: what is owed is never more than the whole bucket.
-    package func held(to quota: Quota, at now: UInt64) -> TokenBucket {
-        TokenBucket(fullAt: min(fullAt, now + quota.nanoseconds(for: quota.burst)))
+    /// The bucket under another quota: the same units are owed, and never more than the whole bucket.
+    package func held(from quota: Quota, to next: Quota, at now: UInt64) -> TokenBucket {
+        guard fullAt > now else { return TokenBucket() }
+        let (high, low) = (fullAt - now).multipliedFullWidth(by: UInt64(quota.perSecond))
+        let owed = high < 1_000_000_000 ? UInt64(1_000_000_000).dividingFullWidth((high, low)).quotient : .max
+        let units = Int(clamping: min(owed, UInt64(next.burst)))
+        return TokenBucket(fullAt: now + next.nanoseconds(for: units))
     }
 }

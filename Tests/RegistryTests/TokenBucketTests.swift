@@ -57,12 +57,26 @@ private struct NaiveBucket {
         #expect(bucket.take(10, of: quota, at: wait) == .taken)
     }
 
+    @Test("a larger quota carries the units that are owed, not the time they would have taken")
+    func largerQuota() {
+        var bucket = TokenBucket()
+        #expect(bucket.take(20, of: quota, at: 0) == .taken)
+        let large = Quota(perSecond: 1000, burst: 100)
+        var held = bucket.held(from: quota, to: large, at: 0)
+        #expect(held.take(81, of: large, at: 0) == .refused(afterNanoseconds: 1_000_000))
+        #expect(held.take(80, of: large, at: 0) == .taken)
+        #expect(bucket.held(from: quota, to: large, at: 2_000_000_000) == TokenBucket())
+        let most = TokenBucket(fullAt: .max - 1).held(
+            from: Quota(perSecond: 1_000_000, burst: 1), to: large, at: 0)
+        #expect(most == TokenBucket(fullAt: 100_000_000))
+    }
+
     @Test("a smaller quota forgives what is owed beyond a whole bucket")
     func smallerQuota() {
         var bucket = TokenBucket()
         #expect(bucket.take(20, of: quota, at: 0) == .taken)
         let small = Quota(perSecond: 10, burst: 5)
-        var held = bucket.held(to: small, at: 0)
+        var held = bucket.held(from: quota, to: small, at: 0)
         #expect(held.take(1, of: small, at: 0) == .refused(afterNanoseconds: 100_000_000))
         #expect(held.take(5, of: small, at: 500_000_000) == .taken)
     }
