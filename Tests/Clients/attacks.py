@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 import time
+import typing
 
 import hpack
 
@@ -18,6 +19,20 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR = 0, 1, 2, 3, 5, 6
 CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 8, 9, 11
 INITIAL_WINDOW_SIZE, HEADER_TABLE_SIZE = 4, 1
+
+
+class Way(typing.NamedTuple):
+    """Where an attack goes: a listener of the gateway, with or without a client certificate, and a path."""
+
+    port: str
+    presents: bool
+    path: bytes
+
+
+REQUIRED = Way("port", True, b"/")
+WEBHOOK = Way("open_port", False, b"/webhooks/acme/orders")
+#: The way of all that says no other; the fixture `way` changes it for one test.
+WAY = REQUIRED
 
 
 def frame(kind, flags=0, stream=0, payload=b""):
@@ -57,9 +72,10 @@ def literal(name, value):
     return b"\x00" + text(name) + text(value)
 
 
-def block(*extra, method=b"GET", path=b"/", scheme=b"https", authority=b"localhost"):
+def block(*extra, method=b"GET", path=None, scheme=b"https", authority=b"localhost"):
     """A header block of literals."""
-    fields = [(b":method", method), (b":scheme", scheme), (b":authority", authority), (b":path", path), *extra]
+    fields = [(b":method", method), (b":scheme", scheme), (b":authority", authority),
+              (b":path", path or WAY.path), *extra]
     return b"".join(literal(name, value) for name, value in fields)
 
 
@@ -123,8 +139,8 @@ class Attacker:
     """One HTTP/2 connection. Everything received is counted; nothing is answered unless asked for."""
 
     def __init__(self, gateway, leaf=None, port=None, context=None, preface=True, first=settings()):
-        context = context or client_context(gateway, leaf or gateway.publisher)
-        self.socket = connect_tls(port or gateway.port, context)
+        context = context or client_context(gateway, leaf or (gateway.publisher if WAY.presents else None))
+        self.socket = connect_tls(port or getattr(gateway, WAY.port), context)
         assert self.socket.selected_alpn_protocol() == "h2"
         self.socket.setblocking(False)
         self.counts, self.responses = collections.Counter(), {}

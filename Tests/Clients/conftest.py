@@ -5,6 +5,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+import attacks
 from authority import key_usage
 from gateway import Gateway
 
@@ -30,6 +31,13 @@ def rsa_gateway():
     yield running
     running.stop()
     running.remove()
+
+
+@pytest.fixture(params=[attacks.REQUIRED, attacks.WEBHOOK], ids=["certificate", "webhook"])
+def way(request, monkeypatch):
+    """The test once at the API of a listener that requires a certificate, once at a webhook's path where none is needed."""
+    monkeypatch.setattr(attacks, "WAY", request.param)
+    return request.param
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -222,19 +222,29 @@ def accepted_so_far(gateway):
     return gateway.metric("isthmus_put_events_entries_accepted_total")
 
 
+def peer_on(gateway, way):
+    return Peer(gateway, client_context(gateway, gateway.publisher if way.presents else None, alpn=["http/1.1"]),
+                getattr(gateway, way.port))
+
+
+def aimed(octets, way):
+    """The same bytes at another path; a target that is wrong in itself stays so."""
+    return octets.replace(b"POST / HTTP/1.1", b"POST " + way.path + b" HTTP/1.1")
+
+
 @pytest.fixture(scope="module")
 def context(gateway):
     return client_context(gateway, gateway.publisher, alpn=["http/1.1"])
 
 
-def test_s1_what_is_not_right_gets_one_refusal_and_the_connection_is_closed(gateway, context, report):  # noqa: F811
+def test_s1_what_is_not_right_gets_one_refusal_and_the_connection_is_closed(gateway, way, report):  # noqa: F811
     """The content of nearly every case is a good PutEvents: one event more in the log would be a request smuggled."""
     cases = {**{name: (400, octets) for name, octets in REFUSED.items()}, **OTHER_STATUS}
     assert len(cases) >= 130
     before, wrong = accepted_so_far(gateway), {}
     for name, (status, octets) in cases.items():
-        with Peer(gateway, context) as peer:
-            peer.send(octets)
+        with peer_on(gateway, way) as peer:
+            peer.send(aimed(octets, way))
             seen = peer.statuses_until_end()
             if seen != [status]:
                 wrong[name] = (status, seen)
@@ -244,11 +254,11 @@ def test_s1_what_is_not_right_gets_one_refusal_and_the_connection_is_closed(gate
     assert (wrong, accepted) == ({}, 0)
 
 
-def test_s1_what_follows_a_refused_request_is_never_read(gateway, context, report):  # noqa: F811
+def test_s1_what_follows_a_refused_request_is_never_read(gateway, way, report):  # noqa: F811
     before, wrong = accepted_so_far(gateway), {}
     for name, octets in REFUSED.items():
-        with Peer(gateway, context) as peer:
-            peer.send(octets + GOOD)
+        with peer_on(gateway, way) as peer:
+            peer.send(aimed(octets, way) + GOOD)
             seen = peer.statuses_until_end()
             if seen != [400]:
                 wrong[name] = seen
