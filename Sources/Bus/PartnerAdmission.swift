@@ -1,4 +1,4 @@
-import AccessPolicy
+package import AccessPolicy
 package import Domain
 import Identity
 package import Registry
@@ -10,6 +10,9 @@ package import Registry
 /// Source: FEDERATION 3 and 4
 package final class PartnerAdmission {
     private let authorization = Authorization()
+    /// Asks for `events:PutEvents`: a bus policy that denies it means partners too.
+    private let publishing = Authorization()
+    private let lastSequence: (BusNumber) -> Domain.Sequence?
     private var facts: CallerFacts?
     private var snapshot: Snapshot?
     private var now = Timestamp(milliseconds: 0)
@@ -24,11 +27,16 @@ package final class PartnerAdmission {
         }
     }
 
-    package init() {}
+    /// Events that may be held for one source; past it they are refused. Source: THREATS 4.6, bound queues.
+    package static let maximumHeldEvents: UInt64 = 1_000_000
 
-    /// Begins one request of a caller; its entries are decided next.
-    package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp) {
-        authorization.begin(facts, action: Authorization.putPartnerEvents, now: now)
+    /// - Parameter lastSequence: the newest durable event of a bus, as the log says; asked while events are held.
+    package init(lastSequence: @escaping (BusNumber) -> Domain.Sequence?) { self.lastSequence = lastSequence }
+
+    /// Begins one request of a caller; its entries are decided next. `userAgent` is its `User-Agent` field.
+    package func begin(_ facts: CallerFacts, _ snapshot: Snapshot, now: Timestamp, userAgent: Bytes? = nil) {
+        authorization.begin(facts, action: Authorization.putPartnerEvents, now: now, userAgent: userAgent)
+        publishing.begin(facts, action: "events:PutEvents", now: now, userAgent: userAgent)
         self.facts = facts
         self.snapshot = snapshot
         self.now = now
@@ -41,21 +49,47 @@ package final class PartnerAdmission {
         do throws(Refused) {
             bus = try bound(entry, facts.caller, snapshot)
         } catch {
-            return .denial(
-                Denial(
-                    code: error.code, message: error.message, side: .binding,
-                    detail: "\(facts.caller.principal.arn) claimed `\(entry.source.prefix(256).text)`"))
+            var denial = Denial(
+                code: error.code, message: error.message, side: .binding,
+                detail: "\(facts.caller.principal.arn) claimed `\(entry.source.prefix(256).text)`")
+            denial.capture = authorization.capture(
+                .binding, of: entry, on: arn(claimedBy: entry, snapshot), revision: snapshot.revision)
+            return .denial(denial)
+        }
+        if let decision = publishing.denial(of: entry, by: bus) {
+            let capture = publishing.capture(decision, of: entry, on: bus, revision: snapshot.revision)
+            return .denial(denial(decision, bus, facts.caller, capture))
         }
         let decision = authorization.decidePartner(entry, on: bus)
         guard decision.isAllowed else {
-            let message = decision.message(
-                user: facts.caller.principal.arn, action: "\(Authorization.putPartnerEvents)", resource: bus.arn)
-            return .denial(
-                Denial(
-                    code: .accessDenied, message: message, side: .policy,
-                    detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : nil))
+            let capture = authorization.capturePartner(decision, of: entry, on: bus, revision: snapshot.revision)
+            return .denial(denial(decision, bus, facts.caller, capture))
         }
         return .permit(Permit(afterDecision: decisionID, bus: bus, revision: snapshot.revision))
+    }
+
+    /// What an entry that was permitted was decided by, for its record. Ask it after `decide`, within the same request.
+    package func capture(_ entry: Entry, _ permit: Permit) -> DecisionCapture {
+        let decision = authorization.decidePartner(entry, on: permit.bus)
+        return authorization.capturePartner(decision, of: entry, on: permit.bus, revision: permit.revision)
+    }
+
+    private func denial(
+        _ decision: Decision, _ bus: EventBus, _ caller: Caller, _ capture: DecisionCapture
+    ) -> Denial {
+        let message = decision.message(
+            user: caller.principal.arn, action: "\(Authorization.putPartnerEvents)", resource: bus.arn)
+        var denial = Denial(
+            code: .accessDenied, message: message, side: .policy,
+            detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : nil)
+        denial.capture = capture
+        return denial
+    }
+
+    /// The ARN of the source an entry claims; its text where that is no name.
+    private func arn(claimedBy entry: Entry, _ snapshot: Snapshot) -> String {
+        PartnerEventSourceName(parsing: entry.source)?.arn(partition: snapshot.partition, region: snapshot.region)
+            ?? entry.source.prefix(PartnerEventSourceName.maximumBytes).text
     }
 
     /// The customer's bus, when the source is the caller's, agreed to, active, and not suspended.
@@ -70,7 +104,8 @@ package final class PartnerAdmission {
             throw Refused(
                 .invalidArgument,
                 "Parameter Source is not valid. Reason: Source must satisfy regular expression pattern: "
-                    + "\(PartnerEventSourceName.pattern) and have at most \(PartnerEventSourceName.maximumBytes) characters.")
+                    + "\(PartnerEventSourceName.pattern) and have at most \(PartnerEventSourceName.maximumBytes) "
+                    + "characters.")
         }
         // INVARIANT: whose the name is comes before anything that depends on whether the source exists.
         guard let owner = snapshot.partnerAccount(of: name.partner), owner == caller.account else {
@@ -94,7 +129,9 @@ package final class PartnerAdmission {
         return try served(source, entry, snapshot)
     }
 
-    private func served(_ source: PartnerEventSource, _ entry: Entry, _ snapshot: Snapshot) throws(Refused) -> EventBus {
+    private func served(
+        _ source: PartnerEventSource, _ entry: Entry, _ snapshot: Snapshot
+    ) throws(Refused) -> EventBus {
         let bus = snapshot.bus(source.busID)
         switch source.state(at: now) {
         case .active: break
@@ -124,6 +161,14 @@ package final class PartnerAdmission {
             throw Refused(
                 .resourceNotFound,
                 "Event bus \(source.name) does not exist: account \(source.account) is not served here any more.")
+        }
+        if let held = source.suspension?.heldFrom, let last = lastSequence(bus.number),
+            last.value >= held.value - 1 + Self.maximumHeldEvents
+        {
+            throw Refused(
+                .limitExceeded,
+                "Partner event source \(source.name) is suspended and holds \(Self.maximumHeldEvents) events, as many "
+                    + "as it may; the operator of this gateway resumes it.")
         }
         return bus
     }

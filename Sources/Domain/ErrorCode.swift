@@ -63,7 +63,8 @@ package enum ErrorCode: String, CaseIterable, Sendable {
         case .invalidArgument: "an argument of the entry is missing or malformed; the message names it"
         case .invalidSignature:
             "the signature does not match; check secret, clock, region and that nothing was changed on the way"
-        case .invalidState: "the event source is not in the state the call needs; the message names the call to make first"
+        case .invalidState:
+            "the event source is not in the state the call needs; the message names the call to make first"
         case .limitExceeded:
             "a quota of the account is used up; delete something or raise the limit in the configuration"
         case .malformedDetail: "Detail must be the text of one JSON object"

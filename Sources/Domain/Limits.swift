@@ -6,6 +6,8 @@ package enum Limits {
     package static let entriesBytes = 1024 * 1024
     /// Entries in one `PutEvents`. Source: botocore `PutEventsRequestEntryList`.
     package static let entriesPerRequest = 10
+    /// Entries in one `PutPartnerEvents`. Source: botocore `PutPartnerEventsRequestEntryList`.
+    package static let partnerEntriesPerRequest = 20
     /// Header fields of a request: names and values together. Past it the answer is 431.
     package static let headerBytes = 16 * 1024
     /// Header fields of a request. Past it the answer is 431.

@@ -1,13 +1,15 @@
 /// The name of a partner: `acme.example`, the second part of its sources' names.
 package struct PartnerName: Hashable, Comparable, Sendable, CustomStringConvertible {
-    /// The longest name: what leaves room for a namespace and a name. Source: botocore `EventSourceName`, 256 at most.
+    /// The longest name: what leaves room for a namespace and a name. Source: botocore `EventSourceName`, 256.
     package static let maximumBytes = 256 - "aws.partner/".utf8.count - "/a/b".utf8.count
 
     package let description: String
 
     /// Reads 1 … `maximumBytes` of `. - _ A–Z a–z 0–9`.
     package init?(parsing text: String) {
-        guard (1...Self.maximumBytes).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else { return nil }
+        guard (1...Self.maximumBytes).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else {
+            return nil
+        }
         description = text
     }
 

@@ -12,22 +12,17 @@ extension ControlCall {
 
     func createEventBus() throws(Fault) -> Outcome {
         let name = try parameters.busName("Name")
-        try parameters.refuse(["EventSourceName", "KmsKeyIdentifier", "DeadLetterConfig", "LogConfig"])
-        guard !name.description.hasPrefix("aws.") else {
-            throw Fault(
-                .validation,
-                "Parameter Name is not valid. Reason: names that begin with aws. belong to partner event sources.")
-        }
-        guard !name.description.contains("/") else {
-            throw Parameters.pattern("Name", "\(name)", #"[\.\-_A-Za-z0-9]+"#)
-        }
+        try parameters.refuse(["KmsKeyIdentifier", "DeadLetterConfig", "LogConfig"])
+        let source = try eventSource(for: name)
         let description = try parameters.string("Description", maximum: Self.descriptionCharacters)
         let tags = try parameters.tags("Tags")
         let id = EventBusID(account: caller.account, name: name)
         try authorize(id, tags: TagFacts(giving: tags))
         let transition = try carry { () throws(ControlFault) in
-            try snapshot.addingEventBus(
-                id, properties: .init(description: description, tags: tags, createdAt: now, modifiedAt: now))
+            let properties = EventBus.Properties(
+                description: description, tags: tags, createdAt: now, modifiedAt: now)
+            guard let source else { return try snapshot.addingEventBus(id, properties: properties) }
+            return try snapshot.addingEventBus(for: source, account: id.account, properties: properties, at: now)
         }
         let answer = Self.answer { writer in
             writer.member("EventBusArn", id.arn(partition: snapshot.partition, region: snapshot.region))
@@ -36,11 +31,38 @@ extension ControlCall {
         return Outcome(transition: transition, answer: answer)
     }
 
+    /// The partner event source that a bus of that name is for, `nil` for an ordinary name.
+    private func eventSource(for name: EventBusName) throws(Fault) -> PartnerEventSourceName? {
+        if parameters.has("EventSourceName") {
+            let source = try parameters.eventSourceName("EventSourceName")
+            guard source.description == name.description else {
+                throw Fault(
+                    .validation,
+                    "Parameter Name is not valid. Reason: the bus of an event source has its name, \(source).")
+            }
+            return source
+        }
+        guard !name.description.hasPrefix("aws.") else {
+            throw Fault(
+                .validation,
+                "Parameter Name is not valid. Reason: names that begin with aws. belong to partner event sources; give "
+                    + "EventSourceName too.")
+        }
+        guard !name.description.contains("/") else {
+            throw Parameters.pattern("Name", "\(name)", #"[\.\-_A-Za-z0-9]+"#)
+        }
+        return nil
+    }
+
     func describeEventBus() throws(Fault) -> Outcome {
         let id = try busID("Name", default: .default)
         try authorize(id)
         guard let bus = snapshot.bus(id) else { throw missing(id) }
-        return Outcome(answer: Self.answer { Self.write(bus, to: &$0) })
+        let answer = Self.answer { writer in
+            Self.write(bus, to: &writer)
+            writeEventSource(of: bus, to: &writer)
+        }
+        return Outcome(answer: answer)
     }
 
     func updateEventBus() throws(Fault) -> Outcome {
@@ -62,7 +84,7 @@ extension ControlCall {
     func deleteEventBus() throws(Fault) -> Outcome {
         let id = try busID("Name")
         try authorize(id)
-        let transition = try carry { () throws(ControlFault) in try snapshot.removingEventBus(id) }
+        let transition = try carry { () throws(ControlFault) in try snapshot.removingEventBus(id, at: now) }
         return Outcome(transition: transition, answer: Self.empty)
     }
 

@@ -27,7 +27,8 @@ struct ControlCall {
 
     func perform() throws(Fault) -> Outcome {
         switch operation {
-        case .putEvents: throw Fault(.internalFailure, "PutEvents is not an operation of the control plane")
+        case .putEvents, .putPartnerEvents:
+            throw Fault(.internalFailure, "\(operation.rawValue) is not an operation of the control plane")
         case .createEventBus: try createEventBus()
         case .describeEventBus: try describeEventBus()
         case .updateEventBus: try updateEventBus()
@@ -38,6 +39,15 @@ struct ControlCall {
         case .tagResource: try tagResource()
         case .untagResource: try untagResource()
         case .listTagsForResource: try listTagsForResource()
+        case .createPartnerEventSource: try createPartnerEventSource()
+        case .describePartnerEventSource: try describePartnerEventSource()
+        case .deletePartnerEventSource: try deletePartnerEventSource()
+        case .listPartnerEventSources: try listPartnerEventSources()
+        case .listPartnerEventSourceAccounts: try listPartnerEventSourceAccounts()
+        case .describeEventSource: try describeEventSource()
+        case .listEventSources: try listEventSources()
+        case .activateEventSource: try activateEventSource()
+        case .deactivateEventSource: try deactivateEventSource()
         }
     }
 
@@ -98,14 +108,16 @@ struct ControlCall {
     }
 
     /// What policies read of a resource that has none, or does not exist.
-    private func facts(_ arn: String, of account: AccountID) -> ResourceFacts {
+    func facts(_ arn: String, of account: AccountID) -> ResourceFacts {
         let organization = snapshot.organizations.placement(of: account).fact(at: now)
         return ResourceFacts(arn: arn, account: account, organization: organization)
     }
 
+    /// Refuses the call unless the policies allow it on that resource.
+    ///
     /// - Parameter exists: whether the resource is there.
-    private func authorize(
-        on resource: ResourceFacts, policy: CompiledPolicy?, tags: TagFacts, exists: Bool
+    func authorize(
+        on resource: ResourceFacts, policy: CompiledPolicy?, tags: TagFacts = .none, exists: Bool = true
     ) throws(Fault) {
         let authorization = Authorization()
         let decision = authorization.decide(

@@ -14,6 +14,7 @@ extension ControlVerbs {
         guard let subscription = services.log.subscribe(to: bus.number, wake: { waker.yield() }) else {
             throw Refusal(code: "Busy", message: "too many readers follow events; end one first")
         }
+        let released = services.releases.add(bus: bus.number, wake: { waker.yield() })
         let end = services.log.lastSequence(of: bus.number)
         var next = try first(request, end: end)
         let isFollowing = request["follow"]?.bool ?? true
@@ -23,7 +24,7 @@ extension ControlVerbs {
         }) else { return }
         var wakes = wakeUps.makeAsyncIterator()
         while true {
-            let events = try read(bus.number, next)
+            let events = try read(bus, next)
             for event in events {
                 guard await send(line(event)) else { return }
                 next = event.position.sequence.value + 1
@@ -31,6 +32,7 @@ extension ControlVerbs {
             guard events.isEmpty else { continue }
             guard isFollowing else { return }
             subscription.rearm()
+            released?.rearm()
             guard await wakes.next() != nil else { return }
         }
     }
@@ -62,9 +64,14 @@ extension ControlVerbs {
         }
     }
 
-    private func read(_ bus: BusNumber, _ next: UInt64) throws(Refusal) -> [StoredEvent] {
+    /// What may be read from `next` on: not what the operator holds back.
+    private func read(_ bus: EventBus, _ next: UInt64) throws(Refusal) -> [StoredEvent] {
         do throws(EventLogError) {
-            return try services.log.read(bus: bus, from: Domain.Sequence(next), limitBytes: Self.chunkBytes)
+            let events = try services.log.read(
+                bus: bus.number, from: Domain.Sequence(next), limitBytes: Self.chunkBytes)
+            // INVARIANT: looked at after reading: what was read before a suspension is older than what it holds.
+            guard let held = services.registry.snapshot.heldFrom(bus.id) else { return events }
+            return events.filter { $0.position.sequence < held }
         } catch {
             throw Refusal(code: "InternalFailure", message: "the log cannot be read: \(error)")
         }

@@ -25,6 +25,13 @@ package struct ControlVerbs: Sendable {
     struct Refusal: Error {
         let code: String
         let message: String
+
+        init(code: String, message: String) {
+            self.code = code
+            self.message = message
+        }
+
+        init(_ fault: ControlFault) { self.init(code: fault.code.rawValue, message: fault.message) }
     }
 
     /// Answers one line.
@@ -42,6 +49,8 @@ package struct ControlVerbs: Sendable {
             case "partner.invite": _ = await send(try await invitePartner(request))
             case "partner.invitations": _ = await send(listInvitations(request))
             case "partner.revoke": _ = await send(try await revokePartner(request))
+            case let verb? where Self.partnerVerbs.contains(verb):
+                _ = await send(try await answerPartner(verb, request))
             case "tail": try await tail(request, send: send)
             case "explain": _ = await send(try explain(request))
             case "decisions": try await decisions(request, send: send)
@@ -124,7 +133,7 @@ package struct ControlVerbs: Sendable {
         }
     }
 
-    private func change(
+    func change(
         _ plan: @Sendable (Snapshot) throws(ControlFault) -> Transition
     ) async throws(Refusal) {
         do throws(Fault) { try await plane.change(plan) } catch {

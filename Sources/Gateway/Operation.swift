@@ -5,6 +5,7 @@ import Domain
 /// Source: botocore `events/2015-10-07`, `targetPrefix` `AWSEvents`.
 enum Operation: String, CaseIterable, Sendable {
     case putEvents = "PutEvents"
+    case putPartnerEvents = "PutPartnerEvents"
     case createEventBus = "CreateEventBus"
     case describeEventBus = "DescribeEventBus"
     case updateEventBus = "UpdateEventBus"
@@ -15,6 +16,15 @@ enum Operation: String, CaseIterable, Sendable {
     case tagResource = "TagResource"
     case untagResource = "UntagResource"
     case listTagsForResource = "ListTagsForResource"
+    case createPartnerEventSource = "CreatePartnerEventSource"
+    case describePartnerEventSource = "DescribePartnerEventSource"
+    case deletePartnerEventSource = "DeletePartnerEventSource"
+    case listPartnerEventSources = "ListPartnerEventSources"
+    case listPartnerEventSourceAccounts = "ListPartnerEventSourceAccounts"
+    case describeEventSource = "DescribeEventSource"
+    case listEventSources = "ListEventSources"
+    case activateEventSource = "ActivateEventSource"
+    case deactivateEventSource = "DeactivateEventSource"
 
     private static let prefix: StaticString = "AWSEvents."
     private static let byName: [String: Operation] = Dictionary(

@@ -111,6 +111,22 @@ struct Parameters {
         return bus
     }
 
+    /// The name of a partner event source.
+    func eventSourceName(_ name: String) throws(Fault) -> PartnerEventSourceName {
+        let text = try required(name, maximum: PartnerEventSourceName.maximumBytes)
+        guard let source = PartnerEventSourceName(parsing: text) else {
+            throw Self.pattern(name, text, PartnerEventSourceName.pattern)
+        }
+        return source
+    }
+
+    /// 12 digits.
+    func accountID(_ name: String) throws(Fault) -> AccountID {
+        let text = try required(name, maximum: 12)
+        guard let account = AccountID(parsing: text) else { throw Self.pattern(name, text, #"\d{12}"#) }
+        return account
+    }
+
     /// Refuses parameters of features that are not built, instead of forgetting them silently.
     func refuse(_ names: [String]) throws(Fault) {
         for name in names where has(name) {

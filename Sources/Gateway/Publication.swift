@@ -24,9 +24,18 @@ struct Publication {
         case single
     }
 
+    /// By what right an entry stands on a bus.
+    enum Right {
+        /// Policies allow the caller to send to the bus it names.
+        case sender
+        /// The caller's account is the partner of the source, which is bound to the bus.
+        case partnerEventSource
+    }
+
     let entries: [DecodedEntry]
     let guards: Guards
     let form: Form
+    var right = Right.sender
 }
 
 /// One request under way, and where its answer goes.

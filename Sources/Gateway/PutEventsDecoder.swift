@@ -35,16 +35,18 @@ struct PutEventsDecoder {
     }
 
     /// The entries of one request, in order.
-    mutating func decode(_ content: [UInt8]) throws(Fault) -> [DecodedEntry] {
+    mutating func decode(
+        _ content: [UInt8], maximumEntries: Int = Limits.entriesPerRequest
+    ) throws(Fault) -> [DecodedEntry] {
         entries.removeAll(keepingCapacity: true)
         let parser = body
         try parser.withDocument(content, refuse: { Fault(.serialization, "\($0)") }) { value throws(Fault) in
-            try decodeRequest(value)
+            try decodeRequest(value, maximumEntries)
         }
         return entries
     }
 
-    private mutating func decodeRequest(_ value: JSONValue) throws(Fault) {
+    private mutating func decodeRequest(_ value: JSONValue, _ maximumEntries: Int) throws(Fault) {
         guard let request = value.object else { throw Fault(.serialization, "the content must be one JSON object") }
         var list: JSONArray?
         for member in request {
@@ -59,9 +61,8 @@ struct PutEventsDecoder {
         guard let list else { throw Self.constraint("null", "Member must not be null") }
         let count = list.count
         guard count >= 1 else { throw Self.constraint("'[]'", "Member must have length greater than or equal to 1") }
-        guard count <= Limits.entriesPerRequest else {
-            throw Self.constraint(
-                "'[…]'", "Member must have length less than or equal to \(Limits.entriesPerRequest)")
+        guard count <= maximumEntries else {
+            throw Self.constraint("'[…]'", "Member must have length less than or equal to \(maximumEntries)")
         }
         var total = 0
         var storedBytes = 0

@@ -11,6 +11,7 @@ extension RequestWorker {
         let caller: Caller
         let provenance: PublisherProvenance
         let exchange: Exchange
+        let right: Publication.Right
         /// The bus of the last entry admitted.
         var bus: EventBus?
         var bytes = 0
@@ -23,9 +24,14 @@ extension RequestWorker {
         _ publication: Publication, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) throws(Fault) {
         let (facts, provenance) = try state.prepared(for: caller, snapshot)
-        admission.begin(facts, snapshot, now: exchange.now, userAgent: exchange.userAgent)
+        switch publication.right {
+        case .sender: admission.begin(facts, snapshot, now: exchange.now, userAgent: exchange.userAgent)
+        case .partnerEventSource:
+            partnerAdmission.begin(facts, snapshot, now: exchange.now, userAgent: exchange.userAgent)
+        }
         var batch = batch.take() ?? AppendBatch(completions: completions, policyRevision: snapshot.revision)
-        var publisher = Publisher(caller: caller, provenance: provenance, exchange: exchange.afterAdmission)
+        var publisher = Publisher(
+            caller: caller, provenance: provenance, exchange: exchange.afterAdmission, right: publication.right)
         switch publication.guards {
         case .request(let repeatGuard): publishTogether(publication, repeatGuard, state, &publisher, &batch)
         case .events(let guards): publishApart(publication, guards, state, &publisher, &batch)
@@ -92,7 +98,12 @@ extension RequestWorker {
         case .entry(let entry):
             let decisionID = ids.next()
             let exchange = publisher.exchange
-            switch admission.decide(entry, busReference: decoded.busReference, decisionID: decisionID) {
+            let verdict =
+                switch publisher.right {
+                case .sender: admission.decide(entry, busReference: decoded.busReference, decisionID: decisionID)
+                case .partnerEventSource: partnerAdmission.decide(entry, decisionID: decisionID)
+                }
+            switch verdict {
             case .permit(let permit):
                 AdmittedEvent(entry, permit).append(
                     to: &batch, publisher: publisher.provenance, receivedAt: exchange.now,
@@ -100,8 +111,13 @@ extension RequestWorker {
                 publisher.bytes += entry.billedBytes
                 publisher.bus = permit.bus
                 if services.decisions.wantsAllow {
+                    let capture =
+                        switch publisher.right {
+                        case .sender: admission.capture(entry, permit)
+                        case .partnerEventSource: partnerAdmission.capture(entry, permit)
+                        }
                     _ = services.decisions.keep(
-                        admission.capture(entry, permit), nil, id: decisionID, requestID: exchange.requestID,
+                        capture, nil, id: decisionID, requestID: exchange.requestID,
                         entry: results.entries.count, caller: publisher.caller)
                 }
                 results.admit()

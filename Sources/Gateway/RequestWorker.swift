@@ -31,6 +31,7 @@ package final class RequestWorker {
     var snapshot: Snapshot
     let authenticator: Authenticator
     let admission = Admission()
+    let partnerAdmission: PartnerAdmission
     /// Reads of the snapshot in force, for the authenticator.
     private(set) var directory: IdentityDirectory
     var decoder: PutEventsDecoder
@@ -57,6 +58,7 @@ package final class RequestWorker {
         self.services = services
         self.authenticator = authenticator
         self.pages = pages
+        partnerAdmission = PartnerAdmission { [log = services.log] in log.lastSequence(of: $0) }
         completions = CompletionQueue(wake: wake)
         answers = AnswerQueue(wake: wake)
         snapshot = services.registry.snapshot
@@ -148,6 +150,7 @@ package final class RequestWorker {
         }
         switch Operation.target(request.fields.value(at: target)) {
         case .operation(.putEvents): try putEvents(request, caller, state, exchange)
+        case .operation(.putPartnerEvents): try putPartnerEvents(request, caller, state, exchange)
         case .operation(let operation):
             let charge = Charge(sender: .account(caller.account), action: operation.action, units: 1)
             try take(charge, caller, state, exchange)

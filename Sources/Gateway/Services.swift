@@ -22,6 +22,8 @@ package struct Services: Sendable {
     package let random: RandomBytes
     package let settings: Settings
     package let decisions: DecisionRecorder
+    /// Tells those who follow a bus that events held back on it may be read.
+    package let releases = CommitSubscriptions()
 
     /// What the configuration file says about requests.
     package struct Settings: Sendable {

@@ -54,7 +54,7 @@ extension Authorization {
         return capture(decision, context.question, layers(policy, placement), revision, exists: exists)
     }
 
-    private func capture(
+    func capture(
         _ decision: Decision, _ question: DecisionQuestion, _ layers: PolicyLayers, _ revision: UInt64, exists: Bool
     ) -> DecisionCapture {
         DecisionCapture(
@@ -62,7 +62,7 @@ extension Authorization {
             resourceExists: exists)
     }
 
-    private func question(of entry: Entry) -> DecisionQuestion {
+    func question(of entry: Entry) -> DecisionQuestion {
         entry.source.withUnsafeBufferPointer { source in
             entry.detailType.withUnsafeBufferPointer { detailType in
                 context.set(.eventsSource, borrowing: source)

@@ -4,30 +4,35 @@ import Identity
 
 /// What policies say of a partner: the allow comes from the binding of its source, every deny still wins.
 extension Authorization {
-    /// Whether a partner's entry may stand on the bus its active source is bound to. Call after `begin` with
-    /// `events:PutPartnerEvents`.
-    ///
-    /// Where the partner's account is local its principal needs an identity policy that allows the action; a foreign
-    /// one's own side is decided elsewhere. A deny of the bus policy wins, whether it names `events:PutPartnerEvents`
-    /// or `events:PutEvents`.
-    package func decidePartner(_ entry: Entry, on bus: EventBus) -> Decision {
-        let resource = bus.resource(at: now)
-        if let policy = bus.policy {
-            let alone = PolicyLayers(resource: policy)
-            context.beginRequest(action: "events:PutEvents")
-            context.setTime(now)
-            let published = decide(resource, alone, entry)
-            context.beginRequest(action: Self.putPartnerEvents)
-            context.setTime(now)
-            if published.effect == .explicitDeny || published.isBudgetExceeded { return published }
-            let decision = decide(resource, alone, entry)
-            if decision.effect == .explicitDeny || decision.isBudgetExceeded { return decision }
-        }
-        return decide(resource, layers(binding(on: bus.id.account), bus.placement), entry)
-    }
-
     /// `events:PutPartnerEvents`.
     package static let putPartnerEvents: StaticString = "events:PutPartnerEvents"
+
+    /// Whether a partner's entry may stand on the bus its active source is bound to. Call after `begin` with
+    /// `putPartnerEvents`.
+    ///
+    /// Where the partner's account is local its principal needs an identity policy that allows the action; a foreign
+    /// one's own side is decided elsewhere. The bus policy cannot allow it, only deny.
+    package func decidePartner(_ entry: Entry, on bus: EventBus) -> Decision {
+        if let denial = denial(of: entry, by: bus) { return denial }
+        return decide(bus.resource(at: now), layers(binding(on: bus.id.account), bus.placement), entry)
+    }
+
+    /// The denial of the bus policy alone; `nil` when it denies nothing.
+    package func denial(of entry: Entry, by bus: EventBus) -> Decision? {
+        guard let policy = bus.policy else { return nil }
+        let decision = decide(bus.resource(at: now), PolicyLayers(resource: policy), entry)
+        return decision.effect == .explicitDeny || decision.isBudgetExceeded ? decision : nil
+    }
+
+    /// A decision of `decidePartner`, for its record: with the bus policy where that denied, else with the binding.
+    package func capturePartner(
+        _ decision: Decision, of entry: Entry, on bus: EventBus, revision: UInt64
+    ) -> DecisionCapture {
+        context.setResource(bus.resource(at: now))
+        let policy =
+            decision.effect == .explicitDeny && decision.layer == .resource ? bus.policy : binding(on: bus.id.account)
+        return capture(decision, question(of: entry), layers(policy, bus.placement), revision, exists: true)
+    }
 
     /// Between accounts the binding stands where a resource policy would; within one, identity policies decide alone.
     private func binding(on account: AccountID) -> CompiledPolicy? {

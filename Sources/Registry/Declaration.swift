@@ -93,7 +93,7 @@ package struct Declaration: Sendable {
         package var busesPerAccount = 100
         package var policyCharacters = Limits.policyCharacters
         package var accessKeysPerPrincipal = 2
-        /// Partner event sources of one partner account. Source: no figure is documented; what a look-up is tested with.
+        /// Partner event sources of one partner account. Source: none is documented; what look-ups are tested with.
         package var eventSourcesPerPartner = 10_000
 
         package init() {}

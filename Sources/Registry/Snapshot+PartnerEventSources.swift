@@ -66,13 +66,13 @@ extension Snapshot {
     ) throws(ControlFault) -> Transition {
         try requirePartner(name.partner, is: partnerAccount)
         guard let source = partners.sources[name] else { return Transition(snapshot: self, changes: []) }
+        if case .deleted = source.state(at: now) { return settling(partners, [], at: now) }
         guard source.account == account else {
             throw ControlFault(
                 .validation,
                 "Parameter Account is not valid. Reason: the source is bound to account \(source.account), not to "
                     + "account \(account).")
         }
-        if case .deleted = source.state(at: now) { return settling(partners, [], at: now) }
         return putting(source.changing { $0.storedState = .deleted(at: now, .deletion) }, at: now)
     }
 
@@ -119,7 +119,8 @@ extension Snapshot {
         if case .deleted(let moment, let end) = source.state(at: now) { throw .deleted(name, at: moment, end) }
         if buses[source.busID] != nil, case .pending = source.state(at: now) {
             throw ControlFault(
-                .resourceAlreadyExists, "Event bus \(name) already exists; call ActivateEventSource to receive its events.")
+                .resourceAlreadyExists,
+                "Event bus \(name) already exists; call ActivateEventSource to receive its events.")
         }
         return try addingEventBus(source.busID, properties: properties).followed { next throws(ControlFault) in
             next.putting(

@@ -31,6 +31,15 @@ extension Snapshot {
         partnerEventSource(of: bus)?.suspension?.heldFrom
     }
 
+    /// The same by number. Cost: grows with the sources that are suspended and with all there are; for retention.
+    package func heldFrom(_ number: BusNumber) -> Domain.Sequence? {
+        for source in partners.sources.values {
+            guard let held = source.suspension?.heldFrom else { continue }
+            if buses[source.busID]?.number == number { return held }
+        }
+        return nil
+    }
+
     /// Says which account a partner's name belongs to, where the configuration does not.
     ///
     /// - Throws: `.resourceAlreadyExists` where the name is another account's.

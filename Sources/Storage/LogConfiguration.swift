@@ -86,6 +86,8 @@ package struct LogWatch: Sendable {
     /// The disk failed: nothing is acknowledged any more, the process must end within a second.
     package var onFatal: @Sendable (StorageError) -> Void
     package var onTrim: @Sendable (Trim) -> Void = { _ in }
+    /// The first event of a bus that retention keeps, whatever its age and the bus's size; `nil` when there is none.
+    package var heldFrom: @Sendable (BusNumber) -> Domain.Sequence? = { _ in nil }
     /// The disk became full (`true`) or has room again.
     package var onFull: @Sendable (Bool) -> Void = { _ in }
     package var onCommit: @Sendable (Commit) -> Void = { _ in }

@@ -159,11 +159,13 @@ extension LogWriter {
         var bytes = memory.heads[bus]?.bytes ?? 0
         var isBySize = false
         var oldest: Row?
-        for row in rows {
+        let held = parts.watch.heldFrom(bus)?.value ?? .max
+        for (index, row) in rows.enumerated() {
             oldest = row
+            let after = index + 1 < rows.count ? UInt64(rows[index + 1][0] as Int64) : memory.heads[bus]?.next ?? 1
             let isOld = (row[2] as Int64) < cutoff
             guard removed.count < LogConfiguration.trimmedBlocksPerCommit,
-                isOld || bytes > configuration.retentionBytesPerBus
+                isOld || bytes > configuration.retentionBytesPerBus, after <= held
             else { break }
             if !isOld { isBySize = true }
             removed.append((row[0], row[1]))

@@ -14,6 +14,7 @@ struct Assembly {
     init(_ configuration: Configuration) throws(ProgramError) {
         var quotas = Declaration.Quotas()
         quotas.busesPerAccount = configuration.limits.busesPerAccount
+        quotas.eventSourcesPerPartner = configuration.limits.eventSourcesPerPartner
         declaration = Declaration(
             partition: configuration.partition, region: configuration.region,
             accounts: try Self.accounts(configuration.accounts),
@@ -27,6 +28,9 @@ struct Assembly {
             partnerTrust: try configuration.onboarding.map { value throws(ProgramError) in
                 try PartnerAuthority(value).anchor()
             },
+            partners: Dictionary(
+                configuration.partners.map { ($0.name, $0.account) }, uniquingKeysWith: { first, _ in first }),
+            consentRequired: Set(configuration.accounts.filter { $0.partnerConsent == .required }.map(\.id)),
             senderQuotas: configuration.senderQuotas,
             crossRegionRoutes: configuration.crossRegionRoutes)
     }

@@ -36,14 +36,17 @@ actor GatewayProcess {
         let metrics = Metrics()
         let log = Self.makeLogger(configuration, metrics, lines)
         self.log = log
+        let held = HeldEvents()
         stores = try DurableStores(
-            configuration, watch: Self.makeWatch(log, metrics, lines), decisionWatch: Self.makeDecisionWatch(log))
+            configuration, watch: Self.makeWatch(log, metrics, lines, held),
+            decisionWatch: Self.makeDecisionWatch(log))
         let declaration = try Assembly(configuration).declaration
         do throws(ControlStoreError) {
             registry = Registry(try Snapshot.loading(try stores.control.load(), declaration: declaration))
         } catch {
             throw ProgramError("the control tables of `\(configuration.dataDirectory)` cannot be read: \(error)")
         }
+        held.follow(registry)
         let decisions = DecisionRecorder(
             archive: stores.decisions.archive, allows: configuration.decisions.recorded, metrics: metrics)
         plane = ControlPlane(
@@ -71,11 +74,14 @@ actor GatewayProcess {
         return Logger(level: level, clock: .system, metrics: metrics, offer: { lines.offer($0) })
     }
 
-    private static func makeWatch(_ log: Logger, _ metrics: Metrics, _ lines: LogLines) -> LogWatch {
+    private static func makeWatch(
+        _ log: Logger, _ metrics: Metrics, _ lines: LogLines, _ held: HeldEvents
+    ) -> LogWatch {
         var watch = LogWatch(onFatal: { error in
             metrics.add(to: .commitFailures)
             end(log, lines, reason: "\(error)")
         })
+        watch.heldFrom = { held.first(of: $0) }
         watch.onTrim = { trim in
             log.log(
                 .info, "log-trimmed",

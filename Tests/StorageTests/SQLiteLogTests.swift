@@ -153,6 +153,32 @@ import Testing
         log.stop()
     }
 
+    @Test("events held back are kept past their age, and removed once they are released")
+    func heldEvents() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        let trims = Mutex<[LogWatch.Trim]>([])
+        let held = Mutex<Domain.Sequence?>(Domain.Sequence(2))
+        let trimmed = DispatchSemaphore(value: 0)
+        var watch = LogWatch { error in Issue.record("the log failed: \(error)") }
+        watch.heldFrom = { _ in held.withLock { $0 } }
+        watch.onTrim = { trim in
+            trims.withLock { $0.append(trim) }
+            trimmed.signal()
+        }
+        let log = try Self.open(directory, clock, watch: watch)
+        defer { log.stop() }
+        for detail in ["a", "b", "c"] { _ = TestLoop(log).append(TestLoop.request(detail), receivedAt: clock.now) }
+        clock.advance(seconds: 8 * 86_400)
+        #expect(trimmed.wait(timeout: .now() + 10) == .success)
+        #expect(trims.withLock { $0.map(\.last.value) } == [1])
+        #expect(try log.details() == ["b", "c"])
+        held.withLock { $0 = nil }
+        #expect(trimmed.wait(timeout: .now() + 10) == .success)
+        #expect(trims.withLock { $0.map(\.last.value) } == [1, 3])
+        #expect(try log.details().isEmpty)
+    }
+
     @Test("a bus over its size loses its oldest blocks only")
     func sizeLimit() throws {
         let directory = ScratchDirectory()

@@ -26,6 +26,11 @@ extension Configuration {
         if !organizations.isEmpty { out.open(0, "organizations") }
         for organization in organizations { organization.write(to: &out) }
         if let onboarding { onboarding.write(to: &out) }
+        if !partners.isEmpty { out.open(0, "partners") }
+        for partner in partners {
+            out.item("name", partner.name.description)
+            out.line(2, "account", partner.account.description)
+        }
         out.open(0, "policies")
         out.line(1, "compat", policyCompatibility.rawValue)
         writeAccounts(to: &out)
@@ -49,6 +54,7 @@ extension Configuration {
     private func writeAccounts(to out: inout YAMLText) {
         for account in accounts {
             out.note("account \(account.id)\(account.isLocal ? "" : " (foreign)"), from \(account.file)")
+            if account.partnerConsent == .required { out.note("  partnerConsent required") }
             for principal in account.principals {
                 let origins = principal.policies.map(\.origin)
                 let none = account.isLocal ? "no policy: identity allows nothing" : "its own side is decided elsewhere"

@@ -27,6 +27,8 @@ struct Configuration: Sendable {
     let buses: [BusSeed]
     /// Unique by key.
     let organizations: [Organization]
+    /// Unique by name.
+    let partners: [Partner]
     /// Whose rules policies are held to when they are saved.
     let policyCompatibility: PolicyReview.Compatibility
     let decisions: DecisionSettings
@@ -105,6 +107,18 @@ struct Configuration: Sendable {
         let publicKey: PublicKey
     }
 
+    /// A partner's name, and the account it belongs to.
+    struct Partner: Sendable {
+        let name: PartnerName
+        let account: AccountID
+    }
+
+    /// Whether a partner needs the account's consent before it may create an event source for it.
+    enum PartnerConsent: String, CaseIterable, Sendable {
+        case required
+        case optional
+    }
+
     struct Account: Sendable {
         let id: AccountID
         let name: String?
@@ -112,6 +126,7 @@ struct Configuration: Sendable {
         let isLocal: Bool
         /// Unique.
         let principals: [AccountPrincipal]
+        let partnerConsent: PartnerConsent
         let file: String
     }
 

@@ -77,7 +77,9 @@ extension ConfigurationLoader {
     }
 
     private func readAccount(_ document: YAMLValue, partition: String) -> Configuration.Account? {
-        guard let mapping = document.mapping(["account", "name", "local", "principals"]) else { return nil }
+        guard let mapping = document.mapping(["account", "name", "local", "principals", "partnerConsent"]) else {
+            return nil
+        }
         let id = mapping.required("account", "\"444455556666\"").flatMap { readAccountID($0) }
         let name = mapping["name"]?.text()
         let isLocal = mapping["local"]?.boolean() ?? true
@@ -90,7 +92,8 @@ extension ConfigurationLoader {
                 "remove them, or `local: false`")
         }
         return Configuration.Account(
-            id: id, name: name, isLocal: isLocal, principals: principals, file: document.file)
+            id: id, name: name, isLocal: isLocal, principals: principals,
+            partnerConsent: readPartnerConsent(mapping["partnerConsent"], isLocal: isLocal), file: document.file)
     }
 
     /// 12 digits.

@@ -26,8 +26,8 @@ struct ConfigurationLoader {
 
     static let keys = [
         "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
-        "accounts", "organizations", "onboarding", "policies", "buses", "decisions", "quotas", "crossRegionRoutes", "log",
-        "threads",
+        "accounts", "organizations", "onboarding", "partners", "policies", "buses", "decisions", "quotas",
+        "crossRegionRoutes", "log", "threads",
     ]
 
     /// Reads `file` and every file it leads to.
@@ -76,6 +76,7 @@ struct ConfigurationLoader {
         let organizations = readOrganizations(root["organizations"])
         let onboarding = readOnboarding(root["onboarding"], listeners: listeners, trustDomains: trustDomains)
         let accounts = readAccounts(root["accounts"], partition: partition)
+        let partners = readPartners(root["partners"])
         let buses = readBuses(root["buses"], accounts: accounts)
         let decisions = readDecisions(root["decisions"])
         let senderQuotas = readQuotas(root["quotas"])
@@ -94,9 +95,9 @@ struct ConfigurationLoader {
         return Configuration(
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
-            organizations: organizations, policyCompatibility: policyCompatibility, decisions: decisions,
-            onboarding: onboarding, logLevel: logLevel, threads: threads, senderQuotas: senderQuotas,
-            crossRegionRoutes: routes)
+            organizations: organizations, partners: partners, policyCompatibility: policyCompatibility,
+            decisions: decisions, onboarding: onboarding, logLevel: logLevel, threads: threads,
+            senderQuotas: senderQuotas, crossRegionRoutes: routes)
     }
 
     /// Reads a YAML file; `value` is the place that names it, nil for the file of the command line.

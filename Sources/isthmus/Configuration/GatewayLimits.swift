@@ -9,6 +9,7 @@ struct GatewayLimits: Equatable, Sendable {
     var signatureToleranceSeconds = 300
     var drainSeconds = 30
     var busesPerAccount = 100
+    var eventSourcesPerPartner = 10_000
     var bodyBytesInFlight = 256 * 1024 * 1024
 
     /// One limit: its name in the file, its range, where it is kept, and what it limits.
@@ -45,6 +46,9 @@ struct GatewayLimits: Equatable, Sendable {
         Field(
             name: "busesPerAccount", range: 1...100_000, place: \.busesPerAccount,
             meaning: "event buses of one account"),
+        Field(
+            name: "eventSourcesPerPartner", range: 1...1_000_000, place: \.eventSourcesPerPartner,
+            meaning: "partner event sources of one partner account"),
         Field(
             name: "bodyBytesInFlight", range: 2_097_152...68_719_476_736, place: \.bodyBytesInFlight,
             meaning: "content of requests that are not whole yet, on all connections together"),
