@@ -1,7 +1,10 @@
 /* Makes a program that knows no client certificates (Debian's h2load) present one.
  *
+ * Where BODY_NUMBER_AT is set, each body it sends carries a running number of 16 digits at that offset, so that
+ * no two are the same event.
+ *
  * Preloaded with LD_PRELOAD. Every SSL_CTX the program makes gets the certificate chain and the key
- * named by CLIENT_CERTIFICATE and CLIENT_KEY (PEM files). Nothing else of the program changes.
+ * named by CLIENT_CERTIFICATE and CLIENT_KEY (PEM files).
  * A file that cannot be loaded ends the program: a run that silently goes without its certificate
  * would measure something else.
  *
@@ -13,6 +16,9 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 static void refuse(const char *what, const char *path) {
     fprintf(stderr, "client_certificate: %s `%s`\n", what, path ? path : "(not set)");
@@ -33,4 +39,29 @@ SSL_CTX *SSL_CTX_new(const SSL_METHOD *method) {
         refuse("cannot load the key", key);
     if (SSL_CTX_check_private_key(context) != 1) refuse("the key does not belong to", certificate);
     return context;
+}
+
+/* h2load reads its body file with pread, from the start for each request. */
+ssize_t pread(int descriptor, void *buffer, size_t size, off_t offset) {
+    static ssize_t (*original)(int, void *, size_t, off_t);
+    static long place = -1;
+    static unsigned long number;
+    if (original == NULL) {
+        original = dlsym(RTLD_NEXT, "pread");
+        const char *given = getenv("BODY_NUMBER_AT");
+        if (given != NULL) place = atol(given);
+        /* Another run begins at another second, so that it repeats no number of this one. */
+        number = (unsigned long)time(NULL) * 1000000;
+    }
+    ssize_t count = original(descriptor, buffer, size, offset);
+    if (place >= offset && offset + count >= place + 16) {
+        char digits[17];
+        snprintf(digits, sizeof digits, "%016lu", ++number);
+        memcpy((char *)buffer + (place - offset), digits, 16);
+    }
+    return count;
+}
+
+ssize_t pread64(int descriptor, void *buffer, size_t size, off_t offset) {
+    return pread(descriptor, buffer, size, offset);
 }

@@ -6,6 +6,8 @@ benchmark (thousands of connections of one principal from one address) are raise
 """
 
 import base64
+import dataclasses
+import datetime
 import hashlib
 import http.client
 import json
@@ -54,14 +56,98 @@ def issuer_pin(authority):
     return hashlib.sha256(base64.b64decode("".join(lines))).hexdigest()
 
 
-def write_configuration(directory, data, port, admin_port, certificates):
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What stands beside the one trust domain and the one statement of the plain gateway.
+
+    `statements` is of the bus policy: all but the last name others, the last one allows and asks for membership in
+    the organization when there is one. `trust_domains` counts all of them; the client's is one.
+    """
+
+    statements: int = 1
+    organization: bool = False
+    trust_domains: int = 1
+
+
+PLAIN = Setting()
+ORGANIZATION = "o-a1b2c3d4e5"
+MEMBERS = f"{ORGANIZATION}/r-ab12/ou-ab12-11111111/"
+MORE_DOMAINS = "domain-{:04}.example"
+
+
+def bus_policy(setting):
+    """Statements that could match, each by another principal, source or address, and the one that does at the end."""
+    publish = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": BUS_ARN}
+    others = []
+    for number in range(setting.statements - 1):
+        account = f"{200000000000 + number}"
+        condition = (
+            {"StringEquals": {"events:source": f"com.other.{number}"}},
+            {"StringLike": {"events:detail-type": [f"Other{number}*"]}},
+            {"IpAddress": {"aws:SourceIp": f"10.{number}.0.0/16"}},
+        )[number % 3]
+        who = {"AWS": f"arn:aws:iam::{account}:role/sender"} if number % 2 else "*"
+        one = {"Sid": f"Other{number}", **publish, "Principal": who, "Condition": condition}
+        others.append(one if who != "*" else {**one, "Effect": "Deny"})
+    last = {"Sid": "Publisher", **publish, "Principal": {"AWS": PRINCIPAL}}
+    if setting.organization:
+        last["Condition"] = {
+            "StringEquals": {"aws:PrincipalOrgID": ORGANIZATION},
+            "ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": [f"{MEMBERS}*"]},
+        }
+    return {"Version": "2012-10-17", "Statement": [*others, last]}
+
+
+def organization_lines(program, directory):
+    """Signs a manifest with the two accounts as members; the lines of the configuration that name it."""
+    key, public, draft = (directory / name for name in ("organization.key", "organization.pub", "draft.json"))
+    pki.openssl("genpkey", "-algorithm", "ed25519", "-out", key)
+    key.chmod(0o600)
+    pki.openssl("pkey", "-in", key, "-pubout", "-out", public)
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    moments = [(now + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ") for days in (0, 1)]
+    accounts = [{"id": account, "path": MEMBERS} for account in sorted((pki.CLIENT_ACCOUNT, BUS_ACCOUNT))]
+    manifest = {
+        "organization": ORGANIZATION, "managementAccount": "999988887777", "sequence": 1, "issuedAt": moments[0],
+        "expiresAt": moments[1],
+        "accounts": [*accounts, {"id": "999988887777", "path": f"{ORGANIZATION}/r-ab12/"}],
+    }
+    draft.write_text(json.dumps(manifest))
+    command = [program, "organization", "sign", "--draft", draft, "--key", key, "--out", directory]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"organization sign: {done.stderr}")
+    return (
+        f"organizations:\n  - manifest: {directory}/manifest.json\n    signature: {directory}/manifest.sig\n"
+        f"    publicKey: {public}\n"
+    )
+
+
+def more_domains(directory, count):
+    """Trust domains of others, each with its own authority, list and account: the lines that name them."""
+    lines = []
+    for number in range(count):
+        name = MORE_DOMAINS.format(number)
+        where = directory / name
+        where.mkdir()
+        pki.issue(where, "ca", f"/CN={name}", pki.AUTHORITY)
+        listing = pki.empty_revocation_list(where, "ca")
+        lines.append(
+            f"  - name: {name}\n    bundle: {where}/ca.pem\n    issuerPins: [\"{issuer_pin(where / 'ca.pem')}\"]\n"
+            f"    revocationLists: [{listing}]\n    accounts: [\"{300000000000 + number}\"]\n"
+        )
+    return "".join(lines)
+
+
+def write_configuration(directory, data, port, admin_port, certificates, program, setting):
     """Writes the YAML and the accounts it names; the schema is that of config/isthmus.yaml."""
     accounts = pathlib.Path(directory) / "accounts"
     accounts.mkdir()
     allow = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": BUS_ARN}
     identity = {"Version": "2012-10-17", "Statement": [allow]}
-    grant = {"Version": "2012-10-17", "Statement": [{"Sid": "Publisher", **allow, "Principal": {"AWS": PRINCIPAL}}]}
-    servers.write(directory, "bus-policy.json", json.dumps(grant))
+    servers.write(directory, "bus-policy.json", json.dumps(bus_policy(setting)))
+    organization = organization_lines(program, pathlib.Path(directory)) if setting.organization else ""
+    domains = more_domains(pathlib.Path(directory), setting.trust_domains - 1)
     # JSON is YAML: the policy stands in the account's file as it is.
     servers.write(accounts, "globex.yaml", f'account: "{BUS_ACCOUNT}"\nname: globex\nprincipals: []\n')
     servers.write(
@@ -94,7 +180,7 @@ trustDomains:
     issuerPins: ["{issuer_pin(certificates.client_ca)}"]
     revocationLists: [{certificates.client_crl}]
     accounts: ["{pki.CLIENT_ACCOUNT}"]
-accounts: accounts/*.yaml
+{domains}{organization}accounts: accounts/*.yaml
 buses:
   - account: "{BUS_ACCOUNT}"
     name: {BUS}
@@ -105,7 +191,7 @@ log:
     return servers.write(directory, "isthmus.yaml", text)
 
 
-def start(program, directory, core, certificates, data_parent):
+def start(program, directory, core, certificates, data_parent, setting=PLAIN):
     """A fresh gateway with an empty data directory, which is removed when it stops.
 
     The data directory must be on a real disk: on tmpfs an fdatasync costs nothing and proves nothing.
@@ -116,7 +202,7 @@ def start(program, directory, core, certificates, data_parent):
     own = pathlib.Path(tempfile.mkdtemp(prefix="gateway-", dir=directory))
     data = pathlib.Path(tempfile.mkdtemp(prefix="isthmus-compare-data-", dir=data_parent))
     port, admin_port = servers.free_port(), servers.free_port()
-    configuration = write_configuration(own, data, port, admin_port, certificates)
+    configuration = write_configuration(own, data, port, admin_port, certificates, program, setting)
     try:
         command = [program, "serve", "--config", configuration]
         server = servers.Server("isthmus", port, core, command, own / "isthmus.log")

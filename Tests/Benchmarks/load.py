@@ -49,6 +49,16 @@ class Figure:
     other_share: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """Another way to send one event: path below `/`, header fields, content, and where a running number stands in it."""
+
+    path: str
+    headers: dict
+    body: bytes
+    number_at: int | None = None
+
+
 class Bench:
     """The tools of one run: compiled helpers, certificates, request bodies, and the cores."""
 
@@ -66,22 +76,28 @@ class Bench:
             path.write_bytes(gateway.put_events_body(entries))
             self.bodies[entries] = path
 
-    def with_certificate(self):
+    def with_certificate(self, form=None):
         named = {
             "LD_PRELOAD": str(self.preload),
             "CLIENT_CERTIFICATE": str(self.certificates.client_certificate),
             "CLIENT_KEY": str(self.certificates.client_key),
+            **({"BODY_NUMBER_AT": str(form.number_at)} if form and form.number_at is not None else {}),
         }
         return {**os.environ, **named}
 
     def on_load_core(self, *command):
         return ["taskset", "-c", str(self.cores.load), *map(str, command)]
 
-    def h2load(self, server, entries, *options, headers=None):
+    def h2load(self, server, entries, *options, headers=None, form=None):
         fields = {"content-type": gateway.CONTENT_TYPE, "x-amz-target": gateway.TARGET, **(headers or {})}
+        body, path = self.bodies[entries], ""
+        if form:
+            fields, path = form.headers, form.path
+            body = self.directory / "body-of-form"
+            body.write_bytes(form.body)
         lines = [word for name, value in fields.items() for word in ("-H", f"{name.lower()}: {value}")]
-        where = [f"--connect-to={servers.HOST}:{server.port}", url(server)]
-        return self.on_load_core("h2load", "-t1", *options, "-d", self.bodies[entries], *lines, *where)
+        where = [f"--connect-to={servers.HOST}:{server.port}", url(server) + path]
+        return self.on_load_core("h2load", "-t1", *options, "-d", body, *lines, *where)
 
 
 def url(server):
@@ -126,7 +142,7 @@ def prove_mutual_tls(bench, server):
         raise RuntimeError(f"{server.name} refuses the client's certificate: {server.last_words()}")
 
 
-def run_shape(bench, server, shape, seconds, headers=None, count_entries=None):
+def run_shape(bench, server, shape, seconds, headers=None, count_entries=None, form=None):
     """One run of one shape against one server; raises if a single request failed.
 
     `count_entries` returns (entries accepted, entries refused) so far, where the server keeps events.
@@ -137,8 +153,8 @@ def run_shape(bench, server, shape, seconds, headers=None, count_entries=None):
     log.unlink(missing_ok=True)
     options = [f"-c{shape.connections}", f"-m{shape.streams}", f"-D{seconds}"]
     options += [f"--warm-up-time={round(warm_up * 1000)}ms", f"--log-file={log}"]
-    command = bench.h2load(server, shape.entries, *options, headers=headers)
-    environment = bench.with_certificate()
+    command = bench.h2load(server, shape.entries, *options, headers=headers, form=form)
+    environment = bench.with_certificate(form)
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as load:

@@ -3,6 +3,8 @@
 import statistics
 import sys
 
+import variants
+
 OURS = "isthmus"
 # A core that gave more than this to others while a server was measured makes the figure doubtful.
 NOISE = 0.05
@@ -116,3 +118,5 @@ def table(results):
         handshakes_table(results["handshakes"])
     if results["idle"]:
         idle_table(results["idle"])
+    if results["variants"]:
+        variants.table(results["variants"])
