@@ -44,7 +44,7 @@ extension ControlPlane {
         await withdrawCertificates(hasEnded: true)
     }
 
-    /// What time brings: joins that nobody completed end, the revocation list is renewed, old invitations are forgotten.
+    /// What time brings: joins that nobody completed end, the revocation list is renewed, old invitations go.
     package func tendPartners() async {
         let now = clock.now()
         let snapshot = registry.snapshot
@@ -188,7 +188,9 @@ extension ControlPlane {
         try change { snapshot throws(ControlFault) in
             try snapshot.renewing(plan.id, certificate: renewed, at: now)
         }
-        guard let terms = registry.snapshot.invitations[plan.id]?.terms else { throw Fault(ControlFault.unknownInvitation) }
+        guard let terms = registry.snapshot.invitations[plan.id]?.terms else {
+            throw Fault(ControlFault.unknownInvitation)
+        }
         note("partner-renewed", terms)
         return Self.membership(renewed, terms, onboarding)
     }

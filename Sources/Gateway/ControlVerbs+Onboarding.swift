@@ -37,7 +37,9 @@ extension ControlVerbs {
         let snapshot = services.registry.snapshot
         let chosen =
             request["of"]?.string.map { snapshot.invitations(named: $0) }
-            ?? snapshot.invitations.values.sorted { ($0.terms.createdAt, $0.terms.id) < ($1.terms.createdAt, $1.terms.id) }
+            ?? snapshot.invitations.values.sorted {
+                ($0.terms.createdAt, $0.terms.id) < ($1.terms.createdAt, $1.terms.id)
+            }
         return Self.line { writer in
             writer.key("invitations")
             writer.array { for invitation in chosen { Self.write(invitation, to: &$0) } }

@@ -87,10 +87,12 @@ package struct InvitationTerms: Hashable, Sendable {
         let node: JSONNode
         do throws(JSONError) { node = try JSONNode(parsing: bytes) } catch { return nil }
         guard node["version"]?.int == 1, let id = node["id"]?.string, let partner = node["partner"]?.string,
-            let source = node["source"]?.string, let account = node["account"]?.string.flatMap(AccountID.init(parsing:)),
+            let source = node["source"]?.string,
+            let account = node["account"]?.string.flatMap(AccountID.init(parsing:)),
             let partnerAccount = node["partnerAccount"]?.string.flatMap(AccountID.init(parsing:)),
             let events = node["events"]?.array?.compactMap(\.string), let region = node["region"]?.string,
-            let endpoint = node["endpoint"]?.string, let pin = node["pin"]?.string.flatMap({ Digest(hexadecimal: $0.utf8) }),
+            let endpoint = node["endpoint"]?.string,
+            let pin = node["pin"]?.string.flatMap({ Digest(hexadecimal: $0.utf8) }),
             let created = node["createdAt"]?.int64, let expires = node["expiresAt"]?.int64
         else { return nil }
         self.init(
@@ -102,7 +104,9 @@ package struct InvitationTerms: Hashable, Sendable {
 
     /// What is wrong with the terms, nil when they can be offered.
     package var fault: String? {
-        guard id.utf8.count == 32, Hexadecimal.bytes(id.utf8) != nil else { return "the id is not 32 hexadecimal digits" }
+        guard id.utf8.count == 32, Hexadecimal.bytes(id.utf8) != nil else {
+            return "the id is not 32 hexadecimal digits"
+        }
         guard PartnerName(parsing: partner) != nil, partner != ".", partner != "..",
             partner.utf8.count <= Self.partnerBytesLimit
         else {

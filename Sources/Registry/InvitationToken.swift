@@ -24,7 +24,8 @@ package struct InvitationToken: Sendable {
         guard text.count <= Self.bytesLimit, text.starts(with: Self.prefix.utf8) else { return nil }
         let parts = text.dropFirst(Self.prefix.utf8.count).split(
             separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 2, let bytes = Base64Text.bytes(url: parts[0]), let terms = InvitationTerms(parsing: bytes),
+        guard parts.count == 2, let bytes = Base64Text.bytes(url: parts[0]),
+            let terms = InvitationTerms(parsing: bytes),
             let code = Base64Text.bytes(url: parts[1])
         else { return nil }
         do throws(CryptographyError) { self.code = try Digest(code) } catch { return nil }

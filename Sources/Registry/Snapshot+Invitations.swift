@@ -196,7 +196,9 @@ extension Snapshot {
                 }
             }
         }
-        let isOurs = invitations.values.contains { $0.terms.partner == terms.partner && $0.membership?.made.name == true }
+        let isOurs = invitations.values.contains {
+            $0.terms.partner == terms.partner && $0.membership?.made.name == true
+        }
         guard isOurs else { return transition }
         return try transition.followed { next throws(ControlFault) in
             let isUsed =

@@ -164,11 +164,10 @@ private final class ReceivedBytes {
     }
 
     /// libcurl's write callback: taking fewer bytes than it gives ends the transfer.
-    static let receive:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
-            start, size, count, context in
-            guard let start, let context else { return 0 }
-            let received = Unmanaged<ReceivedBytes>.fromOpaque(context).takeUnretainedValue()
-            return received.append(UnsafeRawBufferPointer(start: start, count: size * count)) ? size * count : 0
-        }
+    static let receive: @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
+        start, size, count, context in
+        guard let start, let context else { return 0 }
+        let received = Unmanaged<ReceivedBytes>.fromOpaque(context).takeUnretainedValue()
+        return received.append(UnsafeRawBufferPointer(start: start, count: size * count)) ? size * count : 0
+    }
 }

@@ -73,7 +73,7 @@ enum ControlRequests {
         line("partner.revoke") { $0.member("of", name) }
     }
 
-    private static func line(_ verb: String, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
+    static func line(_ verb: String, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
         writer.object {
             $0.member("verb", verb)

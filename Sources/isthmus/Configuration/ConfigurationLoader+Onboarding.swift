@@ -52,7 +52,8 @@ extension ConfigurationLoader {
 
     /// Whether the partners' authority shares neither name nor key with a trust domain.
     private func isApart(
-        _ name: String, _ certificate: LoadedFile, besides trustDomains: [Configuration.TrustDomain], at value: YAMLValue
+        _ name: String, _ certificate: LoadedFile, besides trustDomains: [Configuration.TrustDomain],
+        at value: YAMLValue
     ) -> Bool {
         guard TrustDomainName.isValid(name) else {
             value.error("`\(value.path)`: its index names no trust domain", "make it by `isthmus pki init`")

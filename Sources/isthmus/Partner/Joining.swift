@@ -7,7 +7,7 @@ import Targets
 /// The steps of a join. Each leaves a file, or changes the gateway in one commit, and may be taken again:
 ///
 /// ```
-/// invitation, key ─▶ POST /join bind ─▶ certificate ─▶ PutPartnerEvents ─▶ POST /join confirm ─▶ receipt
+/// key ─▶ POST /join bind ─▶ invitation, certificate ─▶ PutPartnerEvents ─▶ POST /join confirm ─▶ receipt
 /// ```
 struct Joining {
     let token: InvitationToken
@@ -19,10 +19,11 @@ struct Joining {
 
     /// Goes on where the join stands.
     func run() throws(ProgramError) -> PartnerReceipt {
-        try directory.dedicate(to: terms.id)
+        try directory.requireFree(for: terms.id)
         if let receipt = try directory.receipt() { return receipt }
         let key = try directory.makeKey()
         let membership = try bind(key)
+        try directory.dedicate(to: terms.id)
         try directory.keep(membership)
         let event = try sendTestEvent()
         let receipt = try confirm(key, event)

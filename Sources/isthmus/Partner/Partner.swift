@@ -12,7 +12,8 @@ struct Partner: ParsableCommand {
             input, and `renew` by a timer. All other verbs are the operator's.
             """,
         subcommands: [
-            Invite.self, Join.self, Renew.self, Revoke.self,
+            Invite.self, Join.self, List.self, Show.self, Suspend.self, Resume.self, Revoke.self, Renew.self,
+            Authorize.self,
         ])
 
     struct Invite: ParsableCommand {

@@ -21,17 +21,17 @@ struct PartnerDirectory {
         return try DurableFile.locked(path + "/.lock", body)
     }
 
-    /// Dedicates the directory to an invitation; one of another invitation is left alone.
+    /// Refuses a directory that belongs to another invitation.
+    func requireFree(for invitation: String) throws(ProgramError) {
+        guard let other = try text(invitationPath), other != invitation else { return }
+        throw ProgramError(
+            "`\(path)` belongs to invitation \(Printable.line(other)), the token is of \(invitation): "
+                + "give another `--directory`")
+    }
+
+    /// Dedicates the directory to an invitation, once the gateway knew its token.
     func dedicate(to invitation: String) throws(ProgramError) {
-        if let other = try text(invitationPath) {
-            guard other == invitation else {
-                throw ProgramError(
-                    "`\(path)` belongs to invitation \(Printable.line(other)), the token is of \(invitation): "
-                        + "give another `--directory`")
-            }
-            return
-        }
-        try DurableFile.write(Array(invitation.utf8), to: invitationPath, mode: 0o600, replacing: false)
+        try DurableFile.write(Array(invitation.utf8), to: invitationPath, mode: 0o600, replacing: true)
     }
 
     /// The key, made when there is none yet.

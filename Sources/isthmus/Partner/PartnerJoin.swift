@@ -6,7 +6,9 @@ import Registry
 extension Partner {
     /// Where a partner keeps what `join` made.
     struct Place: ParsableArguments {
-        @Option(help: ArgumentHelp("Where key, certificate and the rest are kept; made when missing.", valueName: "directory"))
+        @Option(
+            help: ArgumentHelp(
+                "Where key, certificate and the rest are kept; made when missing.", valueName: "directory"))
         var directory = "isthmus-partner"
 
         var files: PartnerDirectory {
@@ -22,8 +24,9 @@ extension Partner {
                 interrupted it, run it again with the same token and directory: it goes on where it stood.
                 """)
         @OptionGroup var place: Place
-        @Option(help: ArgumentHelp(
-            "PEM authorities of your own endpoints, for the gateway to keep.", valueName: "file"))
+        @Option(
+            help: ArgumentHelp(
+                "PEM authorities of your own endpoints, for the gateway to keep.", valueName: "file"))
         var trustBundle: String?
 
         func run() throws {

@@ -1,0 +1,236 @@
+import Cryptography
+import Domain
+import Identity
+import Registry
+import TestKit
+import Testing
+
+@Suite struct InvitationStateTests {
+    private let id = Invitations.terms().id
+    private let key = SHA256.hash([1])
+    private let source = "aws.partner/acme.com/shop/orders"
+
+    /// A control plane whose partner authority is there.
+    private func start(_ records: [ControlRecord] = []) throws -> Snapshot {
+        let made = try PrivateKey.generate(.ecdsaP256)
+        let root = try CertificateAuthority.root(
+            name: "partners.example", pathLength: 0, key: made,
+            validity: ValidityPeriod(notBefore: 0, notAfter: now.seconds + 86_400), random: .system)
+        let store = try CertificateStore(authorities: [root.certificate], revocationLists: [])
+        let pin = root.certificate.publicKeyFingerprint
+        let anchor = Declaration.TrustAnchor(
+            facts: TrustDomain(name: "partners.example", accounts: [], issuerPins: [pin]), store: store)
+        let plain = try Scene.declaration()
+        let declaration = Declaration(
+            partition: plain.partition, region: plain.region, accounts: plain.accounts, trustDomains: [], seeds: [],
+            endpoints: plain.endpoints, quotas: plain.quotas, partnerTrust: anchor)
+        return try Snapshot.loading(records, declaration: declaration).adopting(declaration, at: now).snapshot
+    }
+
+    private func certificate(_ number: UInt8, seconds: Int64 = 3600) -> Invitation.IssuedCertificate {
+        .init(
+            serial: "0\(number)", fingerprint: SHA256.hash([number]), notAfter: now.advanced(bySeconds: seconds),
+            pem: [number])
+    }
+
+    private func invited(_ terms: InvitationTerms = Invitations.terms()) throws -> Snapshot {
+        try start().inviting(terms).snapshot
+    }
+
+    private func bound() throws -> Snapshot {
+        try invited().binding(id, key: key, certificate: certificate(1), trustBundle: [], at: now).snapshot
+    }
+
+    private func joined() throws -> Snapshot {
+        try bound().confirming(id, key: key, event: "e", at: now).snapshot
+    }
+
+    private func refusal(
+        binding snapshot: Snapshot, key: Digest
+    ) -> ControlFault? {
+        let second = certificate(2)
+        return fault { () throws(ControlFault) in
+            try snapshot.binding(id, key: key, certificate: second, trustBundle: [], at: now)
+        }
+    }
+
+    private func refusal(confirming snapshot: Snapshot, key: Digest) -> ControlFault? {
+        fault { () throws(ControlFault) in try snapshot.confirming(id, key: key, event: "e", at: now) }
+    }
+
+    private func refusal(renewing snapshot: Snapshot, at moment: Timestamp) -> ControlFault? {
+        let one = certificate(99)
+        return fault { () throws(ControlFault) in try snapshot.renewing(id, certificate: one, at: moment) }
+    }
+
+    private func refusal(inviting terms: InvitationTerms, on snapshot: Snapshot) -> ControlFault? {
+        fault { () throws(ControlFault) in try snapshot.inviting(terms) }
+    }
+
+    private func state(_ snapshot: Snapshot) -> PartnerEventSource.State? {
+        PartnerEventSourceName(parsing: source).flatMap { snapshot.partnerEventSource(named: $0)?.state(at: now) }
+    }
+
+    private func bus(_ snapshot: Snapshot) -> EventBus? { snapshot.bus(Scene.bus(source)) }
+
+    private func vouchedFor(_ snapshot: Snapshot) -> Set<AccountID>? {
+        snapshot.trustDomains["partners.example"]?.facts.accounts
+    }
+
+    @Test("a join makes name, source and bus in the commit that binds the key")
+    func binding() throws {
+        let before = try invited()
+        #expect(vouchedFor(before) == [])
+        let transition = try before.binding(id, key: key, certificate: certificate(1), trustBundle: [], at: now)
+        #expect(transition.changes.count >= 4)
+        #expect(state(transition.snapshot) == .active)
+        #expect(bus(transition.snapshot) != nil)
+        #expect(vouchedFor(transition.snapshot) == [Scene.foreign])
+        #expect(transition.snapshot.invitations[id]?.stateName == "bound")
+    }
+
+    @Test("the same key goes on where it stood, with the same certificate")
+    func again() throws {
+        guard case .issue(let uri) = try invited().planJoin(id, key: key, at: now) else {
+            Issue.record("an invitation without a key asks for a certificate")
+            return
+        }
+        #expect(uri == "spiffe://partners.example/account/999988887777/role/partner/acme.com")
+        for snapshot in [try bound(), try joined()] {
+            guard case .repeated(let same) = try snapshot.planJoin(id, key: key, at: now) else {
+                Issue.record("a bound invitation repeats its certificate")
+                return
+            }
+            #expect(same == certificate(1))
+        }
+        #expect(try joined().confirming(id, key: key, event: "e", at: now).changes.isEmpty)
+    }
+
+    @Test("another key is refused in every state, and both keys are named")
+    func otherKey() throws {
+        let other = SHA256.hash([2])
+        for snapshot in [try bound(), try joined()] {
+            do throws(ControlFault) {
+                _ = try snapshot.planJoin(id, key: other, at: now)
+                Issue.record("another key was let in")
+            } catch {
+                #expect(error.code == .accessDenied)
+                #expect(error.message.contains("\(key)") && error.message.contains("\(other)"))
+            }
+            #expect(refusal(binding: snapshot, key: other)?.code == .accessDenied)
+            #expect(refusal(confirming: snapshot, key: other)?.code == .accessDenied)
+        }
+    }
+
+    @Test(
+        "an invitation ends at its second, neither before nor after", arguments: [(-1, true), (0, false), (1, false)])
+    func expiry(offset: Int64, isOpen: Bool) throws {
+        let moment = Invitations.terms().expiresAt.advanced(bySeconds: offset)
+        for snapshot in [try invited(), try bound()] {
+            let refusal: ControlFault?
+            do throws(ControlFault) {
+                _ = try snapshot.planJoin(id, key: key, at: moment)
+                refusal = nil
+            } catch { refusal = error }
+            #expect((refusal == nil) == isOpen)
+            #expect(isOpen || refusal?.code == .expiredToken)
+            #expect(snapshot.lapsedInvitations(at: moment).isEmpty == isOpen)
+        }
+        #expect(try joined().lapsedInvitations(at: moment).isEmpty)
+    }
+
+    @Test("a join that nobody completes leaves no source, bus, name or trust behind")
+    func lapsing() throws {
+        let after = try bound().ending([id], as: .expired, at: now).snapshot
+        #expect(after.invitations[id]?.stateName == "expired")
+        #expect(state(after) != .active)
+        #expect(bus(after) == nil)
+        #expect(vouchedFor(after) == [])
+        #expect(after.withdrawnSerials == ["01"])
+        #expect(try after.partnerAccount(of: #require(PartnerName(parsing: "acme.com"))) == nil)
+    }
+
+    @Test("revoking takes source and trust, and leaves the customer's bus")
+    func revoking() throws {
+        let transition = try joined().ending([id], as: .revoked, at: now)
+        #expect(state(transition.snapshot) != .active)
+        #expect(bus(transition.snapshot) != nil)
+        #expect(vouchedFor(transition.snapshot) == [])
+        #expect(transition.snapshot.withdrawnSerials == ["01"])
+        #expect(try transition.snapshot.ending([id], as: .revoked, at: now).changes.isEmpty)
+        #expect(refusal(binding: transition.snapshot, key: key)?.code == .accessDenied)
+    }
+
+    @Test("only a joined partner renews, with its own key, by a certificate that was its own")
+    func renewal() throws {
+        let snapshot = try joined()
+        let plan = try snapshot.planRenewal(certificate: SHA256.hash([1]), key: key, at: now)
+        let renewed = try snapshot.renewing(plan.id, certificate: certificate(2), at: now).snapshot
+        #expect(renewed.invitations[id]?.membership?.certificates.map(\.serial) == ["01", "02"])
+        let ended = try snapshot.ending([id], as: .revoked, at: now).snapshot
+        let refused: [(Snapshot, Digest, Digest)] = [
+            (snapshot, SHA256.hash([9]), key), (snapshot, SHA256.hash([1]), SHA256.hash([2])),
+            (try bound(), SHA256.hash([1]), key), (ended, SHA256.hash([1]), key),
+        ]
+        for (snapshot, certificate, key) in refused {
+            #expect(throws: ControlFault.self) {
+                _ = try snapshot.planRenewal(certificate: certificate, key: key, at: now)
+            }
+        }
+    }
+
+    @Test("a partner has so many certificates at once, and no more until one ends")
+    func certificates() throws {
+        var snapshot = try joined()
+        let limit = Snapshot.certificatesPerInvitationLimit
+        for number in 2...limit {
+            snapshot = try snapshot.renewing(id, certificate: certificate(UInt8(number)), at: now).snapshot
+        }
+        #expect(snapshot.invitations[id]?.membership?.certificates.count == limit)
+        #expect(refusal(renewing: snapshot, at: now)?.code == .limitExceeded)
+        #expect(refusal(renewing: snapshot, at: now.advanced(bySeconds: 3601)) == nil)
+    }
+
+    @Test("what cannot be invited is refused: twice the same source, a foreign customer, another's partner name")
+    func refusals() throws {
+        let snapshot = try invited()
+        let second = String(repeating: "b", count: 32)
+        #expect(refusal(inviting: Invitations.terms(id: second), on: snapshot)?.code == .resourceAlreadyExists)
+        let foreign = Invitations.terms(id: second, partnerAccount: Scene.owner, account: Scene.foreign)
+        #expect(refusal(inviting: foreign, on: snapshot)?.code == .validation)
+        let taken = Invitations.terms(
+            id: second, source: "aws.partner/acme.com/shop/other", partnerAccount: Scene.sender)
+        #expect(refusal(inviting: taken, on: try joined())?.code == .validation)
+        let bare = try Scene.snapshot(try Scene.declaration())
+        #expect(refusal(inviting: Invitations.terms(), on: bare)?.code == .operationDisabled)
+    }
+
+    @Test("every state comes back from the store as it was")
+    func storing() throws {
+        let ended = try joined().ending([id], as: .revoked, at: now)
+        let stages: [Transition] = [
+            try start().inviting(Invitations.terms()),
+            try invited().binding(id, key: key, certificate: certificate(1), trustBundle: [65], at: now),
+            try bound().confirming(id, key: key, event: "e", at: now), ended,
+            try invited().ending([id], as: .expired, at: now),
+        ]
+        for stage in stages {
+            let store = InMemoryControlStore()
+            try store.commit(stage.changes)
+            let records = try store.load().filter { $0.kind == .invitation }
+            let loaded = try start(records)
+            #expect(loaded.invitations[id]?.state == stage.snapshot.invitations[id]?.state)
+            #expect(loaded.invitations[id]?.terms == Invitations.terms())
+        }
+    }
+
+    @Test("an invitation that is over is forgotten after its week, when its certificates are")
+    func forgetting() throws {
+        let snapshot = try joined().ending([id], as: .revoked, at: now).snapshot
+        let week = now.advanced(bySeconds: Snapshot.endedInvitationSeconds)
+        #expect(snapshot.forgettingEndedInvitations(at: week).changes.isEmpty)
+        let after = snapshot.forgettingEndedInvitations(at: week.advanced(bySeconds: 1))
+        #expect(after.changes == [.remove(kind: .invitation, key: id)])
+        #expect(try joined().forgettingEndedInvitations(at: week.advanced(bySeconds: 1)).changes.isEmpty)
+    }
+}
