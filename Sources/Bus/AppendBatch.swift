@@ -9,6 +9,10 @@ package enum RepeatGuard: Hashable, Sendable {
     ///
     /// `key` covers principal and key; `principal` covers the principal alone, for its share of the table.
     case explicit(key: Digest, principal: Digest, body: Digest)
+    /// The event acts once: kept for 72 h in the transaction that stores it. `id` covers source and message id,
+    /// `source` the source alone, for its share of the table. A repeat of `id` gets the first answer whatever its
+    /// content; a repeat of `nonce`, which is `nil` where the scheme has none, only with the same `body`.
+    case once(id: Digest, source: Digest, nonce: Digest?, body: Digest)
     /// The caller's SDK gave an `amz-sdk-invocation-id`: kept for 5 minutes in memory. `request` covers principal,
     /// invocation and body.
     case implicit(request: Digest)
@@ -16,7 +20,7 @@ package enum RepeatGuard: Hashable, Sendable {
     /// Whether the log keeps it in the transaction of the events: such a guard may be looked up without events.
     package var isDurable: Bool {
         switch self {
-        case .explicit: true
+        case .explicit, .once: true
         case .none, .implicit: false
         }
     }
@@ -48,6 +52,28 @@ package enum RepeatGuard: Hashable, Sendable {
         whole.update(SHA256.hash(Array(source)))
         whole.update(id)
         return .explicit(key: whole.finalize(), principal: ownerDigest, body: .zero)
+    }
+
+    /// The guard of a webhook's event.
+    ///
+    /// - Parameters:
+    ///   - kind: where the id comes from; ids of different kinds are never the same.
+    ///   - nonce: single use within the source.
+    package static func webhook(
+        source: String, kind: StaticString, id: Bytes, nonce: Bytes?, body: Digest
+    ) -> RepeatGuard {
+        let sourceDigest = SHA256.hash(Array("isthmus webhook source\0\(source)".utf8))
+        func digest(_ kind: StaticString, _ text: Bytes) -> Digest {
+            var hasher = SHA256()
+            hasher.update("isthmus webhook\0")
+            hasher.update(sourceDigest)
+            hasher.update(kind)
+            hasher.update("\0")
+            hasher.update(text)
+            return hasher.finalize()
+        }
+        return .once(
+            id: digest(kind, id), source: sourceDigest, nonce: nonce.map { digest("nonce", $0) }, body: body)
     }
 
     /// The guard of an SDK's own retry.

@@ -68,6 +68,16 @@ package final class AccessKeyRing: Sendable {
         }
     }
 
+    /// Seals another secret under the same key; `data` says what it is, and must be given again to open it.
+    func seal(_ secret: [UInt8], authenticating data: [UInt8], random: RandomBytes) throws(CryptographyError) -> [UInt8] {
+        try box.seal(secret, authenticating: data, random: random)
+    }
+
+    /// Opens what `seal(_:authenticating:random:)` made.
+    func open(box sealed: [UInt8], authenticating data: [UInt8]) throws(CryptographyError) -> [UInt8] {
+        try box.open(box: sealed, authenticating: data)
+    }
+
     /// Seals the secret of a new key for `id`.
     package func seal(_ secret: [UInt8], for id: String, random: RandomBytes) throws(CryptographyError) -> [UInt8] {
         try box.seal(secret, authenticating: AccessKey.associatedData(id), random: random)

@@ -49,6 +49,10 @@ package struct ControlVerbs: Sendable {
             case "partner.invite": _ = await send(try await invitePartner(request))
             case "partner.invitations": _ = await send(listInvitations(request))
             case "partner.revoke": _ = await send(try await revokePartner(request))
+            case "webhook.secret.create": _ = await send(try await createWebhookSecret(request))
+            case "webhook.secret.rotate": _ = await send(try await rotateWebhookSecret(request))
+            case "webhook.secret.list": _ = await send(try listWebhookSecrets(request))
+            case "webhook.secret.remove": _ = await send(try await removeWebhookSecret(request))
             case let verb? where Self.partnerVerbs.contains(verb):
                 _ = await send(try await answerPartner(verb, request))
             case "tail": try await tail(request, send: send)

@@ -7,21 +7,21 @@ package import Registry
 import Telemetry
 
 extension RequestWorker {
-    /// Who makes the request. The identity of the certificate is read once a connection and held to today's trust.
+    /// Who makes the request; of a webhook, by `credential`. The identity of the certificate is read once a connection
+    /// and held to today's trust.
     func authenticate(
-        _ request: borrowing Request, _ connection: Connection, _ requestID: UniqueID, _ now: Timestamp
+        _ request: borrowing Request, _ connection: Connection, _ requestID: UniqueID, _ now: Timestamp,
+        as credential: WebhookCredential? = nil
     ) throws(Fault) -> (Caller, ConnectionState) {
         let caller: Caller
         let state: ConnectionState
         do throws(AuthenticationRefusal) {
             state = try self.state(of: connection, now)
             let arrival = state.arrival(connection.facts, try state.identity?.current(snapshot, now: now))
-            switch authenticator.authenticate(
-                request, from: arrival, after: state.caller, directory: directory, now: now)
-            {
+            switch decide(request, as: credential, arrival, state, now) {
             case .caller(let proven):
                 caller = proven
-                state.caller = proven
+                if credential == nil { state.caller = proven }
             case .refused(let refusal): throw refusal
             }
         } catch {
@@ -41,6 +41,18 @@ extension RequestWorker {
                 retryAfterSeconds: 1)
         }
         return (caller, state)
+    }
+
+    private func decide(
+        _ request: borrowing Request, as credential: WebhookCredential?, _ arrival: Authenticator.Arrival,
+        _ state: ConnectionState, _ now: Timestamp
+    ) -> Authenticator.Outcome {
+        guard let credential else {
+            return authenticator.authenticate(
+                request, from: arrival, after: state.caller, directory: directory, now: now)
+        }
+        return authenticator.authenticate(
+            webhook: credential, copy request, from: arrival, directory: directory, now: now)
     }
 
     /// What is kept with the connection; made at its first request.

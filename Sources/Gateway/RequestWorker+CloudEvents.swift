@@ -21,7 +21,7 @@ extension RequestWorker {
             units: Quota.cost(entries: 1, contentBytes: request.body.count))
         try expect(charge, caller, state, exchange)
         let bus = Array(id.arn(partition: snapshot.partition, region: snapshot.region).utf8)
-        let publication = try cloudEvents.decode(request, for: .init(bus: bus, principal: caller.principal.arn))
+        let publication = try cloudEvents.decode(request, for: .init(bus: bus, principal: caller.accountable))
         charge.units = Quota.cost(entries: publication.entries.count, contentBytes: request.body.count)
         try take(charge, caller, state, exchange)
         try publish(publication, caller, state, exchange)

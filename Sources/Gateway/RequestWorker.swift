@@ -36,6 +36,7 @@ package final class RequestWorker {
     private(set) var directory: IdentityDirectory
     var decoder: PutEventsDecoder
     var cloudEvents: CloudEventsDecoder
+    let webhooks: WebhookDecoder
     var ids: RequestIDs
     /// The loop's own, so that no loop waits for another's.
     let eventIDs: EventIDCodec
@@ -67,6 +68,7 @@ package final class RequestWorker {
         decoder = PutEventsDecoder(entriesBytes: services.settings.entriesBytes)
         cloudEvents = CloudEventsDecoder(
             body: decoder.body, detail: decoder.detail, entriesBytes: services.settings.entriesBytes)
+        webhooks = WebhookDecoder(body: decoder.body, entriesBytes: services.settings.entriesBytes)
         ids = RequestIDs(seed: seed)
         do throws(CryptographyError) {
             eventIDs = try services.eventIDs.duplicate()
@@ -128,6 +130,7 @@ package final class RequestWorker {
         case .bus(let id): try publishCloudEvents(request, to: id, exchange)
         case .join: try join(request, exchange)
         case .renew: try renew(request, exchange)
+        case .webhook(let source): try publishWebhook(request, of: source, exchange)
         case .nowhere: throw Fault(.unknownOperation, Route.directions, status: 404)
         }
     }

@@ -10,11 +10,14 @@ enum Route {
     case join
     /// `/renew`: a partner with the certificate that the next one replaces.
     case renew
+    /// `/webhooks/SOURCE-NAME`, whose slashes are part of the name.
+    case webhook(Bytes)
     case nowhere
 
     /// What a caller at the wrong path reads.
     static let directions =
-        "there is nothing at this path; send API calls to `/` and CloudEvents to `/accounts/ACCOUNT/buses/NAME/events`"
+        "there is nothing at this path; send API calls to `/`, CloudEvents to `/accounts/ACCOUNT/buses/NAME/events` "
+        + "and webhooks to `/webhooks/SOURCE-NAME` of a source whose webhook is declared"
 
     init(_ target: Bytes) {
         if target.equals("/") {
@@ -25,6 +28,8 @@ enum Route {
             self = .join
         } else if target.equals("/renew") {
             self = .renew
+        } else if let source = Self.rest(of: target, after: "/webhooks/") {
+            self = .webhook(source)
         } else {
             self = .nowhere
         }

@@ -14,6 +14,7 @@ package struct Services: Sendable {
     package let accessKeys: AccessKeyRing
     /// What senders have spent of their quotas.
     package let buckets = SenderBuckets()
+    let webhooks: WebhookRing
     package let metrics: Metrics
     package let logger: Logger
     package let clock: WallClock
@@ -48,6 +49,7 @@ package struct Services: Sendable {
         self.eventIDs = eventIDs
         self.controlLine = controlLine
         self.accessKeys = accessKeys
+        webhooks = WebhookRing(accessKeys)
         self.metrics = metrics
         self.logger = logger
         self.clock = clock

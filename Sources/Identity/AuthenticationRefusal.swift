@@ -14,16 +14,27 @@ package enum AuthenticationRefusal: Error, Equatable, Sendable {
     case accountMismatch(certificate: AccountID, signature: AccountID)
     /// The listener takes each signature once, and this one does not count.
     case replay(ReplayWindow.Refusal)
+    /// The webhook's own signature is refused.
+    case webhook(WebhookRefusal)
+    /// The webhook's HTTP message signature is refused.
+    case messageSignature(MessageSignatureRefusal)
+    /// `isthmus-event-source` names another source than the path.
+    case eventSource(path: String)
+    /// The certificate is of another account than the partner whose webhook it is.
+    case partnerMismatch(certificate: AccountID, partner: AccountID)
 
     /// The error's name on the wire.
     package var code: ErrorCode {
         switch self {
         case .certificateRequired, .signatureRequired: .missingAuthenticationToken
-        case .certificate, .accountMismatch: .accessDenied
+        case .certificate, .accountMismatch, .partnerMismatch: .accessDenied
         case .signature(let refusal): refusal.code
         case .replay(.repeated), .replay(.ahead): .invalidSignature
         // Clients of AWS retry these, and sign again when they do.
         case .replay(.beforeMemory), .replay(.noRoom): .serviceUnavailable
+        case .webhook(.missing), .messageSignature(.missing): .missingAuthenticationToken
+        case .webhook(.unavailable), .messageSignature(.unavailable): .serviceUnavailable
+        case .webhook, .messageSignature, .eventSource: .invalidSignature
         }
     }
 
@@ -39,6 +50,10 @@ package enum AuthenticationRefusal: Error, Equatable, Sendable {
         case .replay(.beforeMemory): "signature-before-memory"
         case .replay(.ahead): "signature-ahead"
         case .replay(.noRoom): "signatures-no-room"
+        case .webhook(let refusal): refusal.label
+        case .messageSignature(let refusal): refusal.label
+        case .eventSource: "webhook-event-source"
+        case .partnerMismatch: "partner-mismatch"
         }
     }
 }
@@ -60,6 +75,11 @@ extension AuthenticationRefusal: CustomStringConvertible {
         case .replay(.ahead):
             "the request is dated over \(ReplayWindow.aheadSeconds) s ahead, which this listener refuses: check the clock"
         case .replay(.noRoom): "no more signatures can be remembered: retry later"
+        case .webhook(let refusal): refusal.description
+        case .messageSignature(let refusal): refusal.description
+        case .eventSource(let path): "`isthmus-event-source` does not name `\(path)`, the source of the path"
+        case .partnerMismatch(let certificate, let partner):
+            "the certificate is of account `\(certificate)` and the webhook of partner account `\(partner)`: use its own"
         }
     }
 }

@@ -110,6 +110,43 @@ package final class Authenticator {
         }
     }
 
+    /// Decides who makes the request of a webhook: the partner whose secret signed it. Its certificate, where one came,
+    /// restricts it: same account, or refused. In shadow mode a signature that does not stand is told and passed over.
+    package func authenticate(
+        webhook credential: WebhookCredential, _ request: Request, from arrival: Arrival,
+        directory: IdentityDirectory, now: Timestamp
+    ) -> Outcome {
+        do throws(AuthenticationRefusal) {
+            let account = credential.principal.account
+            if let certificate = arrival.certificate {
+                try check(certificate, isKnown: false, directory: directory, now: now)
+                guard certificate.account == account else {
+                    throw .partnerMismatch(certificate: certificate.account, partner: account)
+                }
+            } else if arrival.clientCertificate == .required {
+                throw .certificateRequired
+            }
+            let caller = Caller(
+                principal: credential.principal, organizationPath: directory.organizationPath(account),
+                certificate: arrival.certificate, signature: nil, webhook: try attest(request, credential, now: now),
+                arrival: arrival, revision: nil)
+            return .caller(caller)
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    private func attest(
+        _ request: Request, _ credential: WebhookCredential, now: Timestamp
+    ) throws(AuthenticationRefusal) -> WebhookAttestation {
+        do throws(AuthenticationRefusal) {
+            return try WebhookAttestation(verifying: request, with: credential, now: now)
+        } catch {
+            guard credential.isShadow else { throw error }
+            return WebhookAttestation(refusal: error, isMessageSignature: credential.isMessageSignature)
+        }
+    }
+
     private func caller(
         of request: borrowing Request, from arrival: Arrival, after previous: Caller?, directory: IdentityDirectory,
         now: Timestamp

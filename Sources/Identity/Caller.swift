@@ -11,6 +11,12 @@ package final class Caller: Sendable {
         case certificate
         /// AWS Signature Version 4, with or without a certificate.
         case sigV4
+        /// The HMAC or signature of a webhook, by its vendor's scheme.
+        case webhook
+        /// An HTTP message signature (RFC 9421) of a webhook.
+        case messageSignature
+        /// A webhook in shadow mode whose signature was not verified.
+        case unverifiedWebhook
     }
 
     package let principal: Principal
@@ -22,6 +28,8 @@ package final class Caller: Sendable {
     package let certificateFingerprint: Digest?
     /// What was signed and with which key; nil without a signature.
     package let signature: SigV4Proof?
+    /// What the request of a webhook proved; nil for every other caller.
+    package let webhook: WebhookAttestation?
     /// The listener the request came in by.
     package let endpoint: String
     /// The peer's address, as the socket has it.
@@ -42,12 +50,16 @@ package final class Caller: Sendable {
     /// The principal's account.
     package var account: AccountID { principal.account }
     /// The key that signed, nil without a signature.
-    package var accessKeyID: String? { signature?.accessKey.id }
-    package var signatureScheme: Scheme { signature == nil ? .certificate : .sigV4 }
+    package var accessKeyID: String? { signature?.accessKey.id ?? webhook?.keyID }
+    package var signatureScheme: Scheme {
+        guard let webhook else { return signature == nil ? .certificate : .sigV4 }
+        if webhook.refusal != nil { return .unverifiedWebhook }
+        return webhook.isMessageSignature ? .messageSignature : .webhook
+    }
 
     init(
         principal: Principal, organizationPath: OrganizationPath?, certificate: CertificateIdentity?,
-        signature: SigV4Proof?, arrival: Authenticator.Arrival, revision: UInt64?
+        signature: SigV4Proof?, webhook: WebhookAttestation? = nil, arrival: Authenticator.Arrival, revision: UInt64?
     ) {
         self.principal = principal
         self.organizationPath = organizationPath
@@ -56,6 +68,7 @@ package final class Caller: Sendable {
         trustDomain = certificate?.trustDomain
         certificateFingerprint = certificate?.fingerprint
         self.signature = signature
+        self.webhook = webhook
         endpoint = arrival.endpoint
         sourceAddress = arrival.sourceAddress
     }
@@ -68,7 +81,7 @@ package final class Caller: Sendable {
 
     /// Whether an unsigned request by `arrival` is by this very caller.
     func isUnsigned(from arrival: Authenticator.Arrival, organizationPath: OrganizationPath?) -> Bool {
-        signature == nil && endpoint == arrival.endpoint && sourceAddress == arrival.sourceAddress
+        signature == nil && webhook == nil && endpoint == arrival.endpoint && sourceAddress == arrival.sourceAddress
             && self.organizationPath == organizationPath
     }
 }

@@ -5,7 +5,7 @@ import Domain
 ///
 /// Two requests never give the same text: between two parts stands a literal that the first of them may not hold, and
 /// the content comes last.
-package struct WebhookTemplate: Equatable, Sendable {
+package struct WebhookTemplate: Equatable, Sendable, CustomStringConvertible {
     /// A piece of the text.
     package enum Part: Equatable, Sendable {
         case literal([UInt8])
@@ -45,6 +45,8 @@ package struct WebhookTemplate: Equatable, Sendable {
     }
 
     package let parts: [Part]
+    /// The text as given.
+    package let description: String
 
     /// The longest template.
     package static let maximumBytes = 512
@@ -70,6 +72,7 @@ package struct WebhookTemplate: Equatable, Sendable {
         }
         guard parts.last == .body, !parts.dropLast().contains(.body) else { throw .bodyNotLast }
         self.parts = parts
+        description = text
     }
 
     private static func part(_ name: String) throws(Fault) -> Part {

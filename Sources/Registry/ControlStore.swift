@@ -10,6 +10,7 @@ package struct ControlRecord: Hashable, Sendable {
         case partner = "partner"
         case partnerEventSource = "partner-event-source"
         case partnerAuthorization = "partner-authorization"
+        case webhookSecret = "webhook-secret"
     }
 
     package let kind: Kind

@@ -121,13 +121,16 @@ package struct Declaration: Sendable {
     package let senderQuotas: SenderQuotas
     /// The ways out of the region that policies are asked about.
     package let crossRegionRoutes: [CrossRegionRoute]
+    /// By source name.
+    package let webhooks: [String: Webhook]
 
     package init(
         partition: String, region: String, accounts: [Account], trustDomains: [TrustAnchor], seeds: [Seed],
         endpoints: [String: Endpoint], quotas: Quotas, organizations: [OrganizationSource] = [],
         policyCompatibility: PolicyReview.Compatibility = .strict, partnerTrust: TrustAnchor? = nil,
         partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = [],
-        senderQuotas: SenderQuotas = SenderQuotas(), crossRegionRoutes: [CrossRegionRoute] = []
+        senderQuotas: SenderQuotas = SenderQuotas(), crossRegionRoutes: [CrossRegionRoute] = [],
+        webhooks: [String: Webhook] = [:]
     ) {
         self.partition = partition
         self.region = region
@@ -143,5 +146,6 @@ package struct Declaration: Sendable {
         self.consentRequired = consentRequired
         self.senderQuotas = senderQuotas
         self.crossRegionRoutes = crossRegionRoutes
+        self.webhooks = webhooks
     }
 }

@@ -21,6 +21,8 @@ package final class Snapshot: Sendable {
     /// The partner authority as it stands; whom it may vouch for follows from the invitations. Nil when there is none.
     package let partnerTrust: Declaration.TrustAnchor?
     package let partners: Partners
+    /// Keys of webhooks by source, the oldest first.
+    let webhookSecrets: [String: [WebhookSecret]]
     /// The highest bus number ever given.
     let lastBusNumber: UInt32
 
@@ -31,7 +33,7 @@ package final class Snapshot: Sendable {
         revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus],
         accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations,
         invitations: [String: Invitation], partnerTrust: Declaration.TrustAnchor?,
-        partners: Partners
+        partners: Partners, webhookSecrets: [String: [WebhookSecret]]
     ) {
         self.revision = revision
         self.generation = generation
@@ -46,6 +48,7 @@ package final class Snapshot: Sendable {
         let anchors = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
         trustDomains = Dictionary(anchors.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.partners = partners
+        self.webhookSecrets = webhookSecrets
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         members = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0) } },
@@ -87,6 +90,7 @@ extension Snapshot {
         var organizations: [String: SignedOrganizationManifest] = [:]
         var invitations: [String: Invitation] = [:]
         var partners = Partners()
+        var webhookSecrets: [String: [WebhookSecret]] = [:]
         var last: UInt32 = 0
         var numbers: Set<BusNumber> = []
         for record in records {
@@ -107,12 +111,16 @@ extension Snapshot {
             case .organization: organizations[record.key] = try SignedOrganizationManifest(record: record)
             case .invitation: invitations[record.key] = try Invitation(record: record)
             case .partner, .partnerEventSource, .partnerAuthorization: try partners.load(record)
+            case .webhookSecret:
+                let secret = try WebhookSecret(record: record)
+                webhookSecrets[secret.source.description, default: []].append(secret)
             }
         }
+        webhookSecrets = webhookSecrets.mapValues { $0.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) } }
         return Snapshot(
             revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last,
             organizations: Organizations(last: organizations), invitations: invitations,
-            partnerTrust: declaration.partnerTrust, partners: partners)
+            partnerTrust: declaration.partnerTrust, partners: partners, webhookSecrets: webhookSecrets)
     }
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
@@ -127,7 +135,8 @@ extension Snapshot {
             snapshot: Snapshot(
                 revision: revision + 1, generation: generation + 1, declaration: declaration, buses: buses,
                 accessKeys: accessKeys, lastBusNumber: lastBusNumber, organizations: next,
-                invitations: invitations, partnerTrust: declaration.partnerTrust, partners: partners),
+                invitations: invitations, partnerTrust: declaration.partnerTrust, partners: partners,
+                webhookSecrets: webhookSecrets),
             changes: next.changes(since: organizations))
         let defaults = declaration.accounts.filter(\.isLocal).map {
             Declaration.Seed(
@@ -157,13 +166,14 @@ extension Snapshot {
     func replacing(
         buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil,
         invitations: [String: Invitation]? = nil, partnerTrust: Declaration.TrustAnchor? = nil,
-        partners: Partners? = nil
+        partners: Partners? = nil, webhookSecrets: [String: [WebhookSecret]]? = nil
     ) -> Snapshot {
         Snapshot(
             revision: revision + 1, generation: partnerTrust == nil ? generation : generation + 1,
             declaration: declaration, buses: buses ?? self.buses,
             accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber,
             organizations: organizations, invitations: invitations ?? self.invitations,
-            partnerTrust: partnerTrust ?? self.partnerTrust, partners: partners ?? self.partners)
+            partnerTrust: partnerTrust ?? self.partnerTrust, partners: partners ?? self.partners,
+            webhookSecrets: webhookSecrets ?? self.webhookSecrets)
     }
 }

@@ -18,10 +18,17 @@ struct BusHead {
 final class LogMemory {
     var heads: [BusNumber: BusHead] = [:]
     var keys: KeyTable
+    /// Events that act once.
+    var ledger: KeyTable
     var recent: RecentRequests
 
     init(configuration: LogConfiguration) {
-        keys = KeyTable(limit: configuration.keysLimit, principalLimit: configuration.keysPerPrincipalLimit)
+        keys = KeyTable(
+            limit: configuration.keysLimit, principalLimit: configuration.keysPerPrincipalLimit,
+            keptSeconds: LogConfiguration.keySeconds)
+        ledger = KeyTable(
+            limit: configuration.ledgerLimit, principalLimit: configuration.ledgerPerSourceLimit,
+            keptSeconds: LogConfiguration.ledgerSeconds)
         recent = RecentRequests(limit: configuration.recentRequestsLimit)
     }
 }
@@ -72,8 +79,21 @@ struct CommitPlan {
         let body: Digest?
     }
 
-    /// Finds a repeat of an earlier commit: its first answer and, for an explicit key, the body it came with.
-    typealias Recall = (_ repeatGuard: RepeatGuard) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)?
+    /// Where a key of an earlier commit is looked for.
+    enum LookUp {
+        case explicit(Digest)
+        case once(Digest)
+        case implicit(Digest)
+
+        var key: Digest {
+            switch self {
+            case .explicit(let key), .once(let key), .implicit(let key): key
+            }
+        }
+    }
+
+    /// Finds a repeat of an earlier commit: its first answer and, for a kept key, the body it came with.
+    typealias Recall = (_ key: LookUp) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)?
 
     private let memory: LogMemory
     private let seal: BlockSeal
@@ -81,12 +101,16 @@ struct CommitPlan {
     private var planned: [ShortDigest: Planned] = [:]
     private var pendingOfPrincipal: [Digest: Int] = [:]
     private var pendingKeys = 0
+    private var pendingOfSource: [Digest: Int] = [:]
+    private var pendingLedger = 0
     /// One for each bus.
     private(set) var drafts: [BlockDraft] = []
     /// One list for each batch, in the order of its requests.
     private(set) var answers: [[Answer]] = []
     /// The row of explicit keys, empty when there are none.
     private(set) var keyRow: [UInt8] = []
+    /// The row of events that act once, empty when there are none.
+    private(set) var ledgerRow: [UInt8] = []
     /// SDK requests to remember once committed.
     private(set) var implicit: [(request: Digest, answer: FirstAnswer)] = []
     private(set) var policyRevision: UInt64 = 0
@@ -116,20 +140,14 @@ struct CommitPlan {
         switch request.repeatGuard {
         case .none: return (.stored(store(request, batch)), true)
         case .explicit(let key, let principal, let body):
-            if let outcome = try repeated(request.repeatGuard, key: key, body: body, recall) { return outcome }
+            return try decideExplicit(request, batch, key: key, principal: principal, body: body, recall)
+        case .once(let id, let source, let nonce, let body):
+            if let nonce, let outcome = try repeated(.once(nonce), body: body, recall) { return outcome }
+            if let outcome = try repeated(.once(id), body: nil, recall) { return outcome }
             guard !request.events.isEmpty else { return (.notRepeated, false) }
-            let ofPrincipal = pendingOfPrincipal[principal, default: 0]
-            guard memory.keys.hasRoom(for: principal, pending: pendingKeys, pendingOfPrincipal: ofPrincipal) else {
-                return (.full(.keys), false)
-            }
-            let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
-            KeyEntry.append(key: key, principal: principal, body: body, answer: answer, to: &keyRow)
-            planned[ShortDigest(key)] = Planned(answer: answer, body: body)
-            pendingOfPrincipal[principal] = ofPrincipal + 1
-            pendingKeys += 1
-            return (.stored(answer.positions), true)
+            return storeOnce(request, batch, keys: [id] + (nonce.map { [$0] } ?? []), source: source, body: body)
         case .implicit(let digest):
-            if let outcome = try repeated(request.repeatGuard, key: digest, body: nil, recall) { return outcome }
+            if let outcome = try repeated(.implicit(digest), body: nil, recall) { return outcome }
             let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
             planned[ShortDigest(digest)] = Planned(answer: answer, body: nil)
             implicit.append((digest, answer))
@@ -137,15 +155,51 @@ struct CommitPlan {
         }
     }
 
+    private mutating func decideExplicit(
+        _ request: AppendRequest, _ batch: AppendBatch, key: Digest, principal: Digest, body: Digest, _ recall: Recall
+    ) throws(StorageError) -> (outcome: AppendOutcome, needsCommit: Bool) {
+        if let outcome = try repeated(.explicit(key), body: body, recall) { return outcome }
+        guard !request.events.isEmpty else { return (.notRepeated, false) }
+        let ofPrincipal = pendingOfPrincipal[principal, default: 0]
+        guard memory.keys.hasRoom(for: principal, pending: pendingKeys, pendingOfPrincipal: ofPrincipal) else {
+            return (.full(.keys), false)
+        }
+        let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
+        KeyEntry.append(key: key, principal: principal, body: body, answer: answer, to: &keyRow)
+        planned[ShortDigest(key)] = Planned(answer: answer, body: body)
+        pendingOfPrincipal[principal] = ofPrincipal + 1
+        pendingKeys += 1
+        return (.stored(answer.positions), true)
+    }
+
+    private mutating func storeOnce(
+        _ request: AppendRequest, _ batch: AppendBatch, keys: [Digest], source: Digest, body: Digest
+    ) -> (outcome: AppendOutcome, needsCommit: Bool) {
+        let ofSource = pendingOfSource[source, default: 0]
+        guard
+            memory.ledger.hasRoom(
+                for: source, count: keys.count, pending: pendingLedger, pendingOfPrincipal: ofSource)
+        else { return (.full(.keys), false) }
+        let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
+        for key in keys {
+            KeyEntry.append(key: key, principal: source, body: body, answer: answer, to: &ledgerRow)
+            planned[ShortDigest(key)] = Planned(answer: answer, body: body)
+        }
+        pendingOfSource[source] = ofSource + keys.count
+        pendingLedger += keys.count
+        return (.stored(answer.positions), true)
+    }
+
+    /// The outcome when the key came before; with `body` nil whatever it came with.
     private func repeated(
-        _ repeatGuard: RepeatGuard, key: Digest, body: Digest?, _ recall: Recall
+        _ key: LookUp, body: Digest?, _ recall: Recall
     ) throws(StorageError) -> (outcome: AppendOutcome, needsCommit: Bool)? {
-        if let earlier = planned[ShortDigest(key)] {
-            guard earlier.body == body else { return (.keyMismatch, true) }
+        if let earlier = planned[ShortDigest(key.key)] {
+            guard body == nil || earlier.body == body else { return (.keyMismatch, true) }
             return (.repeated(earlier.answer.positions, entryMask: earlier.answer.entryMask), true)
         }
-        guard let earlier = try recall(repeatGuard) else { return nil }
-        guard earlier.body == body else { return (.keyMismatch, false) }
+        guard let earlier = try recall(key) else { return nil }
+        guard body == nil || earlier.body == body else { return (.keyMismatch, false) }
         return (.repeated(earlier.answer.positions, entryMask: earlier.answer.entryMask), false)
     }
 

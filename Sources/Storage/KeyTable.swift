@@ -10,8 +10,8 @@ struct KeyPlace {
     let seconds: UInt32
 }
 
-/// The explicit idempotency keys of the last 24 hours: their index in memory, their rows in the log's database, one row
-/// a commit.
+/// Keys that are kept for a time: their index in memory, their rows in one table of the log's database, one row a
+/// commit.
 ///
 /// A row is a run of entries: key 32, principal 16, body 32, entry mask u32, number of runs u16, then for each run bus
 /// u32, first sequence u64, count u16. All little-endian.
@@ -20,10 +20,13 @@ struct KeyTable {
     private var principals: [ShortDigest: Int] = [:]
     private let limit: Int
     private let principalLimit: Int
+    /// How long a key is kept.
+    let keptSeconds: Int64
 
-    init(limit: Int, principalLimit: Int) {
+    init(limit: Int, principalLimit: Int, keptSeconds: Int64) {
         self.limit = limit
         self.principalLimit = principalLimit
+        self.keptSeconds = keptSeconds
     }
 
     var count: Int { places.count }
@@ -31,13 +34,13 @@ struct KeyTable {
     /// The row of a key that is still kept at `now`.
     func place(of key: Digest, now: Timestamp) -> KeyPlace? {
         guard let place = places[ShortDigest(key)] else { return nil }
-        return Int64(place.seconds) + LogConfiguration.keySeconds > now.seconds ? place : nil
+        return Int64(place.seconds) + keptSeconds > now.seconds ? place : nil
     }
 
-    /// Whether `principal` may have another key, `pending` of this commit counted already.
-    func hasRoom(for principal: Digest, pending: Int, pendingOfPrincipal: Int) -> Bool {
-        places.count + pending < limit
-            && principals[ShortDigest(principal), default: 0] + pendingOfPrincipal < principalLimit
+    /// Whether `principal` may have `count` keys more, `pending` of this commit counted already.
+    func hasRoom(for principal: Digest, count: Int = 1, pending: Int, pendingOfPrincipal: Int) -> Bool {
+        places.count + pending + count <= limit
+            && principals[ShortDigest(principal), default: 0] + pendingOfPrincipal + count <= principalLimit
     }
 
     /// Indexes the entries of a row that is durable, or was when the log was opened.

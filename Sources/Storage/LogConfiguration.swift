@@ -27,6 +27,10 @@ package struct LogConfiguration: Sendable {
     /// and 64 in memory.
     package var keysLimit = 1_000_000
     package var keysPerPrincipalLimit = 250_000
+    /// Webhook events remembered, and the part of them one source may have. Each takes what a key takes; one with a
+    /// nonce counts twice.
+    package var ledgerLimit = 2_000_000
+    package var ledgerPerSourceLimit = 1_000_000
     /// Retries of SDKs recognised, the oldest forgotten first.
     package var recentRequestsLimit = 200_000
     /// How long an event is kept. Source: DURABILITY 2.
@@ -42,6 +46,8 @@ package struct LogConfiguration: Sendable {
 
     /// How long an explicit key is kept. Source: DURABILITY 1.
     static let keySeconds: Int64 = 86_400
+    /// How long a webhook's event is remembered: vendors retry for three days. Source: THREATS, head.
+    static let ledgerSeconds: Int64 = 72 * 3600
     /// How long an SDK's retry is recognised. Source: DURABILITY 1.
     static let recentRequestSeconds: Int64 = 300
     /// Blocks whose place is known in memory only, until one transaction writes their index rows: bounds the work at

@@ -13,11 +13,12 @@ import GRDB
 ///        reading `block`
 /// bus    the end of each bus's chain as of the last group: next sequence, digest, bytes kept
 /// keys   one row a commit that had explicit idempotency keys
+/// ledger one row a commit that had events that act once (since format 2)
 /// meta   indexed (the last block id that `place` has), key check
 /// ```
 enum LogSchema {
     static let fileName = "log.sqlite"
-    static let format = 1
+    static let format = 2
 
     /// Makes the tables of a new database; checks the format and key of an old one.
     static func prepare(_ database: DurableDatabase, keyCheck: Digest, keyPath: String) throws(StorageError) {
@@ -27,9 +28,16 @@ enum LogSchema {
         if found == 0 {
             try database.commit { db in
                 try db.execute(sql: tables)
+                try db.execute(sql: ledger)
                 try db.execute(
                     sql: "INSERT INTO meta (name, value) VALUES ('key check', ?), ('indexed', 0)",
                     arguments: [Data(keyCheck.bytes)])
+                try db.execute(sql: "PRAGMA user_version = \(format)")
+            }
+        }
+        if found == 1 {
+            try database.commit { db in
+                try db.execute(sql: ledger)
                 try db.execute(sql: "PRAGMA user_version = \(format)")
             }
         }
@@ -38,6 +46,9 @@ enum LogSchema {
         }
         guard let stored, ConstantTime.isEqual([UInt8](stored), keyCheck.bytes) else { throw .wrongKey(path: keyPath) }
     }
+
+    private static let ledger =
+        "CREATE TABLE ledger (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, entries BLOB NOT NULL);"
 
     private static let tables = """
         CREATE TABLE block (
@@ -60,19 +71,18 @@ struct LogRecovery {
     var unindexed: [UnindexedBlock] = []
     var nextBlockID: Int64 = 1
     var nextKeyRow: Int64 = 1
+    var nextLedgerRow: Int64 = 1
 
     /// Reads heads and unindexed blocks; checks each unindexed block's header against its row and its chain.
     ///
     /// - Throws: `.damaged` where a row contradicts another: better no start than a wrong sequence.
-    init(reading database: DurableDatabase, keys: inout KeyTable) throws(StorageError) {
+    init(reading database: DurableDatabase, memory: LogMemory) throws(StorageError) {
         let path = database.path
         var heads: [BusNumber: BusHead] = [:]
         var unindexed: [UnindexedBlock] = []
         var lastID: Int64 = 0
-        var keyRow: Int64 = 0
-        var table = keys
-        keys = KeyTable(limit: 0, principalLimit: 0)
-        defer { keys = table }
+        nextKeyRow = try Self.readKeys("keys", into: &memory.keys, of: database)
+        nextLedgerRow = try Self.readKeys("ledger", into: &memory.ledger, of: database)
         try database.access { db in
             let buses = try Row.fetchCursor(db, sql: "SELECT number, next, digest, bytes FROM bus")
             while let row = try buses.next() {
@@ -97,19 +107,32 @@ struct LogRecovery {
                 unindexed.append(block)
                 lastID = id
             }
-            let rows = try Row.fetchCursor(db, sql: "SELECT id, time, entries FROM keys ORDER BY id")
-            while let row = try rows.next() {
-                keyRow = row[0]
-                let entries = [UInt8](row[2] as Data)
-                guard table.index(row: keyRow, seconds: row[1], entries: entries) else {
-                    throw StorageError.damaged(path: path, what: "table `keys`, row \(keyRow)")
-                }
-            }
         }
         self.heads = heads
         self.unindexed = unindexed
         nextBlockID = lastID + 1
-        nextKeyRow = keyRow + 1
+    }
+
+    /// Indexes every row of a table of keys.
+    ///
+    /// - Returns: the id of the next row.
+    private static func readKeys(
+        _ table: String, into keys: inout KeyTable, of database: DurableDatabase
+    ) throws(StorageError) -> Int64 {
+        var last: Int64 = 0
+        var filled = keys
+        keys = KeyTable(limit: 0, principalLimit: 0, keptSeconds: 0)
+        defer { keys = filled }
+        try database.access { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT id, time, entries FROM \(table) ORDER BY id")
+            while let row = try rows.next() {
+                last = row[0]
+                guard filled.index(row: last, seconds: row[1], entries: [UInt8](row[2] as Data)) else {
+                    throw StorageError.damaged(path: database.path, what: "table `\(table)`, row \(last)")
+                }
+            }
+        }
+        return last + 1
     }
 
     private static func head(_ row: Row) -> (BusNumber, BusHead)? {

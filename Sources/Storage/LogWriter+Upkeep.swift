@@ -19,7 +19,8 @@ extension LogWriter {
         guard now >= nextUpkeep else { return }
         nextUpkeep = now + Self.upkeepNanoseconds
         if case .full = disk { _ = try hasRoom() } else { _ = try reserve.hold() }
-        try expireKeys()
+        try expire(\.keys, in: "keys")
+        try expire(\.ledger, in: "ledger")
         hasMoreToTrim = try trim()
         if hasMoreToTrim { nextUpkeep = now }
     }
@@ -114,20 +115,21 @@ extension LogWriter {
             .execute(arguments: [Int64(bus.value), Int64(head.next), Data(head.digest.bytes), head.bytes])
     }
 
-    private func expireKeys() throws(StorageError) {
-        let limit = parts.clock.now().advanced(bySeconds: -LogConfiguration.keySeconds).seconds
+    /// Removes the rows of keys whose time is over.
+    private func expire(_ keys: ReferenceWritableKeyPath<LogMemory, KeyTable>, in table: String) throws(StorageError) {
+        let limit = parts.clock.now().advanced(bySeconds: -memory[keyPath: keys].keptSeconds).seconds
         let rows = try database.access { db in
             try Row.fetchAll(
-                db.cachedStatement(sql: "SELECT id, entries FROM keys WHERE time <= ? ORDER BY id LIMIT ?"),
+                db.cachedStatement(sql: "SELECT id, entries FROM \(table) WHERE time <= ? ORDER BY id LIMIT ?"),
                 arguments: [limit, Self.expiredKeyRowsPerCommit])
         }
         guard let last = rows.last else { return }
         let lastID: Int64 = last[0]
         let isDone = try commitUpkeep { db in
-            try db.execute(sql: "DELETE FROM keys WHERE id <= ? AND time <= ?", arguments: [lastID, limit])
+            try db.execute(sql: "DELETE FROM \(table) WHERE id <= ? AND time <= ?", arguments: [lastID, limit])
         }
         guard isDone else { return }
-        for row in rows { memory.keys.forget(row: row[0], entries: [UInt8](row[1] as Data)) }
+        for row in rows { parts.memory[keyPath: keys].forget(row: row[0], entries: [UInt8](row[1] as Data)) }
     }
 
     /// Removes whole blocks behind the limits of age and size, a bounded number for each bus.

@@ -36,6 +36,7 @@ final class LogWriter: @unchecked Sendable {
     var disk = DiskState.roomy
     var nextBlockID: Int64
     var nextKeyRow: Int64
+    var nextLedgerRow: Int64
     /// Durable blocks that `place` has no row for.
     var unindexed: [UnindexedBlock]
     /// About how many bytes the write-ahead log holds since it was last copied whole.
@@ -53,6 +54,7 @@ final class LogWriter: @unchecked Sendable {
         self.reserve = reserve
         nextBlockID = recovery.nextBlockID
         nextKeyRow = recovery.nextKeyRow
+        nextLedgerRow = recovery.nextLedgerRow
         unindexed = recovery.unindexed
     }
 
@@ -127,6 +129,10 @@ final class LogWriter: @unchecked Sendable {
                     let insert = try db.cachedStatement(sql: "INSERT INTO keys (id, time, entries) VALUES (?, ?, ?)")
                     try insert.execute(arguments: [nextKeyRow, now.seconds, Data(plan.keyRow)])
                 }
+                if !plan.ledgerRow.isEmpty {
+                    let insert = try db.cachedStatement(sql: "INSERT INTO ledger (id, time, entries) VALUES (?, ?, ?)")
+                    try insert.execute(arguments: [nextLedgerRow, now.seconds, Data(plan.ledgerRow)])
+                }
             }
         } catch  where error.isFull || error.isBusy {
             noteFull()
@@ -152,6 +158,12 @@ final class LogWriter: @unchecked Sendable {
             nextKeyRow += 1
             logBytes += plan.keyRow.count + configuration.pageBytes
         }
+        if !plan.ledgerRow.isEmpty {
+            let isSound = memory.ledger.index(row: nextLedgerRow, seconds: now.seconds, entries: plan.ledgerRow)
+            precondition(isSound)
+            nextLedgerRow += 1
+            logBytes += plan.ledgerRow.count + configuration.pageBytes
+        }
         for (request, answer) in plan.implicit { memory.recent.keep(answer, to: request, now: now) }
         parts.directory.add(blocks)
         for (block, _) in blocks { parts.subscriptions.notify(block.bus) }
@@ -174,24 +186,29 @@ final class LogWriter: @unchecked Sendable {
         }
     }
 
-    /// Looks a guard up among what is durable.
+    /// Looks a key up among what is durable.
     private func recall(
-        _ repeatGuard: RepeatGuard
+        _ key: CommitPlan.LookUp
     ) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)? {
-        switch repeatGuard {
-        case .none: return nil
+        switch key {
         case .implicit(let request): return memory.recent.answer(to: request, now: parts.clock.now()).map { ($0, nil) }
-        case .explicit(let key, _, _):
-            guard let place = memory.keys.place(of: key, now: parts.clock.now()) else { return nil }
-            let row = try database.access { db in
-                try Data.fetchOne(
-                    db.cachedStatement(sql: "SELECT entries FROM keys WHERE id = ?"), arguments: [place.row])
-            }
-            guard let row, let entry = KeyEntry(decoding: [UInt8](row), at: Int(place.offset)) else {
-                throw .damaged(path: database.path, what: "table `keys`, row \(place.row)")
-            }
-            return entry.key == key ? (entry.answer, entry.body) : nil
+        case .explicit(let key): return try recall(key, among: memory.keys, table: "keys")
+        case .once(let key): return try recall(key, among: memory.ledger, table: "ledger")
         }
+    }
+
+    private func recall(
+        _ key: Digest, among keys: KeyTable, table: String
+    ) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)? {
+        guard let place = keys.place(of: key, now: parts.clock.now()) else { return nil }
+        let row = try database.access { db in
+            try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT entries FROM \(table) WHERE id = ?"), arguments: [place.row])
+        }
+        guard let row, let entry = KeyEntry(decoding: [UInt8](row), at: Int(place.offset)) else {
+            throw .damaged(path: database.path, what: "table `\(table)`, row \(place.row)")
+        }
+        return entry.key == key ? (entry.answer, entry.body) : nil
     }
 }
 

@@ -50,7 +50,7 @@ package final class SQLiteEventLog: EventLog {
             try FileBytes.extend(path + "-wal", to: configuration.checkpointBytes + configuration.commitBytes)
         } catch  where error.isNoSpace {}
         let memory = LogMemory(configuration: configuration)
-        let recovery = try LogRecovery(reading: database, keys: &memory.keys)
+        let recovery = try LogRecovery(reading: database, memory: memory)
         memory.heads = recovery.heads
         directory = BlockDirectory(recovery: recovery, bodyBytesLimit: configuration.recentBlockBytes)
         reader = try LogReader(path: path, connections: configuration.readers, directory: directory, seal: seal)

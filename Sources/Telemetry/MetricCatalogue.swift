@@ -10,6 +10,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case requestsRefused
     case requestsThrottled
     case authenticationFailures
+    case webhooksVerified
+    case webhooksUnverified
     case entriesAccepted
     case entriesDenied
     case entriesInvalid
@@ -36,6 +38,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsRefused: "isthmus_requests_refused"
         case .requestsThrottled: "isthmus_requests_throttled"
         case .authenticationFailures: "isthmus_authentication_failures"
+        case .webhooksVerified: "isthmus_webhooks_verified"
+        case .webhooksUnverified: "isthmus_webhooks_unverified"
         case .entriesAccepted: "isthmus_put_events_entries_accepted"
         case .entriesDenied: "isthmus_put_events_entries_denied"
         case .entriesInvalid: "isthmus_put_events_entries_invalid"
@@ -63,6 +67,8 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsRefused: "requests answered with an error of the whole request"
         case .requestsThrottled: "requests refused because the quota of their sender was used up"
         case .authenticationFailures: "requests whose caller could not be established"
+        case .webhooksVerified: "requests of webhooks whose signature was verified"
+        case .webhooksUnverified: "requests of webhooks in shadow mode let through although their signature was not verified"
         case .entriesAccepted: "entries made durable"
         case .entriesDenied: "entries a rule or policy did not allow"
         case .entriesInvalid: "entries that were malformed or named no bus"

@@ -32,7 +32,9 @@ struct Assembly {
                 configuration.partners.map { ($0.name, $0.account) }, uniquingKeysWith: { first, _ in first }),
             consentRequired: Set(configuration.accounts.filter { $0.partnerConsent == .required }.map(\.id)),
             senderQuotas: configuration.senderQuotas,
-            crossRegionRoutes: configuration.crossRegionRoutes)
+            crossRegionRoutes: configuration.crossRegionRoutes,
+            webhooks: Dictionary(
+                configuration.webhooks.map { ($0.source.description, $0) }, uniquingKeysWith: { first, _ in first }))
     }
 
     private static func accounts(_ accounts: [Configuration.Account]) throws(ProgramError) -> [Declaration.Account] {

@@ -13,8 +13,8 @@ struct Isthmus: AsyncParsableCommand {
             serve stopped, 64 wrong usage.
             """,
         subcommands: [
-            Serve.self, Check.self, PKI.self, Credentials.self, Tail.self, Explain.self, Policy.self, Organization.self,
-            Signature.self, Region.self, Partner.self,
+            Serve.self, Check.self, PKI.self, Credentials.self, WebhookCommand.self, Tail.self, Explain.self,
+            Policy.self, Organization.self, Signature.self, Region.self, Partner.self,
         ])
 
     static func main() async {

@@ -12,7 +12,7 @@ import Testing
         case memory
         case sqlite
 
-        /// A log with a queue of 64 KiB and room for four explicit keys.
+        /// A log with a queue of 64 KiB and room for four explicit keys and four events that act once.
         func make(_ directory: ScratchDirectory, _ clock: HeldClock) throws -> any EventLog {
             switch self {
             case .memory: return InMemoryEventLog(clock: clock.clock, waitingBytesLimit: 65_536, keysLimit: 4)
@@ -20,6 +20,7 @@ import Testing
                 var configuration = SQLiteLogTests.configuration
                 configuration.waitingBytesLimit = 65_536
                 configuration.keysLimit = 4
+                configuration.ledgerLimit = 4
                 return try SQLiteLogTests.open(directory, clock, configuration)
             }
         }
@@ -119,6 +120,56 @@ import Testing
             clock.advance(seconds: 86_400)
             #expect(ask(key) == [.notRepeated])
             #expect(try loop.log.details() == ["a", "b", "c"])
+        }
+    }
+
+    private func once(_ id: String, nonce: String? = nil, body: String = "b", source: String = "s") -> RepeatGuard {
+        .webhook(
+            source: source, kind: "id", id: Array(id.utf8)[...], nonce: nonce.map { Array($0.utf8)[...] },
+            body: SHA256.hash(Array(body.utf8)))
+    }
+
+    @Test("an event that acts once is stored once for 72 hours, for its source", arguments: Implementation.allCases)
+    func actsOnce(implementation: Implementation) throws {
+        try with(implementation) { (loop, clock) throws in
+            #expect(loop.append(TestLoop.request("a", guarded: once("1"))) == [stored(1...1)])
+            #expect(loop.append(TestLoop.request("b", guarded: once("1", body: "c"))) == [repeated(1...1)])
+            #expect(loop.append(TestLoop.Request(events: [], repeatGuard: once("1"))) == [repeated(1...1)])
+            #expect(loop.append(TestLoop.Request(events: [], repeatGuard: once("9"))) == [.notRepeated])
+            #expect(loop.append(TestLoop.request("c", guarded: once("1", source: "t"))) == [stored(2...2)])
+            clock.advance(seconds: 259_199)
+            #expect(loop.append(TestLoop.request("d", guarded: once("1"))) == [repeated(1...1)])
+            clock.advance(seconds: 1)
+            #expect(loop.append(TestLoop.request("d", guarded: once("1"))) == [stored(3...3)])
+            #expect(try loop.log.details() == ["a", "c", "d"])
+        }
+    }
+
+    @Test("a nonce is for one content only, and its repeat gets the first answer", arguments: Implementation.allCases)
+    func nonces(implementation: Implementation) throws {
+        try with(implementation) { (loop, _) throws in
+            #expect(loop.append(TestLoop.request("a", guarded: once("1", nonce: "n"))) == [stored(1...1)])
+            #expect(loop.append(TestLoop.request("a", guarded: once("1", nonce: "n"))) == [repeated(1...1)])
+            #expect(loop.append(TestLoop.request("b", guarded: once("2", nonce: "n", body: "c"))) == [.keyMismatch])
+            #expect(loop.append(TestLoop.request("a", guarded: once("1", nonce: "m", body: "c"))) == [repeated(1...1)])
+            let together = loop.append(
+                TestLoop.request("c", guarded: once("3", nonce: "o"), mask: 1),
+                TestLoop.request("d", guarded: once("4", nonce: "o", body: "x")))
+            #expect(together == [stored(2...2), .keyMismatch])
+            #expect(try loop.log.details() == ["a", "c"])
+        }
+    }
+
+    @Test("no room for another event that acts once is said, and the old ones still answer",
+        arguments: Implementation.allCases)
+    func ledgerFull(implementation: Implementation) throws {
+        try with(implementation) { (loop, _) throws in
+            for id in ["1", "2", "3"] { _ = loop.append(TestLoop.request("a", guarded: once(id))) }
+            #expect(loop.append(TestLoop.request("b", guarded: once("4", nonce: "n"))) == [.full(.keys)])
+            #expect(loop.append(TestLoop.request("b", guarded: once("4"))) == [stored(4...4)])
+            #expect(loop.append(TestLoop.request("b", guarded: once("5"))) == [.full(.keys)])
+            #expect(loop.append(TestLoop.request("b", guarded: once("1"))) == [repeated(1...1)])
+            #expect(loop.append(TestLoop.request("b", guarded: TestLoop.key("k"))) == [stored(5...5)])
         }
     }
 

@@ -6,6 +6,7 @@ import Synchronization
 /// The seam without a disk: every submit is decided before it returns. Bounds are the parameters.
 package final class InMemoryEventLog: EventLog {
     private struct Kept {
+        let table: Table
         let body: Digest?
         let positions: Positions
         let mask: UInt32
@@ -55,20 +56,25 @@ package final class InMemoryEventLog: EventLog {
     private func decide(
         _ request: AppendRequest, _ batch: AppendBatch, _ state: inout State, _ now: Timestamp
     ) -> AppendOutcome {
-        let key: Digest?
-        let body: Digest?
+        // A key with the body that a repeat must have; without one any will do.
+        let keys: [(key: Digest, body: Digest?)]
         let seconds: Int64
         switch request.repeatGuard {
-        case .none: (key, body, seconds) = (nil, nil, 0)
-        case .explicit(let explicit, _, let digest): (key, body, seconds) = (explicit, digest, 86_400)
-        case .implicit(let implicit): (key, body, seconds) = (implicit, nil, 300)
+        case .none: (keys, seconds) = ([], 0)
+        case .explicit(let key, _, let body): (keys, seconds) = ([(key, body)], 86_400)
+        case .once(let id, _, let nonce, let body):
+            (keys, seconds) = ((nonce.map { [($0, body)] } ?? []) + [(id, nil)], 259_200)
+        case .implicit(let key): (keys, seconds) = ([(key, nil)], 300)
         }
-        if let key, let kept = state.kept[key], kept.until > now {
-            return kept.body == body ? .repeated(kept.positions, entryMask: kept.mask) : .keyMismatch
+        for (key, body) in keys {
+            guard let kept = state.kept[key], kept.until > now else { continue }
+            return body == nil || kept.body == body
+                ? .repeated(kept.positions, entryMask: kept.mask) : .keyMismatch
         }
         if request.events.isEmpty { return .notRepeated }
-        let keys = state.kept.values.count { $0.body != nil }
-        if body != nil, keys >= keysLimit { return .full(.keys) }
+        let table = Table(request.repeatGuard)
+        let count = state.kept.values.count { $0.table == table }
+        if request.repeatGuard.isDurable, count + keys.count > keysLimit { return .full(.keys) }
         let positions = Positions(
             batch.events[request.events].map { event in
                 let frame = EventFrame(decodingPrefixOf: batch.bytes[event.start..<event.end])!
@@ -77,9 +83,10 @@ package final class InMemoryEventLog: EventLog {
                 state.events[event.bus, default: []].append(StoredEvent(position: position, frame: frame))
                 return position
             })
-        if let key {
+        for (key, _) in keys {
             state.kept[key] = Kept(
-                body: body, positions: positions, mask: request.entryMask, until: now.advanced(bySeconds: seconds))
+                table: table, body: request.repeatGuard.body, positions: positions, mask: request.entryMask,
+                until: now.advanced(bySeconds: seconds))
         }
         return .stored(positions)
     }
@@ -116,4 +123,27 @@ package final class InMemoryEventLog: EventLog {
     }
 
     package func stop() { state.withLock { $0.isStopped = true } }
+}
+
+/// Keys that share a bound.
+private enum Table {
+    case none, explicit, once, implicit
+
+    init(_ repeatGuard: RepeatGuard) {
+        switch repeatGuard {
+        case .none: self = .none
+        case .explicit: self = .explicit
+        case .once: self = .once
+        case .implicit: self = .implicit
+        }
+    }
+}
+
+extension RepeatGuard {
+    fileprivate var body: Digest? {
+        switch self {
+        case .none, .implicit: nil
+        case .explicit(_, _, let body), .once(_, _, _, let body): body
+        }
+    }
 }

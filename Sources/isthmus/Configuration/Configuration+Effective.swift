@@ -36,6 +36,8 @@ extension Configuration {
         writeAccounts(to: &out)
         if !buses.isEmpty { out.open(0, "buses") }
         for bus in buses { bus.write(to: &out) }
+        if !webhooks.isEmpty { out.open(0, "webhooks") }
+        for webhook in webhooks { webhook.write(to: &out) }
         out.open(0, "decisions")
         out.line(1, "allows", decisions.allows.rawValue)
         if decisions.allows == .sampled { out.line(1, "sampleOneIn", decisions.sampleOneIn) }
@@ -177,12 +179,22 @@ extension SenderQuotas {
     }
 }
 
+extension Webhook {
+    fileprivate func write(to out: inout YAMLText) {
+        for (index, line) in effectiveLines.enumerated() {
+            out.raw(index == 0 ? 1 : 2, index == 0 ? "- \(line.key): \(line.text)" : "\(line.key): \(line.text)")
+        }
+        if isReplayable { out.note("replayable: the scheme signs no time") }
+    }
+}
+
 /// Writes the little YAML that the effective configuration needs: every text in JSON's quotes, which YAML takes.
 private struct YAMLText {
     private(set) var text = ""
 
     mutating func open(_ depth: Int, _ key: String) { add(depth, "\(key):") }
     mutating func line(_ depth: Int, _ key: String, _ value: Int) { add(depth, "\(key): \(value)") }
+    mutating func raw(_ depth: Int, _ line: String) { add(depth, line) }
     mutating func item(_ key: String, _ value: String) { add(1, "- \(key): \(Self.quoted(value))") }
     mutating func note(_ remark: String) { add(0, "# \(Printable.line(remark))") }
 

@@ -31,6 +31,8 @@ struct Configuration: Sendable {
     let partners: [Partner]
     /// Whose rules policies are held to when they are saved.
     let policyCompatibility: PolicyReview.Compatibility
+    /// Unique by source.
+    let webhooks: [Webhook]
     let decisions: DecisionSettings
     /// How partners join; nil when this gateway invites none.
     let onboarding: Onboarding?

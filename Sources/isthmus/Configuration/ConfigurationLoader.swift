@@ -26,7 +26,7 @@ struct ConfigurationLoader {
 
     static let keys = [
         "region", "partition", "dataDirectory", "durability", "limits", "listeners", "admin", "trustDomains",
-        "accounts", "organizations", "onboarding", "partners", "policies", "buses", "decisions", "quotas",
+        "accounts", "organizations", "onboarding", "partners", "policies", "buses", "webhooks", "decisions", "quotas",
         "crossRegionRoutes", "log", "threads",
     ]
 
@@ -78,6 +78,7 @@ struct ConfigurationLoader {
         let accounts = readAccounts(root["accounts"], partition: partition)
         let partners = readPartners(root["partners"])
         let buses = readBuses(root["buses"], accounts: accounts)
+        let webhooks = readWebhooks(root["webhooks"])
         let decisions = readDecisions(root["decisions"])
         let senderQuotas = readQuotas(root["quotas"])
         let routes = readCrossRegionRoutes(root["crossRegionRoutes"], region: region, accounts: accounts)
@@ -96,7 +97,7 @@ struct ConfigurationLoader {
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,
             organizations: organizations, partners: partners, policyCompatibility: policyCompatibility,
-            decisions: decisions, onboarding: onboarding, logLevel: logLevel, threads: threads,
+            webhooks: webhooks, decisions: decisions, onboarding: onboarding, logLevel: logLevel, threads: threads,
             senderQuotas: senderQuotas, crossRegionRoutes: routes)
     }
 
