@@ -163,7 +163,7 @@ extension RequestWorker {
             services.metrics.add(to: .entriesRepeated)
             scattered.pending?.results.place(index, at: positions[0])
         case .notRepeated: break
-        case .keyMismatch: scattered.pending?.results.refuse(index, Self.keyMismatch.code, Self.keyMismatch.message)
+        case .keyMismatch: scattered.pending?.results.refuse(index, Self.nonceReused.code, Self.nonceReused.message)
         case .full(let reason):
             let fault = Self.full(reason)
             scattered.fullReason = reason
@@ -171,7 +171,7 @@ extension RequestWorker {
         case .unknownOutcome: scattered.isUnknown = true
         }
         guard scattered.outstanding == 0, let pending = scattered.pending else { return }
-        if scattered.isUnknown { return refuse(pending, Self.unknownOutcome) }
+        if scattered.isUnknown { return refuse(pending, Self.unknownEvents) }
         if let reason = scattered.fullReason, pending.results.admittedCount == 0 {
             return refuse(pending, Self.full(reason))
         }
@@ -183,6 +183,13 @@ extension RequestWorker {
 
     private static let unknownOutcome = Fault(
         .internalFailure, "whether the events were stored is unknown; retry with the same Isthmus-Idempotency-Key")
+
+    /// The one key of a single event that is bound to its content.
+    private static let nonceReused = Fault(
+        .invalidSignature, "the nonce was used before with another content: sign each message with a new nonce")
+
+    private static let unknownEvents = Fault(
+        .internalFailure, "whether the events were stored is unknown; send them again, each is stored once")
 
     private static func full(_ reason: AppendOutcome.FullReason) -> Fault {
         Fault(

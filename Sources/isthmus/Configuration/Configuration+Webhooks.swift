@@ -1,3 +1,4 @@
+import Domain
 import Identity
 import JSON
 import Registry

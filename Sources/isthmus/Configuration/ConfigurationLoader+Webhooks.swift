@@ -76,7 +76,8 @@ extension ConfigurationLoader {
         case .slack: return .slack
         case .shopify: return .shopify
         case .messageSignature: return nil
-        case .hmac: return mapping.required("hmac", "{header: X-Signature, template: \"{body}\"}").flatMap { readHMAC($0) }
+        case .hmac:
+            return mapping.required("hmac", "{header: X-Signature, template: \"{body}\"}").flatMap { readHMAC($0) }
         }
     }
 
