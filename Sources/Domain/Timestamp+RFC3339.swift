@@ -1,6 +1,7 @@
 extension Timestamp {
     /// Reads `2018-04-05T17:31:00Z`, with a fraction of 1 … 9 digits (cut to milliseconds) or an offset such as
-    /// `+02:00`; `t`, `z` and a space between date and time are taken as the standard says. A leap second is the second after it.
+    /// `+02:00`; `t`, `z` and a space between date and time are taken as the standard says. A leap second is the second
+    /// after it.
     ///
     /// - Returns: nil for anything else, and for a moment outside the years 1 … 9999 in UTC.
     /// - Source: RFC 3339 § 5.6

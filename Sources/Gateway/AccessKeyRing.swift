@@ -69,7 +69,9 @@ package final class AccessKeyRing: Sendable {
     }
 
     /// Seals another secret under the same key; `data` says what it is, and must be given again to open it.
-    func seal(_ secret: [UInt8], authenticating data: [UInt8], random: RandomBytes) throws(CryptographyError) -> [UInt8] {
+    func seal(
+        _ secret: [UInt8], authenticating data: [UInt8], random: RandomBytes
+    ) throws(CryptographyError) -> [UInt8] {
         try box.seal(secret, authenticating: data, random: random)
     }
 

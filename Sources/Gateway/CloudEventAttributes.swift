@@ -97,7 +97,8 @@ struct CloudEventAttributes {
         guard (1...Self.nameBytes).contains(name.count), name.allSatisfy(Self.isNameCharacter), !name.equals("data")
         else {
             throw CloudEventRefusal(
-                "event", "an attribute's name has 1 to \(Self.nameBytes) of the characters a-z and 0-9 and is not `data`")
+                "event",
+                "an attribute's name has 1 to \(Self.nameBytes) of the characters a-z and 0-9 and is not `data`")
         }
         let shown = String(decoding: name, as: UTF8.self)
         switch value {

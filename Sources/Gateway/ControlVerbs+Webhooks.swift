@@ -35,8 +35,8 @@ extension ControlVerbs {
         if let given, !WebhookRing.takes(given, for: webhook) || given.utf8.count > WebhookRing.keyTextBytes {
             throw Refusal(
                 code: "InvalidKey",
-                message: "that is no key of the scheme `\(webhook.scheme.rawValue)`: give the secret as the vendor shows "
-                    + "it, or a public key in PEM where the scheme has them")
+                message: "that is no key of the scheme `\(webhook.scheme.rawValue)`: give the secret as the vendor "
+                    + "shows it, or a public key in PEM where the scheme has them")
         }
         let now = services.clock.now()
         let text: String

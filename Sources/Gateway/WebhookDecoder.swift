@@ -108,8 +108,8 @@ struct WebhookDecoder {
         guard (1...textBytes).contains(text.count), String(validating: text, as: UTF8.self) != nil else {
             throw Fault(
                 .invalidArgument,
-                "Parameter \(parameter) is not valid. Reason: it must stand \(location), with 1 to \(textBytes) bytes of "
-                    + "UTF-8.")
+                "Parameter \(parameter) is not valid. Reason: it must stand \(location), with 1 to \(textBytes) bytes "
+                    + "of UTF-8.")
         }
         return text
     }

@@ -79,7 +79,7 @@ extension AuthenticationRefusal: CustomStringConvertible {
         case .messageSignature(let refusal): refusal.description
         case .eventSource(let path): "`isthmus-event-source` does not name `\(path)`, the source of the path"
         case .partnerMismatch(let certificate, let partner):
-            "the certificate is of account `\(certificate)` and the webhook of partner account `\(partner)`: use its own"
+            "the certificate is of account `\(certificate)` and the webhook of partner account `\(partner)`: use one"
         }
     }
 }

@@ -39,7 +39,8 @@ package struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
         return isEscaped ? nil : token
     }
 
-    /// The value at the place, nil when there is none. Where a key stands twice there is none: two readers could differ.
+    /// The value at the place, nil when there is none. Where a key stands twice there is none: two readers could
+    /// differ.
     package func value(in root: JSONValue) -> JSONValue? {
         var value = root
         for token in tokens {

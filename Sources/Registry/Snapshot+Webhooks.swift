@@ -32,8 +32,8 @@ extension Snapshot {
         guard present.count < Webhook.keysLimit else {
             throw ControlFault(
                 .limitExceeded,
-                "the webhook of \(secret.source) has \(present.count) secrets; remove one first: `webhook secret remove "
-                    + "--id \(oldest.id)` takes the oldest away")
+                "the webhook of \(secret.source) has \(present.count) secrets; remove one first: `webhook secret "
+                    + "remove --id \(oldest.id)` takes the oldest away")
         }
         return try adding(secret)
     }

@@ -68,7 +68,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsThrottled: "requests refused because the quota of their sender was used up"
         case .authenticationFailures: "requests whose caller could not be established"
         case .webhooksVerified: "requests of webhooks whose signature was verified"
-        case .webhooksUnverified: "requests of webhooks in shadow mode let through although their signature was not verified"
+        case .webhooksUnverified: "requests of webhooks in shadow mode whose signature was not verified"
         case .entriesAccepted: "entries made durable"
         case .entriesDenied: "entries a rule or policy did not allow"
         case .entriesInvalid: "entries that were malformed or named no bus"
