@@ -1,6 +1,7 @@
 import Domain
 import Identity
 import Network
+import Registry
 import Telemetry
 
 /// Calls of STS: who is calling, and sessions of roles.
