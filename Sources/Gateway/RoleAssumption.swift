@@ -123,7 +123,8 @@ struct RoleAssumption {
             throw Fault(
                 .validation,
                 isChained && seconds <= assumable.maximumSessionSeconds
-                    ? "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+                    ? "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role "
+                        + "chaining"
                     : "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
         }
         return seconds
@@ -137,7 +138,8 @@ struct RoleAssumption {
         guard bytes <= limit, tags.count <= Limits.tagsPerResource else {
             throw Fault(
                 .packedPolicyTooLarge,
-                "Packed size of session policy and session tags consumes \(bytes * 100 / limit)% of the allotted space.")
+                "Packed size of session policy and session tags consumes \(bytes * 100 / limit)% of the allotted "
+                    + "space.")
         }
         return (bytes * 100 + limit - 1) / limit
     }

@@ -1,3 +1,4 @@
+import Bus
 import Domain
 import Registry
 import TestKit
@@ -126,7 +127,8 @@ struct RoleAssumptionTests {
             + #"{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}}"#
         let both = #""sts:AssumeRole","sts:TagSession""#
         let members = [
-            try Scene.role(trust: [Scene.trust(nobody, both)], identity: [identity], tags: [Tag(key: "team", value: "x")]),
+            try Scene.role(
+                trust: [Scene.trust(nobody, both)], identity: [identity], tags: [Domain.Tag(key: "team", value: "x")]),
             try Scene.role(
                 worker, trust: [Scene.trust("444455556666", both), Scene.trust(Scene.worker.arn, both)],
                 identity: [identity]),

@@ -17,7 +17,7 @@ struct SessionTokenTests {
         session = RoleSession(
             role: Principal(.role, path: "delivery/worker", account: AccountID(unchecked: 444_455_556_666)),
             name: "shift", policy: try CompiledPolicy(parsing: text, kind: .session), policyText: Array(text.utf8),
-            tags: [Tag(key: "Team", value: "ä"), Tag(key: "x", value: "")], transitiveKeys: ["team"],
+            tags: [Domain.Tag(key: "Team", value: "ä"), Domain.Tag(key: "x", value: "")], transitiveKeys: ["team"],
             sourceIdentity: "alice", issuedAt: Timestamp(milliseconds: 1_795_240_800_123),
             expiresAt: Timestamp(seconds: 1_795_244_400))
     }
@@ -38,7 +38,7 @@ struct SessionTokenTests {
         #expect(read.role == session.role && read.name == session.name && read.principal == session.principal)
         #expect(read.principal.arn == "arn:aws:sts::444455556666:assumed-role/worker/shift")
         #expect(read.policyText == session.policyText && read.policy?.document.kind == .session)
-        #expect(read.tags == session.tags && read.transitiveTags == [Tag(key: "Team", value: "ä")])
+        #expect(read.tags == session.tags && read.transitiveTags == [Domain.Tag(key: "Team", value: "ä")])
         #expect(read.sourceIdentity == "alice")
         #expect(read.issuedAt == session.issuedAt && read.expiresAt == session.expiresAt)
     }
@@ -63,15 +63,16 @@ struct SessionTokenTests {
     @Test("the largest session makes a token that is looked at; a longer one is not")
     func length() throws {
         let value = String(repeating: "v", count: 256)
-        var tags: [Tag] = []
+        var tags: [Domain.Tag] = []
         while SessionTokenCodec.packedBytes(policy: [], tags: tags, transitiveKeys: []) <= 4096 - 280 {
-            tags.append(Tag(key: "key\(tags.count)", value: value))
+            tags.append(Domain.Tag(key: "key\(tags.count)", value: value))
         }
         let name = String(repeating: "r", count: 512)
         let largest = RoleSession(
-            role: Principal(.role, path: name, account: AccountID(unchecked: 1)), name: String(repeating: "n", count: 64),
-            policy: nil, policyText: [], tags: tags, transitiveKeys: [], sourceIdentity: String(repeating: "s", count: 64),
-            issuedAt: session.issuedAt, expiresAt: session.expiresAt)
+            role: Principal(.role, path: name, account: AccountID(unchecked: 1)),
+            name: String(repeating: "n", count: 64), policy: nil, policyText: [], tags: tags, transitiveKeys: [],
+            sourceIdentity: String(repeating: "s", count: 64), issuedAt: session.issuedAt,
+            expiresAt: session.expiresAt)
         let secret = SecretBytes([UInt8](repeating: 0x41, count: 40))
         let token = try codec.seal(largest, secret: secret, for: id, random: .system)
         #expect(token.count <= SessionTokenCodec.maximumTokenBytes)

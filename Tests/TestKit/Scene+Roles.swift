@@ -1,4 +1,4 @@
-package import AccessPolicy
+import AccessPolicy
 package import Domain
 package import Registry
 
