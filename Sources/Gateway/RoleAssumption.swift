@@ -28,6 +28,7 @@ struct RoleAssumption {
         let now: Timestamp
         let userAgent: Bytes?
         let decisionID: UniqueID
+        let decisions: DecisionRecorder
     }
 
     /// Credentials that were made.
@@ -99,12 +100,18 @@ struct RoleAssumption {
             let decision = authorization.decide(
                 facts, action: action, assuming: role, in: question.snapshot, keys: keys, now: question.now,
                 userAgent: question.userAgent)
-            guard decision.isAllowed else {
-                let message = decision.message(
-                    user: question.caller.principal.arn, action: action, resource: role.arn,
-                    resourcePolicy: "role trust policy")
-                throw Fault(.accessDenied, "\(message) (decision id: \(question.decisionID))")
-            }
+            if decision.isAllowed, action != actions[0] || !question.decisions.wantsAllow { continue }
+            let message = decision.message(
+                user: question.caller.principal.arn, action: action, resource: role.arn,
+                resourcePolicy: "role trust policy")
+            let answer = DecisionRecord.Answer(code: ErrorCode.accessDenied.rawValue, message: message)
+            let isKept = question.decisions.keep(
+                authorization.capture(decision, assuming: role, in: question.snapshot),
+                decision.isAllowed ? nil : answer, id: question.decisionID, requestID: question.decisionID, entry: nil,
+                caller: question.caller)
+            if decision.isAllowed { continue }
+            guard isKept else { throw DecisionRecorder.unrecorded }
+            throw Fault(.accessDenied, "\(message) (decision id: \(question.decisionID))")
         }
     }
 
