@@ -33,7 +33,8 @@ extension RequestWorker {
             let granted = try call.grant(
                 RoleAssumption.Question(
                     caller: caller, snapshot: snapshot, now: exchange.now, userAgent: exchange.userAgent,
-                    decisionID: exchange.requestID, decisions: services.decisions), services.accessKeys.sessions, services.random)
+                    decisionID: exchange.requestID, decisions: services.decisions),
+                services.accessKeys.sessions, services.random)
             services.logger.log(
                 .info, "role-assumed",
                 [

@@ -1,12 +1,15 @@
 """Sessions of roles by boto3 and the AWS CLI: assumed by key, by certificate and by session, narrowed, and refused."""
 
+import http.client
 import json
 import os
 import shutil
+import ssl
 import subprocess
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -99,7 +102,6 @@ def client(gateway, service, key=None, leaf=None, token=None):
         "aws_access_key_id": key[0], "aws_secret_access_key": key[1], "aws_session_token": token}
     if key is None:
         # boto3 signs always unless it is told not to.
-        from botocore import UNSIGNED
         signature = {"signature_version": UNSIGNED}
     else:
         signature = {}
@@ -260,8 +262,6 @@ def test_tokens_that_are_not_the_keys_own_are_refused(gateway, administrator):
 
 
 def test_a_token_that_is_not_signed_is_refused(gateway, administrator):
-    import http.client
-    import ssl
     credentials = assume(administrator)["Credentials"]
     body = json.dumps({"Entries": [ORDER]}).encode()
     headers = [("Content-Type", "application/x-amz-json-1.1"), ("X-Amz-Target", "AWSEvents.PutEvents")]
@@ -269,6 +269,7 @@ def test_a_token_that_is_not_signed_is_refused(gateway, administrator):
     fields = [*signed.fields(), ("Authorization", signed.authorization()),
               ("X-Amz-Security-Token", credentials["SessionToken"])]
     context = ssl.create_default_context(cafile=str(gateway.servers.bundle))
+    context.set_alpn_protocols(["http/1.1"])
     connection = http.client.HTTPSConnection("localhost", gateway.open_port, context=context, timeout=10)
     connection.request("POST", "/", body, {name: value for name, value in fields if name != "Host"} | {"Host": "localhost"})
     response = connection.getresponse()

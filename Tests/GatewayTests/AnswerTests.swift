@@ -94,7 +94,18 @@ struct AnswerTests {
         #expect(refused.status == 403)
         #expect(refused.contentType == .xml)
         let body = String(decoding: refused.body, as: UTF8.self)
-        #expect(body.contains("<Code>InvalidSignature</Code>"))
+        #expect(body.contains("<Code>SignatureDoesNotMatch</Code>"))
+        for (code, name, status) in [
+            (ErrorCode.accessDenied, "AccessDenied", UInt16(403)), (.expiredToken, "ExpiredToken", 403),
+            (.unrecognizedClient, "InvalidClientTokenId", 403), (.validation, "ValidationError", 400),
+            (.malformedPolicyDocument, "MalformedPolicyDocument", 400), (.unknownOperation, "InvalidAction", 400),
+            (.packedPolicyTooLarge, "PackedPolicyTooLarge", 400), (.throttling, "Throttling", 400),
+            (.missingAuthenticationToken, "MissingAuthenticationToken", 403),
+        ] {
+            let answer = response(Fault(code, "", status: code == .unknownOperation ? 404 : nil))
+            #expect(answer.status == status)
+            #expect(String(decoding: answer.body, as: UTF8.self).contains("<Code>\(name)</Code>"))
+        }
         #expect(body.contains("<Message>the &lt;signature&gt; does? not match</Message>"))
         #expect(response(Fault(.validation, "")).status == 400)
         #expect(response(Fault(.internalFailure, "")).status == 500)
