@@ -98,15 +98,12 @@ def gateway():
 
 def client(gateway, service, key=None, leaf=None, token=None):
     """A client that signs, or presents a certificate, or both."""
-    signs = {} if key is None else {
-        "aws_access_key_id": key[0], "aws_secret_access_key": key[1], "aws_session_token": token}
-    if key is None:
-        # boto3 signs always unless it is told not to.
-        signature = {"signature_version": UNSIGNED}
-    else:
-        signature = {}
+    # boto3 signs always unless it is told not to.
+    signature = {"signature_version": UNSIGNED} if key is None else {}
+    key = key or (None, None)
     return boto3.client(
-        service, region_name=REGION, endpoint_url=gateway.url if leaf else gateway.open_url, **signs,
+        service, region_name=REGION, endpoint_url=gateway.url if leaf else gateway.open_url,
+        aws_access_key_id=key[0], aws_secret_access_key=key[1], aws_session_token=token,
         verify=str(gateway.servers.bundle),
         config=Config(client_cert=leaf.pair if leaf else None, retries={"total_max_attempts": 1}, **signature))
 

@@ -62,8 +62,13 @@ def administrator_key(gateway):
 
 
 @pytest.fixture(scope="module")
-def publisher(gateway):
-    return client(gateway, "events", gateway.credentials())
+def publisher_key(gateway):
+    return gateway.credentials()
+
+
+@pytest.fixture(scope="module")
+def publisher(gateway, publisher_key):
+    return client(gateway, "events", publisher_key)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +149,8 @@ def test_a_session_policy_leaves_one_source(session):
     assert not is_allowed(events.describe_event_bus, Name="orders")
 
 
-def test_trust_policies_ask_for_the_external_id_and_for_tags(gateway, administrator_key):
-    sender = client(gateway, "sts", gateway.credentials(name="role/publisher"))
+def test_trust_policies_ask_for_the_external_id_and_for_tags(gateway, publisher_key, administrator_key):
+    sender = client(gateway, "sts", publisher_key)
     external = {"RoleArn": f"arn:aws:iam::{OWNER}:role/external", "RoleSessionName": "test"}
     assert is_allowed(sender.assume_role, **external, ExternalId="acme-7")
     assert not is_allowed(sender.assume_role, **external, ExternalId="acme-8")
@@ -187,8 +192,8 @@ def test_only_one_source_and_detail_type(publisher, bus_policy):
     assert not is_sent(publisher, "audit", source="com.acme.refunds")
 
 
-def test_only_through_one_endpoint_and_network(gateway, publisher, bus_policy):
-    mutual = client(gateway, "events", gateway.credentials(name="role/publisher"), leaf=gateway.publisher)
+def test_only_through_one_endpoint_and_network(gateway, publisher, publisher_key, bus_policy):
+    mutual = client(gateway, "events", publisher_key, leaf=gateway.publisher)
     bus_policy("only-endpoint", **{"vpce-partners": "vpce-mutual", "10.20.0.0/16": "127.0.0.0/8", "2001:db8:20::/48": "::1/128"})
     assert is_sent(mutual, "audit")
     assert not is_sent(publisher, "audit"), "the other listener"
