@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -13,7 +14,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from gateway import BUS_ARN, OWNER, REGION, ROOT, SENDER, Gateway
+from gateway import BUS_ARN, OWNER, REGION, ROOT, SENDER, Gateway, wait_until
 from signing import Signed
 
 ROLE = f"arn:aws:iam::{OWNER}:role/delivery/worker"
@@ -219,6 +220,23 @@ def test_a_boundary_denies_what_the_identity_policy_allows_and_says_so(gateway, 
     assert sent["ErrorMessage"].startswith(
         f"User: arn:aws:sts::{OWNER}:assumed-role/bound/night-shift is not authorized to perform: events:PutEvents on "
         f"resource: {BUS_ARN} because no permissions boundary allows the events:PutEvents action")
+    explained = explain(gateway, sent["ErrorMessage"])
+    assert "permissions boundary" in explained and "events:Describe*" in explained
+
+
+def explain(gateway, message):
+    """What `isthmus explain` says of the decision that a refusal names."""
+    name = re.search(r"decision id: ([0-9a-f-]{36})", message)[1]
+    # A record is written a moment after the answer.
+    return wait_until(
+        lambda: gateway.run("explain", name, "--config", str(gateway.config), check=False).stdout, 5, "the record")
+
+
+def test_a_refused_assumption_is_explained(gateway):
+    sts = client(gateway, "sts", leaf=gateway.publisher)
+    _, _, message = refusal(lambda: assume(sts, ExternalId="acme-8"))
+    explained = explain(gateway, message)
+    assert "sts:AssumeRole" in explained and "sts:ExternalId" in explained and "acme-7" in explained
 
 
 @pytest.mark.parametrize("team, environment, allowed", [
