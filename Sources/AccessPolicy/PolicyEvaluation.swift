@@ -187,7 +187,8 @@ extension PolicyEvaluation {
         case anyone
         /// The caller, its role, or everyone: not only the account.
         case callerOrRole
-        /// This user or this session itself, not its role, its account or everyone.
+        /// This user or this session itself, not its role, its account or everyone. A role that calls without a
+        /// session is still a role.
         case caller
     }
 
@@ -198,7 +199,8 @@ extension PolicyEvaluation {
             switch naming {
             case .anyone: return true
             case .callerOrRole: if wanted.kind != .account, matches(policy, wanted) { return true }
-            case .caller: if wanted.kind == .arn, equals(policy, wanted, principal.arn) { return true }
+            case .caller:
+                if wanted.kind == .arn, principal.kind != .role, equals(policy, wanted, principal.arn) { return true }
             }
         }
         return false

@@ -169,25 +169,6 @@ package final class RequestWorker {
         request.fields.value(of: "content-type")?.starts(with: "application/x-www-form-urlencoded".utf8) == true
     }
 
-    private func answerTokenService(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
-        let requestID = exchange.requestID
-        let response: Response
-        do throws(Fault) {
-            let (caller, state) = try authenticate(request, exchange.connection, requestID, exchange.now)
-            let charge = Charge(sender: .account(caller.account), action: MeteredActions.tokenService, units: 1)
-            try take(charge, caller, state, exchange)
-            switch try SecurityTokenService.action(request.body) {
-            case .getCallerIdentity: response = SecurityTokenService.callerIdentity(caller, requestID: requestID)
-            case .unknown(let name):
-                throw Fault(.validation, "Could not find operation \(name.prefix(64)) for version 2011-06-15")
-            }
-        } catch {
-            services.metrics.add(to: .requestsRefused)
-            response = SecurityTokenService.response(error, requestID: requestID)
-        }
-        exchange.connection.respond(response, to: exchange.stream)
-    }
-
     private func control(
         _ operation: Operation, _ request: borrowing Request, _ caller: Caller, _ exchange: Exchange
     ) throws(Fault) {

@@ -54,6 +54,13 @@ extension Authorization {
         return capture(decision, context.question, layers(policy, placement), revision, exists: exists)
     }
 
+    /// The question about `role` that was decided last.
+    package func capture(_ decision: Decision, assuming role: Principal, in snapshot: Snapshot) -> DecisionCapture {
+        capture(
+            decision, context.question, layers(assuming: role, in: snapshot), snapshot.revision,
+            exists: snapshot.assumableRole(role.arn) != nil)
+    }
+
     func capture(
         _ decision: Decision, _ question: DecisionQuestion, _ layers: PolicyLayers, _ revision: UInt64, exists: Bool
     ) -> DecisionCapture {

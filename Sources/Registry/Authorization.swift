@@ -72,14 +72,19 @@ package final class Authorization {
         context.beginRequest(action: action, keys)
         context.setTime(now)
         context.setUserAgent(userAgent)
-        let placement = facts.organizations.placement(of: role.account)
         context.setResource(
             ResourceFacts(
-                arn: role.arn, account: role.account, organization: placement.fact(at: now),
+                arn: role.arn, account: role.account,
+                organization: facts.organizations.placement(of: role.account).fact(at: now),
                 tags: (snapshot.members[role.arn]?.tags ?? []).map { (key: $0.key, value: $0.value) }))
-        var layers = layers(snapshot.assumableRole(role.arn)?.trust, placement)
+        return Authorizer.decide(context, layers(assuming: role, in: snapshot))
+    }
+
+    func layers(assuming role: Principal, in snapshot: Snapshot) -> PolicyLayers {
+        var layers = layers(
+            snapshot.assumableRole(role.arn)?.trust, snapshot.organizations.placement(of: role.account))
         layers.isRoleTrust = true
-        return Authorizer.decide(context, layers)
+        return layers
     }
 
     func prepare(_ facts: CallerFacts, _ now: Timestamp) {

@@ -21,6 +21,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case commits
     case commitFailures
     case controlOperations
+    case rolesAssumed
     case reloads
     case reloadFailures
     case logLinesDropped
@@ -49,6 +50,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .commits: "isthmus_log_commits"
         case .commitFailures: "isthmus_log_commit_failures"
         case .controlOperations: "isthmus_control_operations"
+        case .rolesAssumed: "isthmus_roles_assumed"
         case .reloads: "isthmus_reloads"
         case .reloadFailures: "isthmus_reload_failures"
         case .logLinesDropped: "isthmus_log_lines_dropped"
@@ -78,6 +80,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .commits: "commits of the log"
         case .commitFailures: "commits of the log that did not succeed"
         case .controlOperations: "control-plane operations carried out"
+        case .rolesAssumed: "sessions of roles given out"
         case .reloads: "configurations put into force by a reload"
         case .reloadFailures: "reloads refused, the configuration in force kept"
         case .logLinesDropped: "log lines left out by the rate limit, or because nobody reads them"

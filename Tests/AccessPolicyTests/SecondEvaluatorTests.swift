@@ -1,11 +1,12 @@
 import AccessPolicy
 import Domain
+import Foundation
 import Testing
 
 @Suite("Second evaluator")
 struct SecondEvaluatorTests {
-    /// Decisions in one run; each set of layers is asked several questions.
-    static let decisions = 100_800
+    /// Decisions in one run, or as many as `ISTHMUS_DECISIONS` says; each set of layers is asked several questions.
+    static let decisions = ProcessInfo.processInfo.environment["ISTHMUS_DECISIONS"].flatMap(Int.init) ?? 100_800
     static let questionsPerSet = 12
     static let seed: UInt64 = 0x1547_6D75_7300_0001
 

@@ -19,6 +19,8 @@ struct ShippedPolicyTests {
         "only-organizational-unit": .resource, "only-source-and-detail-type": .resource, "only-endpoint": .resource,
         "only-rule-of-account": .resource, "only-validated": .resource, "endpoint-publish-only": .endpoint,
         "service-control-region": .serviceControl, "resource-control-organization": .resourceControl,
+        "trust-external-account": .trust, "trust-with-session-tags": .trust, "by-session-tags": .identity,
+        "session-one-source": .session,
     ]
 
     static var folder: String {
@@ -66,6 +68,22 @@ struct ShippedPolicyTests {
         var organization: [String] = []
         var tags: [(key: String, value: String)] = []
         var isAllowed: Bool
+    }
+
+    static let role = "arn:aws:iam::222222222222:role/delivery/worker"
+    static let principalTags: [(key: String, value: String)] = [
+        ("environment", "test"), ("application", "shop"), ("team", "a"),
+    ]
+
+    static func resourceTags(_ team: String) -> [String: [String]] {
+        [
+            "aws:ResourceTag/environment": ["test"], "aws:ResourceTag/application": ["shop"],
+            "aws:ResourceTag/team": [team],
+        ]
+    }
+
+    static func tagged(_ environment: String) -> [String: [String]] {
+        ["aws:TagKeys": ["environment"], "aws:RequestTag/environment": [environment]]
     }
 
     static let unit = "o-exampleorgid/r-ab12/ou-ab12-11111111/"
@@ -160,6 +178,37 @@ struct ShippedPolicyTests {
         Question(name: "service-control-region", keys: ["aws:RequestedRegion": ["eu-central-1"]], isAllowed: true),
         Question(name: "service-control-region", keys: ["aws:RequestedRegion": ["us-east-1"]], isAllowed: false),
         Question(name: "resource-control-organization", organization: [unit], isAllowed: true),
+        Question(name: "resource-control-organization", isAllowed: false),
+        Question(
+            name: "trust-external-account", action: "sts:AssumeRole", resource: role,
+            keys: ["sts:ExternalId": ["acme-7"]], isAllowed: true),
+        Question(
+            name: "trust-external-account", action: "sts:AssumeRole", resource: role,
+            keys: ["sts:ExternalId": ["acme-8"]], isAllowed: false),
+        Question(name: "trust-external-account", action: "sts:AssumeRole", resource: role, isAllowed: false),
+        Question(
+            name: "trust-external-account", action: "sts:AssumeRole", resource: role,
+            caller: "arn:aws:iam::111111111111:role/s", keys: ["sts:ExternalId": ["acme-7"]], isAllowed: false),
+        Question(
+            name: "trust-with-session-tags", action: "sts:TagSession", resource: role,
+            caller: "arn:aws:iam::222222222222:user/u", keys: tagged("test"), isAllowed: true),
+        Question(
+            name: "trust-with-session-tags", action: "sts:TagSession", resource: role,
+            caller: "arn:aws:iam::222222222222:user/u", keys: tagged("live"), isAllowed: false),
+        Question(
+            name: "trust-with-session-tags", action: "sts:TagSession", resource: role,
+            caller: "arn:aws:iam::222222222222:user/u",
+            keys: tagged("test").merging(["aws:TagKeys": ["environment", "owner"]]) { $1 }, isAllowed: false),
+        Question(
+            name: "trust-with-session-tags", action: "sts:AssumeRole", resource: role,
+            caller: "arn:aws:iam::222222222222:user/u", isAllowed: false),
+        Question(name: "by-session-tags", keys: resourceTags("a"), tags: principalTags, isAllowed: true),
+        Question(name: "by-session-tags", keys: resourceTags("b"), tags: principalTags, isAllowed: false),
+        Question(name: "by-session-tags", keys: resourceTags("a"), isAllowed: false),
+        Question(name: "by-session-tags", tags: principalTags, isAllowed: false),
+        Question(name: "session-one-source", keys: ["events:source": ["com.acme.orders"]], isAllowed: true),
+        Question(name: "session-one-source", keys: ["events:source": ["com.acme.refunds"]], isAllowed: false),
+        Question(name: "session-one-source", action: "events:DescribeEventBus", isAllowed: false),
         Question(
             name: "by-team-tag", action: "events:PutRule", resource: rule, tags: [("team", "a")], isAllowed: false),
         Question(
@@ -191,6 +240,10 @@ struct ShippedPolicyTests {
             layers.principal = PrincipalPolicies(identity: [policy])
             // An action without a resource has no resource policy to pass.
             if question.resource == "*" { layers.resource = nil }
+        case .trust:
+            layers.resource = policy
+            layers.isRoleTrust = true
+        case .session: layers.principal = PrincipalPolicies(identity: [all], session: [policy])
         case .permissionsBoundary: layers.principal = PrincipalPolicies(identity: [all], boundaries: [policy])
         case .endpoint: layers.endpoint = [policy]
         case .serviceControl: layers.serviceControl = [[policy]]

@@ -52,28 +52,37 @@ struct AnswerTests {
     @Test("the form of an STS call names exactly one action")
     func forms() throws {
         func action(_ text: String) throws(Fault) -> SecurityTokenService.Action {
-            try SecurityTokenService.action(Array(text.utf8))
+            try SecurityTokenService.action(try QueryForm(parsing: Array(text.utf8)))
         }
         #expect(try action("Action=GetCallerIdentity&Version=2011-06-15") == .getCallerIdentity)
-        #expect(try action("Version=2011-06-15&Action=AssumeRole") == .unknown("AssumeRole"))
-        #expect(try action("Action=") == .unknown(""))
-        for text in ["", "&&", "action=GetCallerIdentity", "Action=a&Action=b", "xAction=a"] {
+        #expect(try action("Version=2011-06-15&Action=Assume%52ole") == .assumeRole)
+        let wrong = [
+            "", "&&", "Action=", "action=GetCallerIdentity", "Action=a&Action=b", "xAction=a", "Action=GetSessionToken",
+            "Action=AssumeRole&Version=2010-05-08", "Action=AssumeRol%6", "Action=%FF",
+        ]
+        for text in wrong {
             #expect(throws: Fault.self, "\(text)") { try action(text) }
         }
         let start = "Action=GetCallerIdentity&x="
-        #expect(throws: Never.self) { try action(start + String(repeating: "y", count: 4096 - start.utf8.count)) }
-        #expect(throws: Fault.self) { try action(start + String(repeating: "y", count: 4097 - start.utf8.count)) }
+        let rest = QueryForm.maximumBytes - start.utf8.count
+        #expect(throws: Never.self) { try action(start + String(repeating: "y", count: rest)) }
+        #expect(throws: Fault.self) { try action(start + String(repeating: "y", count: rest + 1)) }
+        let most = (1...QueryForm.maximumParameters).map { "n\($0)=" }.joined(separator: "&")
+        #expect(throws: Never.self) { try QueryForm(parsing: Array(most.utf8)) }
+        #expect(throws: Fault.self) { try QueryForm(parsing: Array((most + "&one=more").utf8)) }
     }
 
     @Test("GetCallerIdentity answers in XML, with nothing of the caller unescaped")
     func callerIdentity() {
         let principal = Principal(.role, path: "a<b>&\"c", account: Scene.sender)
+        let userID = PrincipalID.text(of: principal)
+        #expect(userID.hasPrefix("AROA") && userID.utf8.count == 21)
         let body = String(
             decoding: SecurityTokenService.callerIdentity(Callers.caller(principal), requestID: id).body, as: UTF8.self)
         #expect(
             body
                 == #"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>"#
-                + "<Arn>arn:aws:iam::111122223333:role/a&lt;b&gt;&amp;&quot;c</Arn><UserId>AKIAIOSFODNN7EXAMPLE</UserId>"
+                + "<Arn>arn:aws:iam::111122223333:role/a&lt;b&gt;&amp;&quot;c</Arn><UserId>\(userID)</UserId>"
                 + "<Account>111122223333</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>\(id)</RequestId>"
                 + "</ResponseMetadata></GetCallerIdentityResponse>")
     }
@@ -85,7 +94,18 @@ struct AnswerTests {
         #expect(refused.status == 403)
         #expect(refused.contentType == .xml)
         let body = String(decoding: refused.body, as: UTF8.self)
-        #expect(body.contains("<Code>InvalidSignature</Code>"))
+        #expect(body.contains("<Code>SignatureDoesNotMatch</Code>"))
+        for (code, name, status) in [
+            (ErrorCode.accessDenied, "AccessDenied", UInt16(403)), (.expiredToken, "ExpiredToken", 403),
+            (.unrecognizedClient, "InvalidClientTokenId", 403), (.validation, "ValidationError", 400),
+            (.malformedPolicyDocument, "MalformedPolicyDocument", 400), (.unknownOperation, "InvalidAction", 400),
+            (.packedPolicyTooLarge, "PackedPolicyTooLarge", 400), (.throttling, "Throttling", 400),
+            (.missingAuthenticationToken, "MissingAuthenticationToken", 403),
+        ] {
+            let answer = response(Fault(code, "", status: code == .unknownOperation ? 404 : nil))
+            #expect(answer.status == status)
+            #expect(String(decoding: answer.body, as: UTF8.self).contains("<Code>\(name)</Code>"))
+        }
         #expect(body.contains("<Message>the &lt;signature&gt; does? not match</Message>"))
         #expect(response(Fault(.validation, "")).status == 400)
         #expect(response(Fault(.internalFailure, "")).status == 500)

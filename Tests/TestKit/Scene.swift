@@ -56,7 +56,7 @@ package enum Scene {
         endpoints: [String: Declaration.Endpoint] = [listener: .init(vpc: nil, policy: nil)],
         region: String = Scene.region, isOwnerLocal: Bool = true, quotas: Declaration.Quotas = .init(),
         partners: [PartnerName: AccountID] = [:], consentRequired: Set<AccountID> = [],
-        senderQuotas: SenderQuotas = SenderQuotas()
+        senderQuotas: SenderQuotas = SenderQuotas(), members: [Declaration.Member] = []
     ) throws -> Declaration {
         func member(_ principal: Principal, _ statements: [String]) throws -> Declaration.Member {
             let identity = statements.isEmpty ? [] : [try policy(statements, .identity)]
@@ -67,7 +67,7 @@ package enum Scene {
                 id: sender, isLocal: true, principals: [try member(self.publisher, publisher)]),
             Declaration.Account(
                 id: owner, isLocal: isOwnerLocal,
-                principals: [try member(administrator, [everything]), try member(nobody, [])]),
+                principals: [try member(administrator, [everything]), try member(nobody, [])] + members),
             Declaration.Account(id: foreign, isLocal: false, principals: [try member(stranger, [everything])]),
         ]
         return Declaration(

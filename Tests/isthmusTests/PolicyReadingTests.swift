@@ -60,7 +60,11 @@ import Testing
             names == [
                 "arn:aws:iam::111122223333:role/publisher", "arn:aws:iam::444455556666:role/administrator",
                 "arn:aws:iam::444455556666:role/publisher", "arn:aws:iam::444455556666:role/reader",
+                "arn:aws:iam::444455556666:role/delivery/shop",
             ])
+        let shop = try #require(loaded.configuration.accounts.flatMap(\.principals).last)
+        #expect(shop.role?.maximumSessionSeconds == 7200 && shop.permissionsBoundary != nil)
+        #expect(shop.tags == [Configuration.Tag(key: "application", value: "shop")])
     }
 
     @Test("the annotated configuration names every key and no other")

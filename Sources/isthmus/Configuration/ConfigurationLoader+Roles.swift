@@ -28,7 +28,14 @@ extension ConfigurationLoader {
     /// `2026-11-21T06:00:00Z`, in quotes or not.
     private func readMoment(_ value: YAMLValue) -> Timestamp? {
         guard let text = value.text() else { return nil }
-        if let moment = Timestamp(iso8601: text) { return moment }
+        if let moment = Timestamp(iso8601: text) {
+            if moment > now {
+                value.warning(
+                    "`\(value.path)` is in the future: until then every new session is refused at its first request",
+                    "write a moment that is past, to end the sessions before it")
+            }
+            return moment
+        }
         value.error("`\(value.path)` is `\(text)`", "write a moment in UTC such as `2026-11-21T06:00:00Z`")
         return nil
     }
