@@ -20,7 +20,7 @@ package struct Denial: Sendable {
     /// More than the sender is told; `nil` when there is no more.
     package let detail: String?
     /// What the decision was made of, for its record; `nil` when nothing was decided (`side` is `bus`).
-    package fileprivate(set) var capture: DecisionCapture?
+    package internal(set) var capture: DecisionCapture?
 
     /// What the sender reads. A decision gets its id; for a bus that is simply not there EventBridge's words stand
     /// alone.

@@ -41,10 +41,14 @@ package final class PartnerAdmission {
         do throws(Refused) {
             bus = try bound(entry, facts.caller, snapshot)
         } catch {
+            let arn = "arn:\(snapshot.partition):events:\(snapshot.region)::event-source/"
+            let capture = authorization.capture(
+                .binding, of: entry, on: arn + entry.source.prefix(256).text, revision: snapshot.revision)
             return .denial(
                 Denial(
                     code: error.code, message: error.message, side: .binding,
-                    detail: "\(facts.caller.principal.arn) claimed `\(entry.source.prefix(256).text)`"))
+                    detail: "\(facts.caller.principal.arn) claimed `\(entry.source.prefix(256).text)`",
+                    capture: capture))
         }
         let decision = authorization.decidePartner(entry, on: bus)
         guard decision.isAllowed else {
@@ -53,7 +57,9 @@ package final class PartnerAdmission {
             return .denial(
                 Denial(
                     code: .accessDenied, message: message, side: .policy,
-                    detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : nil))
+                    detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : nil,
+                    capture: authorization.capturePartner(
+                        decision, of: entry, on: bus, revision: snapshot.revision)))
         }
         return .permit(Permit(afterDecision: decisionID, bus: bus, revision: snapshot.revision))
     }

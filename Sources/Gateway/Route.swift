@@ -10,11 +10,14 @@ enum Route {
     case join
     /// `/renew`: a partner with the certificate that the next one replaces.
     case renew
+    /// `/decisions/ID`: a recorded decision.
+    case decision(UniqueID)
     case nowhere
 
     /// What a caller at the wrong path reads.
     static let directions =
-        "there is nothing at this path; send API calls to `/` and CloudEvents to `/accounts/ACCOUNT/buses/NAME/events`"
+        "there is nothing at this path; send API calls to `/`, CloudEvents to `/accounts/ACCOUNT/buses/NAME/events`, and "
+        + "GET `/decisions/ID`"
 
     init(_ target: Bytes) {
         if target.equals("/") {
@@ -25,6 +28,8 @@ enum Route {
             self = .join
         } else if target.equals("/renew") {
             self = .renew
+        } else if let text = Self.rest(of: target, after: "/decisions/"), let id = UniqueID(parsing: text) {
+            self = .decision(id)
         } else {
             self = .nowhere
         }

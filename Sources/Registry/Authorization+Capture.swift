@@ -21,6 +21,27 @@ extension Authorization {
         return capture(decision, question(of: entry), layers(nil, placement), revision, exists: false)
     }
 
+    /// What `decidePartner` decided.
+    package func capturePartner(
+        _ decision: Decision, of entry: Entry, on bus: EventBus, revision: UInt64
+    ) -> DecisionCapture {
+        let resource = bus.resource(at: now)
+        context.setResource(resource)
+        guard decision.layer == .resource, !decision.isAllowed, let policy = bus.policy else {
+            let layers = layers(binding(on: bus.id.account), bus.placement)
+            return capture(decision, question(of: entry), layers, revision, exists: true)
+        }
+        let alone = PolicyLayers(resource: policy)
+        context.beginRequest(action: "events:PutEvents")
+        context.setTime(now)
+        let isOfPutEvents = decide(resource, alone, entry) == decision
+        var asked = question(of: entry)
+        context.beginRequest(action: Self.putPartnerEvents)
+        context.setTime(now)
+        if !isOfPutEvents { asked = question(of: entry) }
+        return capture(decision, asked, alone, revision, exists: true)
+    }
+
     /// A refusal of `entry` on `resource`, an ARN, that no policy was asked about.
     package func capture(
         _ side: Decision.Side, of entry: Entry, on resource: String, revision: UInt64
