@@ -19,12 +19,17 @@ struct DecisionRecordTests {
         #"{"Sid":"Orders","Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"events:PutEvents","#
         + #""Resource":"\#(bus)","Condition":{"StringEquals":{"events:source":"com.acme.orders"}}}"#
 
+    private static func denies(sid: String) -> String {
+        #"{"Sid":"\#(sid)","Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}"#
+    }
+
     static func question(
         source: String = "com.acme.stock", resourceTags: [(key: String, value: String)] = []
     ) -> DecisionQuestion {
         let context = RequestContext()
         context.setPrincipal(
-            PrincipalFacts(kind: .role, arn: sender, account: AccountID(parsing: "111111111111"), tags: [("Team", "a")]))
+            PrincipalFacts(
+                kind: .role, arn: sender, account: AccountID(parsing: "111111111111"), tags: [("Team", "a")]))
         context.setResource(ResourceFacts(arn: bus, tags: resourceTags))
         var facts = ContextFacts()
         facts.set(.eventsSource, source)
@@ -42,8 +47,8 @@ struct DecisionRecordTests {
             answer: effect == .allow
                 ? nil : .init(code: "AccessDeniedException", message: "User: x is not authorized", detail: detail),
             capture: DecisionCapture(
-                question, layers, effect: effect, side: side, revision: 7, time: Timestamp(milliseconds: 1_795_240_800_123),
-                resourceExists: exists))
+                question, layers, effect: effect, side: side, revision: 7,
+                time: Timestamp(milliseconds: 1_795_240_800_123), resourceExists: exists))
     }
 
     @Test("a record reads back as it was written")
@@ -74,7 +79,7 @@ struct DecisionRecordTests {
         #expect(refused > bytes.count / 4)
     }
 
-    @Test("the nearest miss says which element, operator and key, what was wanted, and what was there or that it is absent")
+    @Test("the nearest miss says which element, operator and key, what was wanted and what was there")
     func firstFailingElement() throws {
         let record = Self.record(Self.question(), PolicyLayers(resource: try Self.policy(Self.admitsOrders)))
         let miss = try #require(record.reasons?.nearestMiss)
@@ -87,7 +92,7 @@ struct DecisionRecordTests {
         #expect(text.contains("statement 0 `Orders` of the resource policy (Allow) missed:"))
         #expect(
             text.contains(
-                "its condition StringEquals on `events:source` wants `com.acme.orders`; the request has `com.acme.stock`"))
+                "StringEquals on `events:source` wants `com.acme.orders`; the request has `com.acme.stock`"))
         #expect(text.contains("add `com.acme.stock` to the condition StringEquals on `events:source`"))
     }
 
@@ -114,10 +119,10 @@ struct DecisionRecordTests {
         let question = Self.question(resourceTags: [("team", secret)])
         let layers = PolicyLayers(
             resource: resource, principal: identity, endpoint: [endpoint],
-            resourceControl: [[try Self.policy(
-                #"{"Sid":"\#(secret)","Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}"#, .resourceControl)]])
+            resourceControl: [[try Self.policy(Self.denies(sid: secret), .resourceControl)]])
         for (effect, side) in [
-            (Decision.Effect.implicitDeny, Decision.Side.busPolicy), (.explicitDeny, .controlPolicy), (.allow, .busPolicy),
+            (Decision.Effect.implicitDeny, Decision.Side.busPolicy), (.explicitDeny, .controlPolicy),
+            (.allow, .busPolicy),
         ] {
             let record = Self.record(question, layers, effect: effect, side: side, detail: secret)
             #expect(String(decoding: record.answer(for: .owner), as: UTF8.self).contains(secret))

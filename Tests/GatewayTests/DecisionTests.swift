@@ -7,10 +7,9 @@ import Testing
 
 @testable import Gateway
 
-private let denied =
-    #"{"Entries":[{"Source":"com.acme.orders","DetailType":"b","Detail":"{}","EventBusName":"\#(Scene.arn("closed"))"}]}"#
-private let allowed =
-    #"{"Entries":[{"Source":"com.acme.orders","DetailType":"b","Detail":"{}","EventBusName":"\#(Scene.arn("orders"))"}]}"#
+private let start = #"{"Entries":[{"Source":"com.acme.orders","DetailType":"b","Detail":"{}","EventBusName":"#
+private let denied = start + #""\#(Scene.arn("closed"))"}]}"#
+private let allowed = start + #""\#(Scene.arn("orders"))"}]}"#
 
 private func withGateway(
     _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
@@ -51,7 +50,7 @@ extension TestGateway {
 
 @Suite("Decisions on record")
 struct DecisionTests {
-    @Test("a denied entry is on record under the id its sender reads, with entry, request and snapshot; an allow is not")
+    @Test("a denied entry is on record under the id its sender reads; an allow is not")
     func deniedEntry() async throws {
         try await withGateway { gateway, client, signer in
             let answer = try client.call(gateway, "PutEvents", denied, signer)
@@ -118,8 +117,6 @@ struct DecisionTests {
     @Test("the owner's account reads everything where its policies allow it, the sender its side, others nothing")
     func views() async throws {
         try await withGateway { gateway, client, signer in
-            let wrong = allowed.replacing(#""DetailType":"b""#, with: #""DetailType":"b","Time":"2026-11-21T06:00:00Z""#)
-            #expect(try client.call(gateway, "PutEvents", wrong, signer).body.contains("EventId"))
             _ = try client.call(gateway, "PutEvents", denied, signer)
             let id = try #require(try gateway.decisions.last).id
             let owner = try await gateway.signer(Scene.administrator, id: "AKIAOWNEROWNEROWNER0")

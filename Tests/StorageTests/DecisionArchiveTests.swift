@@ -75,7 +75,9 @@ struct DecisionArchiveTests {
         try database.close()
     }
 
-    @Test("the oldest go first when the number, the bytes or the age is past its bound", arguments: ["number", "bytes", "age"])
+    @Test(
+        "the oldest go first when the number, the bytes or the age is past its bound",
+        arguments: ["number", "bytes", "age"])
     func bounds(kind: String) throws {
         let directory = ScratchDirectory()
         let database = try DecisionDatabase(in: try DataDirectory(path: directory.path))
