@@ -13,11 +13,11 @@ struct DecisionArchiveTests {
     private static let wide = DecisionBounds(records: 1_000_000, bytes: 1 << 30, seconds: 30 * 86_400)
 
     private static func open(
-        _ directory: ScratchDirectory, _ clock: HeldClock, bounds: DecisionBounds = wide,
+        _ home: DataDirectory, _ clock: HeldClock, bounds: DecisionBounds = wide,
         queue: SQLiteDecisionArchive.QueueLimits = .init(), watch: DecisionWatch = .init()
     ) throws -> SQLiteDecisionArchive {
         try SQLiteDecisionArchive(
-            in: try DataDirectory(path: directory.path), bounds: bounds, queue: queue, clock: clock.clock, watch: watch)
+            in: home, bounds: bounds, queue: queue, clock: clock.clock, watch: watch)
     }
 
     private static func id(_ number: Int) -> UniqueID { UniqueID(high: UInt64(number), low: 7) }
@@ -47,15 +47,16 @@ struct DecisionArchiveTests {
     @Test("a record is found at once and after a restart; stopping writes out what waits")
     func restart() throws {
         let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
         let clock = HeldClock(Self.start)
-        let first = try Self.open(directory, clock)
+        let first = try Self.open(home, clock)
         #expect(first.archive.keep(Self.draft(1)))
         #expect(first.archive.find(Self.id(1)) == .record([1, 1, 1]))
         #expect(first.archive.find(Self.id(2)) == .absent)
         for number in 2...3000 { #expect(first.archive.keep(Self.draft(number))) }
         first.stop()
         #expect(!first.archive.keep(Self.draft(3001)))
-        let second = try Self.open(directory, clock)
+        let second = try Self.open(home, clock)
         let found = Self.all(second.archive)
         #expect(found.map(\.id) == (1...3000).map(Self.id))
         #expect(found.allSatisfy { if case .record = $0.finding { true } else { false } })
@@ -65,13 +66,15 @@ struct DecisionArchiveTests {
     @Test("a later record of the same decision takes the place of the first")
     func replaced() throws {
         let directory = ScratchDirectory()
-        let archive = try Self.open(directory, HeldClock(Self.start))
+        let home = try DataDirectory(path: directory.path)
+        let archive = try Self.open(home, HeldClock(Self.start))
         #expect(archive.archive.keep(Self.draft(1, bytes: 3)))
         #expect(archive.archive.keep(Self.draft(1, bytes: 5)))
         #expect(archive.archive.find(Self.id(1)) == .record([1, 1, 1, 1, 1]))
         archive.stop()
-        let database = try DecisionDatabase(in: try DataDirectory(path: directory.path))
-        #expect(try database.totals() == (records: 1, bytes: 5 + DecisionDatabase.rowBytes))
+        let database = try DecisionDatabase(in: home)
+        let totals = try database.totals()
+        #expect(totals.records == 1 && totals.bytes == 5 + DecisionDatabase.rowBytes)
         try database.close()
     }
 
@@ -80,7 +83,8 @@ struct DecisionArchiveTests {
         arguments: ["number", "bytes", "age"])
     func bounds(kind: String) throws {
         let directory = ScratchDirectory()
-        let database = try DecisionDatabase(in: try DataDirectory(path: directory.path))
+        let home = try DataDirectory(path: directory.path)
+        let database = try DecisionDatabase(in: home)
         for number in 0..<1000 {
             let time = Self.start.advanced(bySeconds: Int64(number))
             try database.insert([.init(id: Self.id(number), time: time, resource: "a", value: [1, 2, 3, 4])])
@@ -92,10 +96,11 @@ struct DecisionArchiveTests {
         default: bounds.seconds = 399
         }
         let now = Self.start.advanced(bySeconds: 999)
-        #expect(try database.trim(to: bounds, now: now) == (512, true))
-        #expect(try database.trim(to: bounds, now: now) == (88, false))
-        #expect(try database.trim(to: bounds, now: now) == (0, false))
-        #expect(try database.totals() == (records: 400, bytes: 400 * (4 + DecisionDatabase.rowBytes)))
+        let turns = try (0..<3).map { _ in try database.trim(to: bounds, now: now) }
+        #expect(turns.map(\.removed) == [512, 88, 0])
+        #expect(turns.map(\.hasMore) == [true, false, false])
+        let totals = try database.totals()
+        #expect(totals.records == 400 && totals.bytes == 400 * (4 + DecisionDatabase.rowBytes))
         #expect(database.find(Self.id(599)) == .absent)
         #expect(database.find(Self.id(600)) == .record([1, 2, 3, 4]))
         try database.close()
@@ -104,13 +109,14 @@ struct DecisionArchiveTests {
     @Test("the thread removes what is past the bounds, also when they are made narrower")
     func narrower() throws {
         let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
         let removed = Atomic<Int>(0)
         let gate = DispatchSemaphore(value: 0)
         var watch = DecisionWatch()
         watch.onTrim = { count in
             if removed.add(count, ordering: .relaxed).newValue >= 90 { gate.signal() }
         }
-        let archive = try Self.open(directory, HeldClock(Self.start), watch: watch)
+        let archive = try Self.open(home, HeldClock(Self.start), watch: watch)
         for number in 0..<100 { #expect(archive.archive.keep(Self.draft(number))) }
         #expect(archive.archive.find(Self.id(0)) != .absent)
         archive.keep(within: DecisionBounds(records: 10, bytes: 1 << 30, seconds: 86_400))
@@ -154,13 +160,14 @@ struct DecisionArchiveTests {
     ])
     func damage(change: String) throws {
         let directory = ScratchDirectory()
-        let archive = try Self.open(directory, HeldClock(Self.start))
+        let home = try DataDirectory(path: directory.path)
+        let archive = try Self.open(home, HeldClock(Self.start))
         for number in 1...3 { #expect(archive.archive.keep(Self.draft(number))) }
         archive.stop()
         let other = try DatabaseQueue(path: directory.path + "/" + DecisionDatabase.fileName)
         try other.write { try $0.execute(sql: "UPDATE decision SET \(change) WHERE sequence = 2") }
         try other.close()
-        let again = try Self.open(directory, HeldClock(Self.start))
+        let again = try Self.open(home, HeldClock(Self.start))
         #expect(again.archive.find(Self.id(2)) == .damaged)
         #expect(again.archive.find(Self.id(3)) == .record([3, 3, 3]))
         let findings = Self.all(again.archive).map(\.finding)
@@ -171,7 +178,8 @@ struct DecisionArchiveTests {
     @Test("pages are bounded, in order, of one resource and of no earlier time when that is asked for")
     func pages() throws {
         let directory = ScratchDirectory()
-        let archive = try Self.open(directory, HeldClock(Self.start))
+        let home = try DataDirectory(path: directory.path)
+        let archive = try Self.open(home, HeldClock(Self.start))
         for number in 0..<1000 {
             let time = Self.start.advanced(bySeconds: Int64(number))
             #expect(archive.archive.keep(Self.draft(number, at: time, resource: number.isMultiple(of: 2) ? "a" : "b")))
@@ -187,13 +195,14 @@ struct DecisionArchiveTests {
     @Test("an archive that a later version wrote is refused")
     func laterFormat() throws {
         let directory = ScratchDirectory()
-        try Self.open(directory, HeldClock(Self.start)).stop()
+        let home = try DataDirectory(path: directory.path)
+        try Self.open(home, HeldClock(Self.start)).stop()
         let path = directory.path + "/" + DecisionDatabase.fileName
         let other = try DatabaseQueue(path: path)
         try other.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 2") }
         try other.close()
         #expect(throws: StorageError.laterFormat(path: path, format: 2)) {
-            try Self.open(directory, HeldClock(Self.start))
+            try Self.open(home, HeldClock(Self.start))
         }
     }
 }
