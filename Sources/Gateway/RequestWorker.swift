@@ -186,7 +186,7 @@ package final class RequestWorker {
     private func readDecision(
         _ id: UniqueID, _ request: borrowing Request, _ exchange: Exchange
     ) throws(Fault) {
-        guard request.method.equals("GET") else {
+        guard request.isMethod("GET") else {
             throw Fault(.unknownOperation, "a decision is read with GET", status: 405)
         }
         let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
