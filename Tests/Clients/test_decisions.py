@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from gateway import BUS_ARN, OWNER, REGION, SENDER, STRANGER, Gateway
 from publishing import Publisher, entry
-from test_organizations import ALLOW_ALL, EXTRA, Manifests
+from test_organizations import ALLOW_ALL, EXTRA, UNIT, Manifests
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 SECRET_SID, SECRET_SOURCE = "SidThatOnlyTheOwnerKnows", "com.only.the.owner.knows.*"
@@ -138,7 +138,7 @@ def test_a_signed_call_is_recorded_with_its_access_key(gateway):
 
 
 def test_a_denial_by_a_control_policy_names_the_policy_and_its_level(gateway):
-    policy = {"name": "NoOrders", "targets": [SENDER], "document": {"Version": "2012-10-17", "Statement": [
+    policy = {"name": "NoOrders", "targets": [UNIT], "policy": {"Version": "2012-10-17", "Statement": [
         {"Sid": "Stop", "Effect": "Deny", "Action": "events:PutEvents", "Resource": "*"}, ALLOW_ALL]}}
     gateway.manifests.sign(serviceControlPolicies=[policy])
     gateway.reload()
