@@ -31,6 +31,11 @@ def gateway():
     made.reader = made.globex.principal("reader", f"spiffe://globex.example/account/{OWNER}/role/reader")
     owner = made.folder / "accounts" / "owner.yaml"
     owner.write_text(owner.read_text().replace('Action: "events:*"', 'Action: ["events:*", "isthmus:DescribeDecision"]'))
+    bounded = {"name": "role/bounded", "policies": [{"Version": "2012-10-17", "Statement": [ALLOW_ALL]}],
+               "permissionsBoundary": {"Version": "2012-10-17", "Statement": [
+                   {"Sid": "LookOnly", "Effect": "Allow", "Action": "events:Describe*", "Resource": "*"}]}}
+    owner.write_text(owner.read_text() + f"  - {json.dumps(bounded)}\n")
+    made.bounded = made.globex.principal("bounded", f"spiffe://globex.example/account/{OWNER}/role/bounded")
     set_policy(made)
     set_endpoint_policy(made)
     made.start()
@@ -168,6 +173,17 @@ def test_a_denial_by_the_endpoint_policy_is_explained_to_the_operator_alone(gate
     assert "with an explicit deny in a VPC endpoint policy" in result["ErrorMessage"]
     assert "statement 1 `NotThisWay` of the endpoint policy" in explain(gateway, decision).stdout
     assert "NotThisWay" not in explain(gateway, decision, "--view", "sender").stdout
+
+
+def test_a_denial_by_a_permissions_boundary_names_its_statement(gateway):
+    with Publisher(gateway, leaf=gateway.bounded) as bounded:
+        message = bounded.post(b'{"Name":"orders"}', target="AWSEvents.DeleteEventBus").json["message"]
+    assert "because no permissions boundary allows the events:DeleteEventBus action" in message
+    decision = re.search(rf"\(decision id: ({UUID})\)", message)[1]
+    text = explain(gateway, decision).stdout
+    assert "nothing in the permissions boundary allows it. The statement that came closest:" in text
+    assert "`LookOnly` of the permissions boundary" in text
+    assert "its Action is `events:Describe*`; the request is `events:DeleteEventBus`" in text
 
 
 def test_a_forged_source_and_another_region_have_records_without_statements(gateway):
