@@ -34,6 +34,10 @@ package struct PolicyReplay: Sendable {
         guard record.question.resource == resource else { return .undecidable("it is about another resource") }
         // Region, binding, quota and contract come before every policy, and none overrides them.
         guard let reasons = record.reasons else { return .unchanged }
+        let sources = record.question.keys.first { $0.name == ContextKey.eventsSource.name }?.values ?? []
+        if sources.contains(where: { $0.hasPrefix("aws.partner/") }) {
+            return .undecidable("a partner's entry stands on its binding; the policy of the bus can only deny it")
+        }
         guard record.resourceExists else { return .undecidable("the resource did not exist then") }
         guard !reasons.isBudgetExceeded else {
             return .undecidable("deciding cost more than the step budget, so what each layer said is not known")

@@ -54,7 +54,8 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     package var help: String {
         switch self {
         case .accessDenied:
-            "no policy allows the call, or one denies it; the owner of the bus finds the decision id in the log"
+            "no policy allows the call, or one denies it; the owner of the resource reads why by the decision id: "
+                + "`isthmus explain`"
         case .concurrentModification: "another change of the same resource was under way; read it again and retry"
         case .expiredToken: "the session token is past its time; get new temporary credentials"
         case .incompleteSignature: "the Authorization header lacks a part or has one twice; sign again with an AWS SDK"

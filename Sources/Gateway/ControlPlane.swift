@@ -32,13 +32,20 @@ package actor ControlPlane {
         self.onFatal = onFatal
     }
 
-    /// Answers one API call.
+    /// Answers one request.
     func answer(_ request: ControlRequest) -> Response {
+        switch request.subject {
+        case .operation(let operation): answer(operation, request)
+        case .decision(let id): read(id, request)
+        }
+    }
+
+    private func answer(_ operation: Operation, _ request: ControlRequest) -> Response {
         do throws(Fault) {
             let snapshot = registry.snapshot
             try requireInForce(request.caller, snapshot)
             let call = ControlCall(
-                operation: request.operation, parameters: try Parameters(request.content), caller: request.caller,
+                operation: operation, parameters: try Parameters(request.content), caller: request.caller,
                 snapshot: snapshot, now: clock.now(), decisionID: request.requestID, decisions: decisions,
                 userAgent: request.userAgent)
             let outcome = try call.perform()
@@ -47,7 +54,7 @@ package actor ControlPlane {
                 logger.log(
                     .info, "control-operation",
                     [
-                        ("operation", .text(request.operation.rawValue)),
+                        ("operation", .text(operation.rawValue)),
                         ("principal", .text(request.caller.principal.arn)),
                         ("requestId", .text("\(request.requestID)")),
                         ("revision", .integer(Int64(transition.snapshot.revision))),
@@ -61,10 +68,25 @@ package actor ControlPlane {
             logger.log(
                 .info, "control-operation-refused",
                 [
-                    ("operation", .text(request.operation.rawValue)),
+                    ("operation", .text(operation.rawValue)),
                     ("principal", .text(request.caller.principal.arn)), ("code", .text(error.code.rawValue)),
                     ("message", .text(error.message)), ("requestId", .text("\(request.requestID)")),
                 ])
+            return error.response(request.requestID)
+        }
+    }
+
+    /// A recorded decision, for those whom it concerns.
+    private func read(_ id: UniqueID, _ request: ControlRequest) -> Response {
+        do throws(Fault) {
+            let snapshot = registry.snapshot
+            try requireInForce(request.caller, snapshot)
+            let reading = DecisionReading(
+                id: id, caller: request.caller, snapshot: snapshot, now: clock.now(), archive: decisions.archive)
+            return Response(
+                status: 200, contentType: .json, requestID: request.requestID, body: try reading.perform())
+        } catch {
+            metrics.add(to: .requestsRefused)
             return error.response(request.requestID)
         }
     }

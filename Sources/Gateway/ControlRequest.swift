@@ -4,7 +4,14 @@ import Synchronization
 
 /// One API call on its way from an event loop to the control plane.
 struct ControlRequest: Sendable {
-    let operation: Operation
+    /// What is asked for.
+    enum Subject {
+        case operation(Operation)
+        /// A recorded decision, to be read.
+        case decision(UniqueID)
+    }
+
+    let subject: Subject
     let content: [UInt8]
     let caller: Caller
     /// The call's `User-Agent` field.

@@ -14,7 +14,7 @@ struct DecisionReading {
     let now: Timestamp
     let archive: DecisionArchive
 
-    private static let action = "isthmus:DescribeDecision"
+    static let action = "isthmus:DescribeDecision"
 
     func perform() throws(Fault) -> [UInt8] {
         let bytes: [UInt8]

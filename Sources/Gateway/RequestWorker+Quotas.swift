@@ -27,7 +27,11 @@ package enum MeteredActions {
 
     /// All of them, without the one that stands for every other.
     package static let all: [String] =
-        Array(Set(Operation.allCases.map(\.action) + SenderQuotas.standard.keys + [tokenService]))
+        Array(
+            Set(
+                Operation.allCases.map(\.action) + SenderQuotas.standard.keys
+                    + [tokenService, DecisionReading.action])
+        )
         .filter { $0 != SenderQuotas.anyAction }.sorted()
 }
 

@@ -131,6 +131,7 @@ package final class RequestWorker {
         case .join: try join(request, exchange)
         case .renew: try renew(request, exchange)
         case .webhook(let source): try publishWebhook(request, of: source, exchange)
+        case .decision(let id): try readDecision(id, request, exchange)
         case .nowhere: throw Fault(.unknownOperation, Route.directions, status: 404)
         }
     }
@@ -157,7 +158,7 @@ package final class RequestWorker {
         case .operation(let operation):
             let charge = Charge(sender: .account(caller.account), action: operation.action, units: 1)
             try take(charge, caller, state, exchange)
-            try control(operation, request, caller, exchange)
+            try control(.operation(operation), request, caller, exchange)
         case .disabled(let name):
             throw Fault(.operationDisabled, "\(name) is not available: global endpoints do not exist here")
         case .unknown:
@@ -169,14 +170,26 @@ package final class RequestWorker {
         request.fields.value(of: "content-type")?.starts(with: "application/x-www-form-urlencoded".utf8) == true
     }
 
+    private func readDecision(
+        _ id: UniqueID, _ request: borrowing Request, _ exchange: Exchange
+    ) throws(Fault) {
+        guard request.isMethod("GET") else {
+            throw Fault(.unknownOperation, "a decision is read with GET", status: 405)
+        }
+        let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
+        let charge = Charge(sender: .account(caller.account), action: DecisionReading.action, units: 1)
+        try take(charge, caller, state, exchange)
+        try control(.decision(id), request, caller, exchange)
+    }
+
     private func control(
-        _ operation: Operation, _ request: borrowing Request, _ caller: Caller, _ exchange: Exchange
+        _ subject: ControlRequest.Subject, _ request: borrowing Request, _ caller: Caller, _ exchange: Exchange
     ) throws(Fault) {
         let token = waiting.insert(.control(exchange.connection, exchange.stream))
         let isTaken = services.controlLine.offer(
             .call(
                 ControlRequest(
-                    operation: operation, content: request.body, caller: caller,
+                    subject: subject, content: request.body, caller: caller,
                     userAgent: exchange.userAgent.map { Array($0) }, requestID: exchange.requestID,
                     token: token, answers: answers)))
         guard isTaken else {

@@ -12,12 +12,14 @@ enum Route {
     case renew
     /// `/webhooks/SOURCE-NAME`, whose slashes are part of the name.
     case webhook(Bytes)
+    /// `/decisions/ID`: a recorded decision.
+    case decision(UniqueID)
     case nowhere
 
     /// What a caller at the wrong path reads.
     static let directions =
-        "there is nothing at this path; send API calls to `/`, CloudEvents to `/accounts/ACCOUNT/buses/NAME/events` "
-        + "and webhooks to `/webhooks/SOURCE-NAME` of a source whose webhook is declared"
+        "there is nothing at this path; send API calls to `/`, CloudEvents to `/accounts/ACCOUNT/buses/NAME/events`, "
+        + "webhooks to `/webhooks/SOURCE-NAME` of a source whose webhook is declared, and GET `/decisions/ID`"
 
     init(_ target: Bytes) {
         if target.equals("/") {
@@ -30,6 +32,8 @@ enum Route {
             self = .renew
         } else if let source = Self.rest(of: target, after: "/webhooks/") {
             self = .webhook(source)
+        } else if let text = Self.rest(of: target, after: "/decisions/"), let id = UniqueID(parsing: text) {
+            self = .decision(id)
         } else {
             self = .nowhere
         }

@@ -35,7 +35,7 @@ extension Authorization {
     }
 
     /// Between accounts the binding stands where a resource policy would; within one, identity policies decide alone.
-    private func binding(on account: AccountID) -> CompiledPolicy? {
+    func binding(on account: AccountID) -> CompiledPolicy? {
         caller.caller.account == account && caller.policies != nil ? nil : .partnerBinding
     }
 }

@@ -6,7 +6,8 @@ import JSON
 /// `isthmus policy`: the gateway's own reader and evaluator of policies, without a gateway.
 struct Policy: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check policies and ask what they would decide.", subcommands: [Check.self, Simulate.self])
+        abstract: "Check policies and ask what they would decide.",
+        subcommands: [Check.self, Simulate.self, Replay.self])
 
     enum Compatibility: String, ExpressibleByArgument, CaseIterable {
         case strict

@@ -7,7 +7,7 @@ import Testing
 
 private func call(_ principal: Principal, bytes: Int = 2) -> ControlRequest {
     ControlRequest(
-        operation: .listEventBuses, content: [UInt8](repeating: 0x20, count: bytes),
+        subject: .operation(.listEventBuses), content: [UInt8](repeating: 0x20, count: bytes),
         caller: Callers.caller(principal), requestID: UniqueID(high: 1, low: 2), token: 0,
         answers: AnswerQueue(wake: {}))
 }

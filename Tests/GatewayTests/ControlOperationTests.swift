@@ -39,7 +39,7 @@ private struct Plane {
         _ operation: Gateway.Operation, _ content: String, as principal: Principal = Scene.administrator
     ) async -> Answer {
         let request = ControlRequest(
-            operation: operation, content: Array(content.utf8), caller: Callers.caller(principal),
+            subject: .operation(operation), content: Array(content.utf8), caller: Callers.caller(principal),
             requestID: UniqueID(high: 1, low: 2), token: 0, answers: AnswerQueue(wake: {}))
         let response = await plane.answer(request)
         return Answer(status: response.status, body: String(decoding: response.body, as: UTF8.self))
@@ -376,7 +376,7 @@ struct ControlCommitTests {
         let answers = AnswerQueue(wake: {})
         func request(_ bytes: Int, _ principal: Principal = Scene.administrator) -> ControlRequest {
             ControlRequest(
-                operation: .describeEventBus, content: [UInt8](repeating: 0x20, count: bytes),
+                subject: .operation(.describeEventBus), content: [UInt8](repeating: 0x20, count: bytes),
                 caller: Callers.caller(principal), requestID: UniqueID(high: 0, low: 1), token: 0,
                 answers: answers)
         }
