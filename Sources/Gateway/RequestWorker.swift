@@ -40,6 +40,9 @@ package final class RequestWorker {
     /// The loop's own, so that no loop waits for another's.
     let eventIDs: EventIDCodec
     var batch: AppendBatch?
+    /// Bytes of the batch before: the next is like it.
+    private(set) var lastBatchBytes = 0
+    let sharedFacts = SharedFacts()
     var waiting = SlotTable<Waiting>()
     /// What the gauge of requests in flight holds of this loop.
     private var countedInFlight = 0
@@ -204,6 +207,7 @@ package final class RequestWorker {
     /// Hands what one read cycle gathered to the log.
     private func submit() {
         guard let full = batch.take() else { return }
+        lastBatchBytes = full.bytes.count
         services.log.submit(full)
         holdBack()
     }
