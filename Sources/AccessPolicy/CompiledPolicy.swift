@@ -186,6 +186,13 @@ struct CompiledCondition: Sendable {
     var isLiteral = false
     var literal = Span32()
     var head: UInt64 = 0
+    /// The bit that keeps its verdict during a decision, for a condition that several statements have; `notShared`
+    /// otherwise.
+    var memo: UInt8 = CompiledCondition.notShared
+
+    static let notShared = UInt8.max
+    /// The most conditions of a policy that have a bit.
+    static let mostShared = 64
 }
 
 /// A parsed value of a typed condition: a number, a moment, a truth, a network, bytes.

@@ -13,6 +13,8 @@ struct PolicyCompiler {
     /// Lists that statements share are laid out once, so that one look at them serves all.
     private var principalLists: [[PrincipalElement.Pattern]: Span32] = [:]
     private var patternLists: [PatternList: Span32] = [:]
+    private var conditionPlaces: [Condition: Int] = [:]
+    private var sharedConditions = 0
 
     private struct PatternList: Hashable {
         var texts: [String]
@@ -164,7 +166,20 @@ struct PolicyCompiler {
         }
     }
 
+    /// A condition that stood before is laid out as it was then, and one look at it serves both.
     private mutating func add(_ condition: Condition) {
+        guard let place = conditionPlaces[condition] else {
+            conditionPlaces[condition] = conditions.count
+            return compile(condition)
+        }
+        if conditions[place].memo == CompiledCondition.notShared, sharedConditions < CompiledCondition.mostShared {
+            conditions[place].memo = UInt8(sharedConditions)
+            sharedConditions += 1
+        }
+        conditions.append(conditions[place])
+    }
+
+    private mutating func compile(_ condition: Condition) {
         let comparison = condition.comparison
         let key = reference(ContextKeyName(condition.key))
         let span: Span32

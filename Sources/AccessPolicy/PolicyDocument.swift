@@ -74,7 +74,7 @@ package struct ResourceElement: Equatable, Sendable {
 }
 
 /// One operator with one key and the values wanted: any one of them suffices, none may match under a negated operator.
-package struct Condition: Equatable, Sendable {
+package struct Condition: Hashable, Sendable {
     package var comparison: ConditionOperator
     /// As written; keys are compared without case.
     package var key: String

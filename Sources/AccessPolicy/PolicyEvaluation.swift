@@ -16,6 +16,8 @@ struct PolicyEvaluation {
     private var lastPrincipals = (span: Span32(), matched: false)
     private var lastActions = (span: Span32(), matched: false)
     private var lastResources = (span: Span32(), matched: false)
+    /// Verdicts on the conditions that statements of this policy share, a bit each: looked at, held, undecided.
+    private var shared = (known: UInt64(0), yes: UInt64(0), undecided: UInt64(0))
 
     init(
         _ context: RequestContext, named: UnsafeBufferPointer<NamedSlot>, hasBoundary: Bool
@@ -50,6 +52,7 @@ struct PolicyEvaluation {
         lastPrincipals.span = Span32()
         lastActions.span = Span32()
         lastResources.span = Span32()
+        shared.known = 0
     }
 
     @inline(__always)
@@ -74,21 +77,10 @@ struct PolicyEvaluation {
         guard let first = policy.conditions.baseAddress else { return StatementOutcome(steps < 0 ? .budget : .matched) }
         for condition in statement.conditions.range {
             let compiled = first + condition
-            if compiled.pointee.isLiteral {
-                let slot = slots + Int(compiled.pointee.key.slot)
-                if slot.pointee.state == .present, slot.pointee.list.count == 0 {
-                    steps -= 1
-                    if isEqual(policy, compiled, slot) == compiled.pointee.isNegated {
-                        return StatementOutcome(.condition, condition: condition)
-                    }
-                    continue
-                }
-            }
-            var verdict = evaluate(policy, policy.conditions[condition], isDeny: statement.isDeny)
-            if metUnknown {
-                metUnknown = false
-                verdict = .undecided
-            }
+            let verdict =
+                compiled.pointee.memo == CompiledCondition.notShared
+                ? verdict(policy, compiled, isDeny: statement.isDeny)
+                : sharedVerdict(policy, compiled, isDeny: statement.isDeny)
             if verdict == .no || (verdict == .undecided && !statement.isDeny) {
                 return StatementOutcome(.condition, condition: condition)
             }
@@ -98,6 +90,40 @@ struct PolicyEvaluation {
 }
 
 extension PolicyEvaluation {
+    /// The verdict on a condition that other statements have too: found once in a decision, whatever their effect.
+    @inline(__always)
+    private mutating func sharedVerdict(
+        _ policy: PolicyView, _ condition: UnsafePointer<CompiledCondition>, isDeny: Bool
+    ) -> ConditionVerdict {
+        let bit: UInt64 = 1 << UInt64(condition.pointee.memo)
+        if shared.known & bit != 0 {
+            steps -= 1
+            return shared.yes & bit != 0 ? .yes : shared.undecided & bit != 0 ? .undecided : .no
+        }
+        let verdict = verdict(policy, condition, isDeny: isDeny)
+        shared.known |= bit
+        shared.yes = verdict == .yes ? shared.yes | bit : shared.yes & ~bit
+        shared.undecided = verdict == .undecided ? shared.undecided | bit : shared.undecided & ~bit
+        return verdict
+    }
+
+    @inline(__always)
+    private mutating func verdict(
+        _ policy: PolicyView, _ condition: UnsafePointer<CompiledCondition>, isDeny: Bool
+    ) -> ConditionVerdict {
+        if condition.pointee.isLiteral {
+            let slot = slots + Int(condition.pointee.key.slot)
+            if slot.pointee.state == .present, slot.pointee.list.count == 0 {
+                steps -= 1
+                return isEqual(policy, condition, slot) == condition.pointee.isNegated ? .no : .yes
+            }
+        }
+        let verdict = evaluate(policy, condition.pointee, isDeny: isDeny)
+        guard metUnknown else { return verdict }
+        metUnknown = false
+        return .undecided
+    }
+
     @inline(__always)
     private func isEqual(
         _ policy: PolicyView, _ condition: UnsafePointer<CompiledCondition>, _ slot: UnsafePointer<ContextSlot>
@@ -350,37 +376,5 @@ extension PolicyEvaluation {
             }
         }
         return ContextSlot()
-    }
-}
-
-/// Comparing raw bytes.
-enum ByteRun {
-    @inline(__always)
-    static func equal(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
-        left.count == right.count && equal(left, right, count: left.count)
-    }
-
-    /// Whether the first `count` bytes are the same; both have as many.
-    @inline(__always)
-    static func equal(
-        _ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>, count: Int
-    ) -> Bool {
-        guard count > 0, let left = left.baseAddress, let right = right.baseAddress else { return true }
-        let rawLeft = UnsafeRawPointer(left)
-        let rawRight = UnsafeRawPointer(right)
-        var index = 0
-        while index + 8 <= count {
-            if rawLeft.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-                != rawRight.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            {
-                return false
-            }
-            index += 8
-        }
-        while index < count {
-            if left[index] != right[index] { return false }
-            index += 1
-        }
-        return true
     }
 }

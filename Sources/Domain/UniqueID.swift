@@ -54,6 +54,7 @@ package struct UniqueID: Hashable, Sendable, CustomStringConvertible {
     /// Writes the 36 characters, lower case, to the start of `text`, which has room for them.
     package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
         precondition(text.count >= Self.textBytes)
+        let digits = Self.digits.utf8Start
         var place = 0
         for position in 0..<16 {
             if position == 4 || position == 6 || position == 8 || position == 10 {
@@ -62,15 +63,13 @@ package struct UniqueID: Hashable, Sendable, CustomStringConvertible {
             }
             let word = position < 8 ? high : low
             let byte = UInt8(truncatingIfNeeded: word >> UInt64(56 - position % 8 * 8))
-            text[place] = Self.digit(byte >> 4)
-            text[place + 1] = Self.digit(byte & 0xF)
+            text[place] = digits[Int(byte >> 4)]
+            text[place + 1] = digits[Int(byte & 0xF)]
             place += 2
         }
     }
 
-    private static func digit(_ nibble: UInt8) -> UInt8 {
-        nibble &+ UInt8(ascii: "0") &+ (nibble > 9 ? UInt8(ascii: "a") &- UInt8(ascii: "9") &- 1 : 0)
-    }
+    private static let digits: StaticString = "0123456789abcdef"
 
     package var description: String {
         var buffer: [UInt8] = []

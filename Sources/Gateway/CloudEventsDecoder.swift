@@ -78,6 +78,10 @@ struct CloudEventsDecoder {
         init(_ fields: HeaderFields) throws(Fault) {
             guard !fields.repeats("content-type") else { throw Fault(.validation, "Content-Type stands twice") }
             let value = fields.value(of: "content-type")
+            if let value, value.equals("application/cloudevents+json") {
+                self = .structured
+                return
+            }
             guard let value, let type = MediaType(value), type.isCloudEvents else {
                 self = .binary(mediaType: value)
                 return

@@ -16,7 +16,6 @@ final class ConnectionState {
     var bucket: HeldBucket?
     private var facts: CallerFacts?
     private var publisher: PublisherProvenance?
-
     private var traffic: (bus: BusNumber?, found: Metrics.Traffic)?
 
     init(identity: ConnectionIdentity?) { self.identity = identity }
@@ -32,7 +31,9 @@ final class ConnectionState {
     }
 
     /// What policies read of the caller, and who it is in the log.
-    func prepared(for caller: Caller, _ snapshot: Snapshot) throws(Fault) -> (CallerFacts, PublisherProvenance) {
+    func prepared(
+        for caller: Caller, _ snapshot: Snapshot, _ shared: SharedFacts
+    ) throws(Fault) -> (CallerFacts, PublisherProvenance) {
         if let facts, let publisher, facts.stand(for: caller, snapshot) { return (facts, publisher) }
         guard
             let publisher = PublisherProvenance(
@@ -40,7 +41,7 @@ final class ConnectionState {
                 organizationPath: caller.organizationPath?.description, trustDomain: caller.trustDomain,
                 certificateFingerprint: caller.certificateFingerprint, accessKeyID: caller.accessKeyID)
         else { throw Fault(.validation, "the names of the caller are too long to be recorded") }
-        let facts = CallerFacts(caller, snapshot)
+        let facts = shared.facts(of: caller, snapshot)
         self.facts = facts
         traffic = nil
         self.publisher = publisher

@@ -23,13 +23,16 @@ extension RequestWorker {
     func publish(
         _ publication: Publication, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) throws(Fault) {
-        let (facts, provenance) = try state.prepared(for: caller, snapshot)
+        let (facts, provenance) = try state.prepared(for: caller, snapshot, sharedFacts)
         switch publication.right {
         case .sender: admission.begin(facts, snapshot, now: exchange.now, userAgent: exchange.userAgent)
         case .partnerEventSource:
             partnerAdmission.begin(facts, snapshot, now: exchange.now, userAgent: exchange.userAgent)
         }
-        var batch = batch.take() ?? AppendBatch(completions: completions, policyRevision: snapshot.revision)
+        var batch =
+            batch.take()
+            ?? AppendBatch(
+                completions: completions, policyRevision: snapshot.revision, reservingBytes: lastBatchBytes)
         var publisher = Publisher(
             caller: caller, provenance: provenance, exchange: exchange.afterAdmission, right: publication.right)
         switch publication.guards {

@@ -103,7 +103,7 @@ extension RequestWorker {
         _ charge: Charge, _ message: String, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) -> UniqueID? {
         do throws(Fault) {
-            let (facts, _) = try state.prepared(for: caller, snapshot)
+            let (facts, _) = try state.prepared(for: caller, snapshot, sharedFacts)
             let capture = Authorization().capture(
                 .quota, of: facts, action: charge.action, revision: snapshot.revision, now: exchange.now)
             let id = ids.next()

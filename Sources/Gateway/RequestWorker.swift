@@ -41,6 +41,10 @@ package final class RequestWorker {
     /// The loop's own, so that no loop waits for another's.
     let eventIDs: EventIDCodec
     var batch: AppendBatch?
+    /// Bytes of the batch before: the next is like it.
+    private(set) var lastBatchBytes = 0
+    let sharedFacts = SharedFacts()
+    private var lastBus: (target: [UInt8], id: EventBusID)?
     var waiting = SlotTable<Waiting>()
     /// What the gauge of requests in flight holds of this loop.
     private var countedInFlight = 0
@@ -118,6 +122,14 @@ package final class RequestWorker {
         services.buckets.adopt(snapshot, at: services.monotonic())
     }
 
+    /// Where a path leads; that of the bus that CloudEvents went to last is not read again.
+    private func route(of target: Bytes) -> Route {
+        if let lastBus, lastBus.target.elementsEqual(target) { return .bus(lastBus.id) }
+        let route = Route(target)
+        if case .bus(let id) = route { lastBus = (Array(target), id) }
+        return route
+    }
+
     /// Decides by path and method before anything else is looked at, then by caller, then by operation.
     private func route(
         _ request: borrowing Request, _ connection: Connection, _ stream: StreamToken, _ requestID: UniqueID
@@ -125,7 +137,7 @@ package final class RequestWorker {
         let exchange = Exchange(
             connection: connection, stream: stream, requestID: requestID, now: services.clock.now(),
             receivedAt: services.monotonic(), userAgent: request.fields.value(of: "user-agent"))
-        switch Route(request.target) {
+        switch route(of: request.target) {
         case .api: try call(request, exchange)
         case .bus(let id): try publishCloudEvents(request, to: id, exchange)
         case .join: try join(request, exchange)
@@ -201,6 +213,7 @@ package final class RequestWorker {
     /// Hands what one read cycle gathered to the log.
     private func submit() {
         guard let full = batch.take() else { return }
+        lastBatchBytes = full.bytes.count
         services.log.submit(full)
         holdBack()
     }

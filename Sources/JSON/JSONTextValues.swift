@@ -39,11 +39,13 @@ package struct JSONTextValues {
     }
 
     private mutating func skipString() {
-        place += 1
-        while place < text.count, text[place] != UInt8(ascii: "\"") {
-            place += text[place] == UInt8(ascii: "\\") ? 2 : 1
+        var end = place + 1
+        while end < text.count {
+            let byte = text[end]
+            if byte == UInt8(ascii: "\"") { break }
+            end += byte == UInt8(ascii: "\\") ? 2 : 1
         }
-        place = min(place + 1, text.count)
+        place = min(end + 1, text.count)
     }
 
     private mutating func skipValue() {

@@ -56,6 +56,14 @@ package final class CallerFacts: Sendable {
             && self.caller.organizationPath == caller.organizationPath
     }
 
+    /// Whether they are also those of `caller` on another connection: it came by the same way from the same address,
+    /// and proved the same.
+    package func serve(_ caller: Caller, _ snapshot: Snapshot) -> Bool {
+        stand(for: caller, snapshot) && self.caller.endpoint == caller.endpoint
+            && self.caller.sourceAddress == caller.sourceAddress && self.caller.trustDomain == caller.trustDomain
+            && self.caller.certificateFingerprint == caller.certificateFingerprint
+    }
+
     /// Who asks, with what is known of its organization at `now`.
     func principal(at now: Timestamp) -> PrincipalFacts { placement.isStale(at: now) ? stalePrincipal : principal }
 }

@@ -115,9 +115,15 @@ struct CommitPlan {
     private(set) var implicit: [(request: Digest, answer: FirstAnswer)] = []
     private(set) var policyRevision: UInt64 = 0
 
-    init(memory: LogMemory, seal: BlockSeal) {
+    /// Bytes that the only block will have; 0 when there may be several.
+    private let bodyBytes: Int
+
+    init(memory: LogMemory, seal: BlockSeal, for batches: [AppendBatch]) {
         self.memory = memory
         self.seal = seal
+        let bus = batches.first?.buses.first?.number
+        let isOne = batches.allSatisfy { $0.buses.count == 1 && $0.buses[0].number == bus }
+        bodyBytes = isOne ? batches.reduce(0) { $0 + $1.bytes.count } : 0
     }
 
     /// Plans every request of `batch`.
@@ -233,6 +239,7 @@ struct CommitPlan {
             BlockDraft(
                 destination: destination, first: head.next, previous: head.digest,
                 leaves: seal.leaves(bus: destination.number, first: first)))
+        if bodyBytes > 0 { drafts[drafts.count - 1].body.reserveCapacity(bodyBytes) }
         draftIndex[destination.number] = drafts.count - 1
         return drafts.count - 1
     }

@@ -83,7 +83,7 @@ final class LogWriter: @unchecked Sendable {
     private func commit(_ batches: [AppendBatch]) throws(StorageError) {
         let started = parts.monotonic()
         let bytes = batches.reduce(0) { $0 + $1.bytes.count }
-        var plan = CommitPlan(memory: memory, seal: parts.seal)
+        var plan = CommitPlan(memory: memory, seal: parts.seal, for: batches)
         do throws(StorageError) {
             for batch in batches { try plan.add(batch, recall: recall) }
             let verdict = try store(plan)

@@ -20,6 +20,7 @@ struct AuthorizerTests {
         try CompiledPolicy(parsing: #"{"Version":"2012-10-17","Statement":[\#(statements)]}"#, kind: kind)
     }
 
+    static let allowEverybody = #"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#
     static let allowAll = #"{"Effect":"Allow","Action":"*","Resource":"*"}"#
 
     @Test("a cross-account request needs the bus policy and the sender's own policy")

@@ -61,6 +61,20 @@ import Testing
         #expect(throws: CryptographyError.self) { try EventIDCodec(key: [UInt8](repeating: 7, count: 31)) }
     }
 
+    @Test("the ids of one answer are those of its positions, from any copy of the codec")
+    func together() throws {
+        let copy = try codec.duplicate()
+        let bus = BusNumber(9)
+        let scattered = [7, 3, 900_000_000_000].map { Position(bus: bus, sequence: Domain.Sequence($0)) }
+        for positions in [Positions(bus: bus, first: Domain.Sequence(41), count: 10), Positions(scattered)] {
+            var made: [UniqueID] = []
+            copy.withIDs(of: positions) { ids in
+                for index in ids.indices { made.append(ids[index]) }
+            }
+            #expect(made == positions.map { codec.id(of: $0) })
+        }
+    }
+
     @Test("neighbours share no more bits than chance gives")
     func noOrder() {
         var equal = 0

@@ -70,6 +70,12 @@ import Testing
         let long = try AESBlock(key: Array(0..<32))
         #expect(long.encrypt(plain) == load("8ea2b7ca516745bfeafc49904b496089"))
         #expect(long.decrypt(long.encrypt(plain)) == plain)
+        var several = (0..<5).map { Block128(first: $0, second: 1) }
+        let single = several.map { long.encrypt($0) }
+        let copy = try long.duplicate()
+        several.withUnsafeMutableBufferPointer { copy.encrypt($0) }
+        #expect(several == single)
+        #expect(several.map { copy.decrypt($0) } == (0..<5).map { Block128(first: $0, second: 1) })
         #expect(throws: CryptographyError.self) { try AESBlock(key: Array(0..<24)) }
     }
 
