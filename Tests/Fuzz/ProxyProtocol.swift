@@ -18,7 +18,7 @@ private func read(_ bytes: [UInt8]) -> Outcome {
 }
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzProxyHeader(_ start: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+public func fuzzProxyProtocol(_ start: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
     let outcome = read(bytes)
     switch outcome {
