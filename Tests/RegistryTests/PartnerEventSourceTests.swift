@@ -72,7 +72,8 @@ struct PartnerEventSourceTests {
         ).snapshot
         let paused = try active.deactivatingEventSource(Scene.orders, account: Scene.owner, at: now).snapshot
         let (name, owner) = (Scene.orders, Scene.owner)
-        let again = "its partner deleted it at 2026-11-21T06:00:00Z; the partner calls CreatePartnerEventSource to begin again."
+        let again =
+            "its partner deleted it at 2026-11-21T06:00:00Z; the partner calls CreatePartnerEventSource to begin again."
         let rows: [(String, Snapshot, (Snapshot) throws(ControlFault) -> Transition)] = [
             (
                 "Event source \(name) has no event bus yet; call CreateEventBus with Name and EventSourceName \(name) "
@@ -150,7 +151,8 @@ struct PartnerEventSourceTests {
             try create(snapshot, Scene.source("aws.partner/nobody.example/a/b"))
         }
         #expect(unknown?.code == .accessDenied)
-        #expect(unknown?.message.hasPrefix("No account is the partner nobody.example, and account 111122223333") == true)
+        let start = "No account is the partner nobody.example, and account 111122223333"
+        #expect(unknown?.message.hasPrefix(start) == true)
         let registered = try snapshot.registeringPartner(
             Scene.partner("nobody.example"), account: Scene.foreign, at: now
         ).snapshot

@@ -19,7 +19,8 @@ import Testing
         fixture["etc/accounts/globex.yaml"] += "\npartnerConsent: required\n"
         let configuration = try fixture.load().configuration
         #expect(configuration.partners.map(\.name.description) == ["acme.example"])
-        #expect(configuration.effective.contains("partners:\n  - name: \"acme.example\"\n    account: \"111122223333\""))
+        let shown = "partners:\n  - name: \"acme.example\"\n    account: \"111122223333\""
+        #expect(configuration.effective.contains(shown))
         #expect(configuration.effective.contains("#   partnerConsent required"))
         let declaration = try Assembly(configuration).declaration
         #expect(declaration.partners.map { "\($0.key) \($0.value)" } == ["acme.example 111122223333"])
@@ -31,7 +32,7 @@ import Testing
 
     static let wrong: [(String, String)] = [
         (#"partners: [{name: acme/shop, account: "111122223333"}]"#, "write the part after `aws.partner/`"),
-        (#"partners: [{name: "", account: "111122223333"}]"#, "write the part after `aws.partner/`"),
+        (#"partners: [{name: "", account: "111122223333"}]"#, "partners[0].name"),
         (#"partners: [{name: acme.example, account: "1111"}]"#, "an account id is exactly 12 digits"),
         (#"partners: [{account: "111122223333"}]"#, "`name` is missing in `partners[0]`"),
         ("partners: [{name: acme.example}]", "`account` is missing in `partners[0]`"),
