@@ -183,7 +183,7 @@ def message_signature(hooks, body, nonce, covered=PROFILE, source="rfc9421"):
     HTTPMessageSigner(signature_algorithm=ED25519, key_resolver=Resolver()).sign(
         request, key_id="k", created=created, expires=created + datetime.timedelta(seconds=200), nonce=nonce,
         tag="isthmus-webhook", label="s", covered_component_ids=covered, use_existing_digest=True)
-    return dict(request.headers)
+    return {name: value for name, value in request.headers.items() if name != "Host"}
 
 
 def signed(hooks, source, number):
