@@ -37,7 +37,7 @@ private struct Plane {
     ) async -> Answer {
         let content = JSONNode.object(members.map { .init(key: $0.key, value: .string($0.value)) }).bytes()
         let request = ControlRequest(
-            operation: operation, content: content, caller: Callers.caller(principal),
+            subject: .operation(operation), content: content, caller: Callers.caller(principal),
             requestID: UniqueID(high: 1, low: 2), token: 0, answers: AnswerQueue(wake: {}))
         let response = await plane.answer(request)
         return Answer(status: response.status, body: String(decoding: response.body, as: UTF8.self))
