@@ -115,7 +115,8 @@ struct DecisionRecordTests {
             + #"{"StringEquals":{"aws:ResourceTag/team":"guess"}}}"#
         let identity = PrincipalPolicies(identity: [try Self.policy(probing, .identity)])
         let endpoint = try Self.policy(
-            #"{"Sid":"\#(secret)","Effect":"Allow","Principal":"*","Action":"events:\#(secret)","Resource":"*"}"#, .endpoint)
+            #"{"Sid":"\#(secret)","Effect":"Allow","Principal":"*","Action":"events:\#(secret)","Resource":"*"}"#,
+            .endpoint)
         let question = Self.question(resourceTags: [("team", secret)])
         let layers = PolicyLayers(
             resource: resource, principal: identity, endpoint: [endpoint],

@@ -126,6 +126,7 @@ def test_a_signature_alone_is_enough_where_no_certificate_is_asked_for(gateway):
     request = AWSRequest("POST", url, data=body, headers={"Content-Type": "application/cloudevents+json"})
     SigV4Auth(Credentials(*key), "events", REGION).add_auth(request)
     context = ssl.create_default_context(cafile=str(gateway.servers.bundle))
+    context.set_alpn_protocols(["http/1.1"])
 
     def ask(content):
         connection = clients.HTTPSConnection("localhost", gateway.open_port, context=context, timeout=10)

@@ -9,10 +9,10 @@ import json
 import ssl
 import subprocess
 import time
+import types
 
 import boto3
 import pytest
-import requests
 from botocore.config import Config
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -89,6 +89,7 @@ class Hooks:
 
     def post(self, source, fields, body, path=None, leaf=None, port=None):
         context = ssl.create_default_context(cafile=str(self.gateway.servers.bundle))
+        context.set_alpn_protocols(["http/1.1"])
         if leaf:
             context.load_cert_chain(*leaf.pair)
         connection = http.client.HTTPSConnection(
@@ -144,7 +145,7 @@ def github(secret, body, delivery="d"):
 def stripe(secret, body, shift=0):
     moment = now() + shift
     code = WebhookSignature._compute_signature(f"{moment}.{body.decode()}", secret)
-    return {"Stripe-Signature": f"t={moment},v1={code},v0=00"}
+    return {"Stripe-Signature": f"t={moment},v1={code}"}
 
 
 def slack(secret, body, shift=0):
@@ -173,15 +174,16 @@ def message_signature(hooks, body, nonce, covered=PROFILE, source="rfc9421"):
         def resolve_public_key(self, key_id):
             return hooks.private.public_key()
 
-    request = requests.Request(
-        "POST", f"https://localhost:{hooks.gateway.open_port}/webhooks/{PREFIX}/rfc9421", data=body, headers={
-            "Content-Type": "application/json", "isthmus-event-source": f"{PREFIX}/{source}",
-            "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"}).prepare()
-    created = datetime.datetime.now()
+    host = f"localhost:{hooks.gateway.open_port}"
+    request = types.SimpleNamespace(
+        method="POST", url=f"https://{host}/webhooks/{PREFIX}/rfc9421", headers={
+            "Host": host, "Content-Type": "application/json", "Isthmus-Event-Source": f"{PREFIX}/{source}",
+            "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"})
+    created = datetime.datetime.now(datetime.timezone.utc)
     HTTPMessageSigner(signature_algorithm=ED25519, key_resolver=Resolver()).sign(
         request, key_id="k", created=created, expires=created + datetime.timedelta(seconds=200), nonce=nonce,
-        tag="isthmus-webhook", label="s", covered_component_ids=covered)
-    return {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
+        tag="isthmus-webhook", label="s", covered_component_ids=covered, use_existing_digest=True)
+    return {name: value for name, value in request.headers.items() if name != "Host"}
 
 
 def signed(hooks, source, number):
