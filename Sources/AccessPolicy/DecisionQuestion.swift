@@ -54,7 +54,7 @@ package struct DecisionQuestion: Equatable, Sendable {
 }
 
 extension RequestContext {
-    /// Copies what the context holds now.
+    /// Copies what the context holds now, the keys by the part that stated them: as a record writes and reads them.
     package var question: DecisionQuestion {
         func text(_ text: ContextText) -> String { String(decoding: text.buffer, as: UTF8.self) }
         func key(_ name: String, _ slot: ContextSlot, _ region: Region) -> DecisionQuestion.Key {
@@ -74,7 +74,8 @@ extension RequestContext {
         return DecisionQuestion(
             principalKind: principal.kind, principal: text(principal.arn), role: text(principal.roleARN),
             service: text(principal.service), principalAccount: account(principal.account), action: text(action),
-            resource: text(resource.arn), resourceAccount: account(resource.account), keys: keys)
+            resource: text(resource.arn), resourceAccount: account(resource.account),
+            keys: Region.allCases.flatMap { region in keys.filter { $0.origin == region } })
     }
 
     /// A context that holds what `question` says, and nothing else.

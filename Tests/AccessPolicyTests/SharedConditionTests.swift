@@ -5,13 +5,14 @@ import Testing
 /// Statements that have a condition in common: one look at it serves all, and each decides as if it had its own.
 @Suite("Shared conditions")
 struct SharedConditionTests {
-    /// More than a decision keeps verdicts for.
-    static let many = 70
+    /// Pairs of statements; each pair has three conditions of its own: more than a decision keeps verdicts for.
+    static let many = 32
 
     static func statement(_ number: Int, _ source: String, _ type: String, effect: String = "Allow") -> String {
         #"""
         {"Sid":"S\#(number)","Effect":"\#(effect)","Principal":"*","Action":"events:PutEvents","Resource":"*",
-         "Condition":{"StringEquals":{"aws:SourceVpce":"\#(source)"},"StringLike":{"aws:UserAgent":"\#(type)"}}}
+         "Condition":{"StringEquals":{"aws:SourceVpce":"\#(source)"},"StringLike":{"aws:UserAgent":"\#(type)"},
+          "StringNotEquals":{"aws:UserAgent":"\#(source)"},"StringNotLike":{"aws:SourceVpce":"not-\#(source)*"}}}
         """#
     }
 
