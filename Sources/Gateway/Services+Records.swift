@@ -12,7 +12,8 @@ extension Services {
         switch refusal.reason {
         case .connectionBudget, .handshakingBudget: metrics.add(to: .connectionsRefused)
         case .handshake: metrics.add(to: .handshakesFailed)
-        case .network, .proxyHeader, .deadline, .http1, .http2Request, .http2Connection, .session: metrics.add(to: .requestsRefused)
+        case .network, .proxyHeader, .deadline, .http1, .http2Request, .http2Connection, .session:
+            metrics.add(to: .requestsRefused)
         }
         logger.log(
             .info, "connection-refused",

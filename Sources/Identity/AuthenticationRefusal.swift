@@ -73,7 +73,8 @@ extension AuthenticationRefusal: CustomStringConvertible {
         case .replay(.beforeMemory):
             "the request was signed before this gateway's memory of signatures begins: sign again"
         case .replay(.ahead):
-            "the request is dated over \(ReplayWindow.aheadSeconds) s ahead, which this listener refuses: check the clock"
+            "the request is dated over \(ReplayWindow.aheadSeconds) s ahead, which this listener refuses: check the "
+                + "clock"
         case .replay(.noRoom): "no more signatures can be remembered: retry later"
         case .webhook(let refusal): refusal.description
         case .messageSignature(let refusal): refusal.description

@@ -123,7 +123,9 @@ private func readRequest(_ node: JSONNode) throws(Fault) -> Request {
         }
     }
     let body = node["bodyBase64"]?.string ?? ""
-    guard let content = Base64Text.bytes(body.utf8) else { throw Fault(reason: "`bodyBase64` is not base64 (RFC 4648 § 4)") }
+    guard let content = Base64Text.bytes(body.utf8) else {
+        throw Fault(reason: "`bodyBase64` is not base64 (RFC 4648 § 4)")
+    }
     return Request(
         version: .http11, method: try text(node, "method"), target: try text(node, "target"), authority: authority,
         fields: fields, body: content)

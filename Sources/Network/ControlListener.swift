@@ -194,8 +194,8 @@ package struct ControlStream: Sendable {
         self.patience = patience
     }
 
-    /// Sends a line; returns when there is room for another. `false` when the reader is gone, or has read nothing for so
-    /// long that it was closed.
+    /// Sends a line; returns when there is room for another. `false` when the reader is gone, or has read nothing for
+    /// so long that it was closed.
     package func send(_ line: [UInt8]) async -> Bool {
         let alarm = Alarm(channel, after: patience)
         defer { alarm.cancel() }

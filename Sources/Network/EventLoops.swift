@@ -47,8 +47,8 @@ package final class EventLoops: Sendable {
         }
     }
 
-    /// Closes every connection that `predicate` picks, on its own loop: a trust domain is gone, a principal is disabled.
-    /// A loop looks at a few connections in each of its turns and serves others in between.
+    /// Closes every connection that `predicate` picks, on its own loop: a trust domain is gone, a principal is
+    /// disabled. A loop looks at a few connections in each of its turns and serves others in between.
     ///
     /// - Returns: how many were closed, when the last was looked at.
     @discardableResult

@@ -1,7 +1,8 @@
 package import AccessPolicy
 package import Domain
 
-/// What a call says of tags, as policies read it: `aws:RequestTag/…` of those it gives, `aws:TagKeys` of those it names.
+/// What a call says of tags, as policies read it: `aws:RequestTag/…` of those it gives, `aws:TagKeys` of those it
+/// names.
 ///
 /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, properties of the request
 package struct TagFacts: Sendable {

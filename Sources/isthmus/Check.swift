@@ -31,7 +31,8 @@ struct Check: ParsableCommand {
         return configuration.crossRegionRoutes.map { route in
             let verdict = snapshot.decide(route, at: now)
             let reason = if case .denied(let reason) = verdict { ": \(reason)" } else { "" }
-            return "crossRegionRoutes: \(route.bus.account) \(route.bus.name) to \(route.region): \(verdict.name)\(reason)"
+            return "crossRegionRoutes: \(route.bus.account) \(route.bus.name) to \(route.region): "
+                + "\(verdict.name)\(reason)"
         } + [CrossRegionRoute.nothingCrosses]
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The way of log lines to standard error: a bounded queue and one thread that writes, so that whoever does not read the
-/// log stops no event loop.
+/// The way of log lines to standard error: a bounded queue and one thread that writes, so that whoever does not read
+/// the log stops no event loop.
 ///
 /// `@unchecked Sendable`: the state is read and written only between `lock` and `unlock` of `condition`.
 final class LogLines: @unchecked Sendable {

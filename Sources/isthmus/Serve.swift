@@ -10,8 +10,8 @@ struct Serve: AsyncParsableCommand {
         discussion: """
             SIGHUP reads the configuration again: certificates, revocation lists, trust domains, accounts and their \
             principals. What is wrong is logged and the configuration in force stays. SIGTERM lets requests in flight \
-            finish, then ends with status 0. After a failed commit it ends with status 5: start it again, what the disk \
-            then holds is what counts.
+            finish, then ends with status 0. After a failed commit it ends with status 5: start it again, what the \
+            disk then holds is what counts.
             """)
 
     @OptionGroup var source: ConfigurationOption

@@ -153,7 +153,9 @@ extension GatewayProcess {
                 + ["\(configuration.admin.address):\(configuration.admin.port)", configuration.dataDirectory]
         }
         var fixed: [String] = []
-        if places(next) != places(configuration) { fixed.append("listeners' addresses, ports and modes, dataDirectory") }
+        if places(next) != places(configuration) {
+            fixed.append("listeners' addresses, ports and modes, dataDirectory")
+        }
         for field in GatewayLimits.fields where field.name != "busesPerAccount" {
             if next.limits[keyPath: field.place] != configuration.limits[keyPath: field.place] {
                 fixed.append("limits.\(field.name)")

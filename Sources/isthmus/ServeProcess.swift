@@ -22,8 +22,10 @@ actor GatewayProcess {
     let gate: AcceptGate
     let pages: AdminPages
     let log: Logger
-    var listeners: [(id: String, context: ServerContextSlot, sources: SourceSlot, proxies: SourceSlot, listener: Listener)]
-        = []
+    typealias Serving = (
+        id: String, context: ServerContextSlot, sources: SourceSlot, proxies: SourceSlot, listener: Listener
+    )
+    var listeners: [Serving] = []
     var admin: Listener?
     var control: ControlListener?
     var controlLoop: Task<Void, Never>?

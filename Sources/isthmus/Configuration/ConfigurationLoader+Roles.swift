@@ -47,7 +47,8 @@ extension ConfigurationLoader {
             let arn = principal.principal.arn
             if !isLocal, principal.permissionsBoundary != nil {
                 value.error(
-                    "`\(arn)` has a `permissionsBoundary` and its account is foreign: its own side is decided elsewhere",
+                    "`\(arn)` has a `permissionsBoundary` and its account is foreign: its own side is decided "
+                        + "elsewhere",
                     "remove it, or `local: false`")
             }
             guard principal.role != nil, let name = arn.split(separator: "/").last else { continue }
