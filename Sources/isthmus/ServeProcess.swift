@@ -153,8 +153,8 @@ actor GatewayProcess {
         let replays = ReplayWindow(start: WallClock.system.now())
         return EventLoops(count: count) { index, wake in
             RequestWorker(
-                services: services, authenticator: Authenticator(rules: rules, replays: replays), pages: pages, wake: wake,
-                seed: seeds[index]
+                services: services, authenticator: Authenticator(rules: rules, replays: replays), pages: pages,
+                wake: wake, seed: seeds[index]
             ).makeLoopWorker()
         }
     }
