@@ -102,7 +102,8 @@ package final class SenderBuckets: Sendable {
             table.quotas = quotas
             for (key, bucket) in table.buckets {
                 let quota = quotas.quota(of: key.sender, key.action)
-                table.buckets[key] = SenderBucket(bucket.retire().held(from: bucket.quota, to: quota, at: now), quota: quota)
+                table.buckets[key] = SenderBucket(
+                    bucket.retire().held(from: bucket.quota, to: quota, at: now), quota: quota)
             }
             for bucket in table.overflow.values { _ = bucket.retire() }
             table.overflow = [:]
