@@ -103,6 +103,10 @@ package struct DecisionRecord: Equatable, Sendable {
         side = capture.side
         reasons = capture.layers.map { Reasons(capture.question, $0) }
         question = capture.question
+        // As they are written: by where they come from.
+        question.keys = RequestContext.Region.allCases.flatMap { region in
+            capture.question.keys.filter { $0.origin == region }
+        }
         cutKeys = []
         shorten()
     }

@@ -84,6 +84,7 @@ def get(gateway, path, leaf, method="GET"):
     """A request by certificate: status and content."""
     context = ssl.create_default_context(cafile=str(gateway.servers.bundle))
     context.load_cert_chain(*leaf.pair)
+    context.set_alpn_protocols(["http/1.1"])
     connection = http.client.HTTPSConnection("localhost", gateway.port, context=context, timeout=10)
     try:
         connection.request(method, path)
