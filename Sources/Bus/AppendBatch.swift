@@ -9,6 +9,10 @@ package enum RepeatGuard: Hashable, Sendable {
     ///
     /// `key` covers principal and key; `principal` covers the principal alone, for its share of the table.
     case explicit(key: Digest, principal: Digest, body: Digest)
+    /// The sender named its event: kept for 24 h in the transaction that stores it, beside the explicit keys. Where
+    /// there is no room for another, the event is stored all the same and not remembered: a name is no promise, and a
+    /// sender that names every event must not be stopped by it.
+    case named(event: Digest, principal: Digest)
     /// The event acts once: kept for 72 h in the transaction that stores it. `id` covers source and message id,
     /// `source` the source alone, for its share of the table. A repeat of `id` gets the first answer whatever its
     /// content; a repeat of `nonce`, which is `nil` where the scheme has none, only with the same `body`.
@@ -20,7 +24,7 @@ package enum RepeatGuard: Hashable, Sendable {
     /// Whether the log keeps it in the transaction of the events: such a guard may be looked up without events.
     package var isDurable: Bool {
         switch self {
-        case .explicit, .once: true
+        case .explicit, .named, .once: true
         case .none, .implicit: false
         }
     }
@@ -39,8 +43,8 @@ package enum RepeatGuard: Hashable, Sendable {
         return .explicit(key: whole.finalize(), principal: ownerDigest, body: body)
     }
 
-    /// The guard of a CloudEvent: events with the same `source` and `id` are duplicates, whatever else they hold. Kept
-    /// as an explicit key is, for each principal and bus.
+    /// The guard of a CloudEvent: events with the same `source` and `id` are duplicates, whatever else they hold, for
+    /// each principal and bus.
     ///
     /// - Source: github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, section "id"
     package static func cloudEvent(principal: String, bus: [UInt8], source: Bytes, id: Bytes) -> RepeatGuard {
@@ -51,7 +55,7 @@ package enum RepeatGuard: Hashable, Sendable {
         whole.update(SHA256.hash(bus))
         whole.update(SHA256.hash(Array(source)))
         whole.update(id)
-        return .explicit(key: whole.finalize(), principal: ownerDigest, body: .zero)
+        return .named(event: whole.finalize(), principal: ownerDigest)
     }
 
     /// The guard of a webhook's event.

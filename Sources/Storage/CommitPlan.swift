@@ -147,6 +147,11 @@ struct CommitPlan {
         case .none: return (.stored(store(request, batch)), true)
         case .explicit(let key, let principal, let body):
             return try decideExplicit(request, batch, key: key, principal: principal, body: body, recall)
+        case .named(let event, let principal):
+            let decided = try decideExplicit(
+                request, batch, key: event, principal: principal, body: .zero, recall)
+            guard case .full = decided.outcome else { return decided }
+            return (.stored(store(request, batch)), true)
         case .once(let id, let source, let nonce, let body):
             if let nonce, let outcome = try repeated(.once(nonce), body: body, recall) { return outcome }
             if let outcome = try repeated(.once(id), body: nil, recall) { return outcome }

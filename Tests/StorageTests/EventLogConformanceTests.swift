@@ -123,6 +123,28 @@ import Testing
         }
     }
 
+    @Test(
+        "a named event is stored once for 24 hours, and stored where its name has no room",
+        arguments: Implementation.allCases)
+    func named(implementation: Implementation) throws {
+        try with(implementation) { (loop, clock) throws in
+            func name(_ id: String) -> RepeatGuard {
+                .cloudEvent(
+                    principal: "p", bus: Array("b".utf8), source: Array("/s".utf8)[...], id: Array(id.utf8)[...])
+            }
+            for (index, id) in ["1", "2", "3", "4"].enumerated() {
+                let place = UInt64(index + 1)
+                #expect(loop.append(TestLoop.request("e\(id)", guarded: name(id))) == [stored(place...place)])
+            }
+            #expect(loop.append(TestLoop.request("x", guarded: name("1"))) == [repeated(1...1)])
+            #expect(loop.append(TestLoop.request("e5", guarded: name("5"))) == [stored(5...5)])
+            #expect(loop.append(TestLoop.request("e5", guarded: name("5"))) == [stored(6...6)])
+            #expect(loop.append(TestLoop.request("k", guarded: TestLoop.key("k"))) == [.full(.keys)])
+            clock.advance(seconds: 86_400)
+            #expect(loop.append(TestLoop.request("e1", guarded: name("1"))) == [stored(7...7)])
+        }
+    }
+
     private func once(_ id: String, nonce: String? = nil, body: String = "b", source: String = "s") -> RepeatGuard {
         .webhook(
             source: source, kind: "id", id: Array(id.utf8)[...], nonce: nonce.map { Array($0.utf8)[...] },

@@ -62,6 +62,7 @@ package final class InMemoryEventLog: EventLog {
         switch request.repeatGuard {
         case .none: (keys, seconds) = ([], 0)
         case .explicit(let key, _, let body): (keys, seconds) = ([(key, body)], 86_400)
+        case .named(let event, _): (keys, seconds) = ([(event, nil)], 86_400)
         case .once(let id, _, let nonce, let body):
             (keys, seconds) = ((nonce.map { [($0, body)] } ?? []) + [(id, nil)], 259_200)
         case .implicit(let key): (keys, seconds) = ([(key, nil)], 300)
@@ -74,7 +75,9 @@ package final class InMemoryEventLog: EventLog {
         if request.events.isEmpty { return .notRepeated }
         let table = Table(request.repeatGuard)
         let count = state.kept.values.count { $0.table == table }
-        if request.repeatGuard.isDurable, count + keys.count > keysLimit { return .full(.keys) }
+        let hasRoom = !request.repeatGuard.isDurable || count + keys.count <= keysLimit
+        let isNamed = if case .named = request.repeatGuard { true } else { false }
+        guard hasRoom || isNamed else { return .full(.keys) }
         let positions = Positions(
             batch.events[request.events].map { event in
                 let frame = EventFrame(decodingPrefixOf: batch.bytes[event.start..<event.end])!
@@ -83,7 +86,7 @@ package final class InMemoryEventLog: EventLog {
                 state.events[event.bus, default: []].append(StoredEvent(position: position, frame: frame))
                 return position
             })
-        for (key, _) in keys {
+        for (key, _) in keys where hasRoom {
             state.kept[key] = Kept(
                 table: table, body: request.repeatGuard.body, positions: positions, mask: request.entryMask,
                 until: now.advanced(bySeconds: seconds))
@@ -132,7 +135,7 @@ private enum Table {
     init(_ repeatGuard: RepeatGuard) {
         switch repeatGuard {
         case .none: self = .none
-        case .explicit: self = .explicit
+        case .explicit, .named: self = .explicit
         case .once: self = .once
         case .implicit: self = .implicit
         }
@@ -142,7 +145,7 @@ private enum Table {
 extension RepeatGuard {
     fileprivate var body: Digest? {
         switch self {
-        case .none, .implicit: nil
+        case .none, .named, .implicit: nil
         case .explicit(_, _, let body), .once(_, _, _, let body): body
         }
     }
