@@ -38,7 +38,8 @@ struct RoleStage {
     ) async throws {
         let policy = orders.isEmpty ? nil : try JSONNode(parsing: document(orders))
         let seed = Declaration.Seed(
-            id: Scene.bus("orders"), description: nil, policy: policy, tags: [Domain.Tag(key: "team", value: "fulfilment")])
+            id: Scene.bus("orders"), description: nil, policy: policy,
+            tags: [Domain.Tag(key: "team", value: "fulfilment")])
         let snapshot = try Scene.snapshot(try Scene.declaration(seeds: [seed], members: members))
         let gateway = try await TestGateway.start(snapshot)
         do {

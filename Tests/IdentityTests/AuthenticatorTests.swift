@@ -134,7 +134,9 @@ import Testing
     func replayRefused() {
         let memory = ReplayWindow(start: SignedRequest.now.advanced(bySeconds: -60))
         let authenticator = Authenticator(rules: SignedRequest.rules, replays: memory)
-        func ask(_ request: Request, refuses: Bool, _ certificate: CertificateIdentity? = nil) -> Authenticator.Outcome {
+        func ask(
+            _ request: Request, refuses: Bool, _ certificate: CertificateIdentity? = nil
+        ) -> Authenticator.Outcome {
             authenticator.authenticate(
                 request,
                 from: .init(

@@ -147,7 +147,8 @@ import Testing
 
     @Test("two secrets: either is taken and named, an old one is not when it is gone", arguments: vectors)
     func rotates(_ vector: Vector) throws {
-        let other = vector.scheme == .standardWebhooks ? "whsec_" + Base64Text.text([UInt8](repeating: 9, count: 24)) : "other"
+        let secret = "whsec_" + Base64Text.text([UInt8](repeating: 9, count: 24))
+        let other = vector.scheme == .standardWebhooks ? secret : "other"
         #expect(try verdict(vector, keys: [other, vector.key]).proof?.keyIndex == 1)
         #expect(try verdict(vector, keys: [vector.key, other]).proof?.keyIndex == 0)
         let alone = try verdict(vector, keys: [other]).refusal
@@ -251,7 +252,8 @@ import Testing
     func refusesKeys() {
         for (text, fault) in [
             ("whsec_" + Base64Text.text([UInt8](repeating: 1, count: 23)), WebhookKey.Fault.length(24...64)),
-            ("whsec_" + Base64Text.text([UInt8](repeating: 1, count: 65)), .length(24...64)), ("whsec_", .length(24...64)),
+            ("whsec_" + Base64Text.text([UInt8](repeating: 1, count: 65)), .length(24...64)),
+            ("whsec_", .length(24...64)),
             ("whsec_not base64", .malformed), ("whpk_AAAA", .malformed), ("whsk_AAAA", .wrongKind),
             ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", .malformed),
         ] {

@@ -100,7 +100,8 @@ struct EndTests {
         #expect(idle.receiveAll().isEmpty)
         let seconds = (ContinuousClock.now - begin) / .seconds(1)
         #expect(seconds >= 0.85 && seconds < 2.5)
-        // The busy one may live a fifth longer than the idle one: when a later connection has ended, it is past its age.
+        // The busy one may live a fifth longer than the idle one: when a later connection has ended, it is past its
+        // age.
         #expect(try RawClient(port: server.port).receiveAll().isEmpty)
         await parked.answer(server)
         let answer = busy.receiveAll()

@@ -96,8 +96,10 @@ private func changed(_ change: (inout Header) -> Void) -> [UInt8] {
 
     @Test("each part that is wrong is refused by its name, as soon as it shows", arguments: [
         (changed { $0.signature[0] = 0x0A }, 1, .signature), (changed { $0.signature[11] = 0 }, 12, .signature),
-        (changed { $0.versionAndCommand = 0x11 }, 13, .version), (changed { $0.versionAndCommand = 0x31 }, 13, .version),
-        (changed { $0.versionAndCommand = 0x22 }, 13, .command), (changed { $0.versionAndCommand = 0x2F }, 13, .command),
+        (changed { $0.versionAndCommand = 0x11 }, 13, .version),
+        (changed { $0.versionAndCommand = 0x31 }, 13, .version),
+        (changed { $0.versionAndCommand = 0x22 }, 13, .command),
+        (changed { $0.versionAndCommand = 0x2F }, 13, .command),
         (changed { $0.family = 0x00 }, 14, .family), (changed { $0.family = 0x12 }, 14, .family),
         (changed { $0.family = 0x22 }, 14, .family), (changed { $0.family = 0x31 }, 14, .family),
         (changed { $0.family = 0x10 }, 14, .family), (changed { $0.length = 11 }, 16, .tooShort),
