@@ -39,7 +39,8 @@ struct House {
         let dependencies = modules.map { Target.Dependency.target(name: $0) } + products
         add(
             name, modules,
-            .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict))
+            .testTarget(
+                name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict))
     }
 }
 

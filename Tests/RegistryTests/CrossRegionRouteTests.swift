@@ -52,14 +52,16 @@ private func busStatement(_ effect: String) -> String {
         #expect(
             byCarrier.decide(route(to: "eu-west-2"), at: SettableClock.start)
                 == .denied(
-                    "\(start)\(Scene.arn("orders")) because no identity-based policy allows the isthmus:CrossRegion action"))
+                    "\(start)\(Scene.arn("orders")) because no identity-based policy allows the "
+                        + "isthmus:CrossRegion action"))
         let byBus = try snapshot(bus: [busStatement("Allow")], carrier: [])
         #expect(byBus.decide(route(to: "eu-west-2"), at: SettableClock.start) == .allowed)
     }
 
     @Test("without a policy a way is closed, and a denial closes it whatever allows it")
     func denied() throws {
-        for (bus, carrier) in [([], []), ([busStatement("Deny")], [allow]), ([busStatement("Deny")], [Scene.everything])]
+        let denied = [busStatement("Deny")]
+        for (bus, carrier) in [([], []), (denied, [allow]), (denied, [Scene.everything])]
             as [([String], [String])]
         {
             let verdict = try snapshot(bus: bus, carrier: carrier).decide(route(), at: SettableClock.start)

@@ -85,7 +85,8 @@ struct EventBusTests {
             fault { () throws(ControlFault) in try empty.adopting(declaration, at: now) }
                 == ControlFault(
                     .limitExceeded,
-                    "event bus `c` of account \(Scene.owner): The requested resource exceeds the maximum number allowed."
+                    "event bus `c` of account \(Scene.owner): The requested resource exceeds the maximum number "
+                        + "allowed."
                 ))
     }
 

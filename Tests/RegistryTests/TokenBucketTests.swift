@@ -106,7 +106,9 @@ private struct NaiveBucket {
         }
     }
 
-    @Test("whatever the rate, a sender never gets more than burst and rate together", arguments: 0..<20 as Range<UInt64>)
+    @Test(
+        "whatever the rate, a sender never gets more than burst and rate together",
+        arguments: 0..<20 as Range<UInt64>)
     func neverMore(seed: UInt64) {
         var random = Xorshift(seed: seed)
         let quota = Quota(perSecond: 1 + random.below(1_000_000), burst: 1 + random.below(1000))
@@ -126,7 +128,7 @@ private struct NaiveBucket {
 @Suite struct SenderQuotasTests {
     private let account = AccountID(unchecked: 111_122_223_333)
 
-    @Test("the most particular quota counts: own action, own every action, everybody's action, everybody's every action")
+    @Test("the most particular quota counts: own action, own every action, then everybody's in the same order")
     func precedence() {
         func quota(_ rate: Int) -> Quota { Quota(perSecond: rate, burst: 1) }
         let put = "events:PutEvents"
