@@ -21,16 +21,23 @@ CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 8, 9, 11
 INITIAL_WINDOW_SIZE, HEADER_TABLE_SIZE = 4, 1
 
 
+PUT_EVENTS = ((b"content-type", b"application/x-amz-json-1.1"), (b"x-amz-target", b"AWSEvents.PutEvents"))
+
+
 class Way(typing.NamedTuple):
-    """Where an attack goes: a listener of the gateway, with or without a client certificate, and a path."""
+    """Where an attack goes: a listener of the gateway, with or without a client certificate, a path, a bus behind it.
+
+    `fields` makes the fields with which the path takes a content: the names of an operation, or a fresh signature.
+    """
 
     port: str
     presents: bool
     path: bytes
+    bus: str = "orders"
+    fields: typing.Callable = lambda body: PUT_EVENTS
 
 
 REQUIRED = Way("port", True, b"/")
-WEBHOOK = Way("open_port", False, b"/webhooks/acme/orders")
 #: The way of all that says no other; the fixture `way` changes it for one test.
 WAY = REQUIRED
 
@@ -83,12 +90,10 @@ def headers(stream, fields=None, flags=END_HEADERS | END_STREAM):
     return frame(HEADERS, flags, stream, block() if fields is None else fields)
 
 
-PUT_EVENTS = ((b"content-type", b"application/x-amz-json-1.1"), (b"x-amz-target", b"AWSEvents.PutEvents"))
-
-
 def put_events(stream, body, declared=None):
+    """A request whose content the way in force takes; `declared` is another length than the content's."""
     length = str(len(body) if declared is None else declared).encode()
-    out = headers(stream, block(*PUT_EVENTS, (b"content-length", length), method=b"POST"), END_HEADERS)
+    out = headers(stream, block(*WAY.fields(body), (b"content-length", length), method=b"POST"), END_HEADERS)
     pieces = [body[at:at + 16384] for at in range(0, len(body), 16384)] or [b""]
     for piece in pieces[:-1]:
         out += frame(DATA, 0, stream, piece)

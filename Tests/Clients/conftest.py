@@ -33,17 +33,27 @@ def rsa_gateway():
     running.remove()
 
 
-@pytest.fixture(params=[attacks.REQUIRED, attacks.WEBHOOK], ids=["certificate", "webhook"])
-def way(request, monkeypatch):
-    """The test once at the API of a listener that requires a certificate, once at a webhook's path where none is needed."""
-    monkeypatch.setattr(attacks, "WAY", request.param)
-    return request.param
+@pytest.fixture(params=["certificate", "webhook"])
+def way(request, monkeypatch, gateway):
+    """The test once at the API of a listener that requires a certificate, once at a webhook that needs none.
+
+    The webhook takes an event before the attack and after it. The module's gateway is one of `hook.hooked`.
+    """
+    if request.param == "certificate":
+        yield attacks.REQUIRED
+        return
+    monkeypatch.setattr(attacks, "WAY", gateway.hook.way)
+    before = gateway.hook.takes()
+    yield gateway.hook.way
+    assert gateway.hook.takes() != before
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    running = item.funcargs.get("gateway")
-    if report.failed and running is not None:
+    running = getattr(item, "funcargs", {}).get("gateway")
+    # A test may have removed its gateway, and a fixture of that name need not be one of ours.
+    log = getattr(running, "log_path", None)
+    if report.failed and log is not None and log.is_file():
         report.sections.append(("gateway log (end)", running.logged()[-4000:]))

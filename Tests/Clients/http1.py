@@ -70,9 +70,11 @@ class Peer:
 
 
 def event_id(response):
-    """The EventId of a PutEvents answer with one accepted entry."""
+    """The EventId of a PutEvents answer with one accepted entry, or of a webhook's."""
     status, _, body = response
     answer = json.loads(body)
+    if status == 200 and answer.keys() == {"EventId"}:
+        return answer["EventId"]
     assert status == 200 and answer["FailedEntryCount"] == 0, (status, body)
     (entry,) = answer["Entries"]
     return entry["EventId"]

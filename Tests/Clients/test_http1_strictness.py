@@ -1,9 +1,12 @@
 """HTTP/1.1 byte for byte: what is not exactly right is refused and the connection closed; nothing is ever repaired."""
 
+import re
+
 import pytest
 
-from attacks import client_context
+from attacks import PUT_EVENTS, client_context
 from canary import body_of
+from hook import hooked
 from http1 import Peer, event_id
 from measures import report  # noqa: F401
 
@@ -192,7 +195,7 @@ OTHER_STATUS = {
     "chunks declared too long": (413, with_chunks(b"200001\r\n")),
     "chunks too long together": (413, with_chunks(b"100000\r\n" + b" " * 0x100000 + b"\r\n100001\r\n")),
     "a field too long": (431, with_field(b"X-A: " + b"a" * 17_000 + b"\r\n")),
-    "101 fields": (431, with_field(b"".join(b"X-%d: \r\n" % n for n in range(98)))),
+    "101 fields": (431, with_field(b"".join(b"X-%d: \r\n" % n for n in range(97)))),
     "a target too long": (414, with_line(b"POST /" + b"a" * 8192 + b" HTTP/1.1\r\n")),
 }
 
@@ -218,34 +221,53 @@ ACCEPTED = {
 }
 
 
+#: How the lines of the fields are written in some cases.
+WRITTEN = (
+    lambda octets: octets, lambda octets: octets.replace(b": ", b":"), lambda octets: octets.replace(b"\r\n", b"\n"))
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with hooked() as running:
+        yield running
+
+
 def accepted_so_far(gateway):
     return gateway.metric("isthmus_put_events_entries_accepted_total")
 
 
-def peer_on(gateway, way):
-    return Peer(gateway, client_context(gateway, gateway.publisher if way.presents else None, alpn=["http/1.1"]),
-                getattr(gateway, way.port))
+@pytest.fixture
+def peer(gateway, way):
+    """Opens a connection on the way."""
+    context = client_context(gateway, gateway.publisher if way.presents else None, alpn=["http/1.1"])
+    return lambda: Peer(gateway, context, getattr(gateway, way.port))
 
 
 def aimed(octets, way):
-    """The same bytes at another path; a target that is wrong in itself stays so."""
-    return octets.replace(b"POST / HTTP/1.1", b"POST " + way.path + b" HTTP/1.1")
+    """The same bytes at the path of the way, with fields that it takes; a target that is wrong in itself stays so."""
+    octets = re.sub(
+        rb"\A(POST (?:https://localhost)?)/( HTTP/1\.[01]\r?\n)", lambda found: found[1] + way.path + found[2], octets,
+        flags=re.IGNORECASE)
+    fields = way.fields(BODY)
+    if fields == PUT_EVENTS:
+        return octets
+    for written in WRITTEN:
+        octets = octets.replace(written(FIELDS), written(b"".join(b"%s: %s\r\n" % field for field in fields)))
+    # What counts its fields counts them with these.
+    for number in range(len(fields) - len(PUT_EVENTS)):
+        octets = octets.replace(b"X-%d: \r\n" % number, b"")
+    return octets
 
 
-@pytest.fixture(scope="module")
-def context(gateway):
-    return client_context(gateway, gateway.publisher, alpn=["http/1.1"])
-
-
-def test_s1_what_is_not_right_gets_one_refusal_and_the_connection_is_closed(gateway, way, report):  # noqa: F811
+def test_s1_what_is_not_right_gets_one_refusal_and_the_connection_is_closed(gateway, way, peer, report):  # noqa: F811
     """The content of nearly every case is a good PutEvents: one event more in the log would be a request smuggled."""
     cases = {**{name: (400, octets) for name, octets in REFUSED.items()}, **OTHER_STATUS}
     assert len(cases) >= 130
     before, wrong = accepted_so_far(gateway), {}
     for name, (status, octets) in cases.items():
-        with peer_on(gateway, way) as peer:
-            peer.send(aimed(octets, way))
-            seen = peer.statuses_until_end()
+        with peer() as one:
+            one.send(aimed(octets, way))
+            seen = one.statuses_until_end()
             if seen != [status]:
                 wrong[name] = (status, seen)
     accepted = accepted_so_far(gateway) - before
@@ -254,12 +276,12 @@ def test_s1_what_is_not_right_gets_one_refusal_and_the_connection_is_closed(gate
     assert (wrong, accepted) == ({}, 0)
 
 
-def test_s1_what_follows_a_refused_request_is_never_read(gateway, way, report):  # noqa: F811
+def test_s1_what_follows_a_refused_request_is_never_read(gateway, way, peer, report):  # noqa: F811
     before, wrong = accepted_so_far(gateway), {}
     for name, octets in REFUSED.items():
-        with peer_on(gateway, way) as peer:
-            peer.send(aimed(octets, way) + GOOD)
-            seen = peer.statuses_until_end()
+        with peer() as one:
+            one.send(aimed(octets, way) + aimed(GOOD, way))
+            seen = one.statuses_until_end()
             if seen != [400]:
                 wrong[name] = seen
     report("S1", "requests read after a refused one", f"{accepted_so_far(gateway) - before:.0f} of {len(REFUSED)}")
@@ -267,27 +289,27 @@ def test_s1_what_follows_a_refused_request_is_never_read(gateway, way, report): 
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_s1_what_is_odd_but_right_is_served_and_the_connection_goes_on(gateway, context, name):
-    with Peer(gateway, context) as peer:
-        peer.send(ACCEPTED[name])
-        first = event_id(peer.response())
-        peer.send(GOOD)
-        assert event_id(peer.response()) != first
+def test_s1_what_is_odd_but_right_is_served_and_the_connection_goes_on(way, peer, name):
+    with peer() as one:
+        one.send(aimed(ACCEPTED[name], way))
+        first = event_id(one.response())
+        one.send(aimed(GOOD, way))
+        assert event_id(one.response()) != first
 
 
-def test_s4_expect_close_and_http10(gateway, context):
-    with Peer(gateway, context) as peer:
-        peer.send(LINE + HOST + FIELDS + b"Expect: 100-continue\r\n" + LENGTH + b"\r\n")
-        assert peer.response()[0] == 100
-        peer.send(BODY)
-        event_id(peer.response())
-        peer.send(LINE + HOST + FIELDS + b"Expect: 100-continue\r\nContent-Length: 2097153\r\n\r\n")
-        assert peer.statuses_until_end() == [413]
+def test_s4_expect_close_and_http10(way, peer):
+    with peer() as one:
+        one.send(aimed(LINE + HOST + FIELDS + b"Expect: 100-continue\r\n" + LENGTH + b"\r\n", way))
+        assert one.response()[0] == 100
+        one.send(BODY)
+        event_id(one.response())
+        one.send(aimed(LINE + HOST + FIELDS + b"Expect: 100-continue\r\nContent-Length: 2097153\r\n\r\n", way))
+        assert one.statuses_until_end() == [413]
     for octets in (with_field(b"Connection: close\r\n"), with_field(b"Connection: x, Close\r\n"),
                    with_line(b"POST / HTTP/1.0\r\n")):
-        with Peer(gateway, context) as peer:
-            peer.send(octets)
-            assert peer.statuses_until_end() == [200]
+        with peer() as one:
+            one.send(aimed(octets, way))
+            assert one.statuses_until_end() == [200]
 
 
 GOLDEN = {
@@ -295,31 +317,32 @@ GOLDEN = {
     "odd blanks": ACCEPTED["blanks around a value"]}
 
 
-def test_s3_where_a_request_is_split_changes_nothing(gateway, context, report):  # noqa: F811
+def test_s3_where_a_request_is_split_changes_nothing(way, peer, report):  # noqa: F811
     variants, ids = 0, set()
-    for octets in GOLDEN.values():
-        with Peer(gateway, context) as peer:
-            for at in range(1, len(octets)):
-                peer.send(octets[:at])
-                peer.send(octets[at:])
-                ids.add(event_id(peer.response()))
+    for golden in GOLDEN.values():
+        with peer() as one:
+            for at in range(1, len(aimed(golden, way))):
+                octets = aimed(golden, way)
+                one.send(octets[:at])
+                one.send(octets[at:])
+                ids.add(event_id(one.response()))
                 variants += 1
-            for octet in octets:
-                peer.send(bytes([octet]))
-            ids.add(event_id(peer.response()))
+            for octet in aimed(golden, way):
+                one.send(bytes([octet]))
+            ids.add(event_id(one.response()))
             variants += 1
     report("S3", "splits and 1-byte writes, each with one answer", f"{len(ids)} of {variants}")
     assert len(ids) == variants
 
 
-def test_s3_pipelined_requests_get_one_answer_each_in_order(gateway, context, report):  # noqa: F811
-    bad = REFUSED["two equal lengths"]
-    with Peer(gateway, context) as peer:
-        peer.socket.settimeout(5)
-        peer.send(b"".join(list(GOLDEN.values()) * 5))
-        ids = [event_id(peer.response()) for _ in range(20)]
-        stored = [event["id"] for event in gateway.events() if event["id"] in set(ids)]
+def test_s3_pipelined_requests_get_one_answer_each_in_order(gateway, way, peer, report):  # noqa: F811
+    bad, good = aimed(REFUSED["two equal lengths"], way), [aimed(GOOD, way), aimed(GOOD, way)]
+    with peer() as one:
+        one.socket.settimeout(5)
+        one.send(b"".join(aimed(octets, way) for octets in list(GOLDEN.values()) * 5))
+        ids = [event_id(one.response()) for _ in range(20)]
+        stored = [event["id"] for event in gateway.events(way.bus) if event["id"] in set(ids)]
         assert stored == ids
-        peer.send(GOOD + bad + GOOD)
-        assert peer.statuses_until_end() == [200, 400]
+        one.send(good[0] + bad + good[1])
+        assert one.statuses_until_end() == [200, 400]
     report("S3", "pipelined requests answered in order", len(ids))

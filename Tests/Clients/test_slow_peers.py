@@ -13,10 +13,10 @@ import time
 import pytest
 
 from attacks import (
-    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, INITIAL_WINDOW_SIZE, PREFACE, PUT_EVENTS,
+    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, INITIAL_WINDOW_SIZE, PREFACE, REQUIRED,
     Attacker, Usage, block, client_context, connect_tls, frame, headers, settings)
 from canary import Canary, body_of
-from gateway import Gateway
+from hook import hooked
 from measures import report  # noqa: F401
 
 FULL = os.environ.get("ISTHMUS_SLOW_PEERS") == "full"
@@ -31,10 +31,8 @@ LATE = 10.0 if FULL else TOLERANCE
 @pytest.fixture(scope="module")
 def gateway():
     names = ("connections", "connectionsPerAddress", "connectionsPerPrincipal")
-    running = Gateway(limits=dict.fromkeys(names, 20_000)).start()
-    yield running
-    running.stop()
-    running.remove()
+    with hooked(limits=dict.fromkeys(names, 20_000)) as running:
+        yield running
 
 
 def trickle(connection, octets, start, seconds=30):
@@ -68,11 +66,26 @@ def client_hello():
     return outgoing.read()
 
 
-def over_tls(alpn, before, octets):
+def api(gateway):
+    return REQUIRED
+
+
+def webhook(gateway):
+    return gateway.hook.way
+
+
+def context_of(gateway, way, alpn):
+    return client_context(gateway, gateway.publisher if way.presents else None, alpn=[alpn])
+
+
+def over_tls(alpn, before, octets, where=api):
+    """Sends `before` at once and `octets` slowly; either may be a function of the way."""
     def run(gateway):
-        with connect_tls(gateway.port, client_context(gateway, gateway.publisher, alpn=[alpn])) as connection:
-            connection.sendall(before)
-            return trickle(connection, octets, time.monotonic())
+        way = where(gateway)
+        first, slowly = (one(way) if callable(one) else one for one in (before, octets))
+        with connect_tls(getattr(gateway, way.port), context_of(gateway, way, alpn)) as connection:
+            connection.sendall(first)
+            return trickle(connection, slowly, time.monotonic())
     return run
 
 
@@ -83,16 +96,29 @@ def over_tcp(octets):
     return run
 
 
-POST = headers(1, block(*PUT_EVENTS, (b"content-length", b"100000"), method=b"POST"), END_HEADERS)
-HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSEvents.PutEvents\r\n"
+def post(way, stream, body, *more):
+    """The HEADERS of a request whose content the way would take."""
+    return headers(stream, block(*way.fields(body), *more, method=b"POST", path=way.path), END_HEADERS)
 
 
-def slow_http2_body(pace):
+def head(way, length=None):
+    """The head of a request; without a length it does not end."""
+    fields = b"".join(b"%s: %s\r\n" % field for field in way.fields(b" " * (length or 0)))
+    ending = b"" if length is None else b"Content-Length: %d\r\n\r\n" % length
+    return b"POST %s HTTP/1.1\r\nHost: localhost\r\n%s%s" % (way.path, fields, ending)
+
+
+def opened(gateway, way, **arguments):
+    return Attacker(gateway, port=getattr(gateway, way.port), context=context_of(gateway, way, "h2"), **arguments)
+
+
+def slow_http2_body(pace, where=api):
     """Content at `pace` bytes a second: (until the stream is reset or the connection ends, how, what came)."""
     def run(gateway):
-        with Attacker(gateway) as peer:
+        way = where(gateway)
+        with opened(gateway, way) as peer:
             start = time.monotonic()
-            peer.send(POST)
+            peer.send(post(way, 1, b" " * 100_000, (b"content-length", b"100000")))
             done = lambda: peer.closed is not None or (1 in peer.responses and peer.responses[1].done)
             due = start
             while not done() and time.monotonic() - start < 30:
@@ -106,10 +132,11 @@ def slow_http2_body(pace):
     return run
 
 
-def slow_http1_body(pace):
+def slow_http1_body(pace, where=api):
     def run(gateway):
-        with connect_tls(gateway.port, client_context(gateway, gateway.publisher, alpn=["http/1.1"])) as connection:
-            connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n")
+        way = where(gateway)
+        with connect_tls(getattr(gateway, way.port), context_of(gateway, way, "http/1.1")) as connection:
+            connection.sendall(head(way, 100_000))
             start, received, due = time.monotonic(), b"", time.monotonic()
             while time.monotonic() - start < 30:
                 try:
@@ -128,6 +155,10 @@ def slow_http1_body(pace):
     return run
 
 
+def head_of_100(way):
+    return head(way, 100)
+
+
 #: name: (attack, seconds until the cut)
 SLOW = {
     "TCP, silent": (over_tcp(b""), 5),
@@ -139,22 +170,29 @@ SLOW = {
     "HTTP/2, body at 1 B/s": (slow_http2_body(1), 5),
     "HTTP/2, body at 1.5 KiB/s": (slow_http2_body(1536), 15),
     "HTTP/1.1, silent after the handshake": (over_tls("http/1.1", b"", b""), 5),
-    "HTTP/1.1, head at 1 B/s": (over_tls("http/1.1", b"", HEAD), 5),
-    "HTTP/1.1, body at 1 B/s": (over_tls("http/1.1", HEAD + b"Content-Length: 100\r\n\r\n", b" " * 100), 6),
+    "HTTP/1.1, head at 1 B/s": (over_tls("http/1.1", b"", head), 5),
+    "HTTP/1.1, body at 1 B/s": (over_tls("http/1.1", head_of_100, b" " * 100), 6),
     "HTTP/1.1, body at 1.5 KiB/s": (slow_http1_body(1536), 15),
+    "HTTP/2, HEADERS at 1 B/s, webhook": (
+        over_tls("h2", PREFACE + settings(), lambda way: post(way, 1, b""), webhook), 5),
+    "HTTP/2, body at 1 B/s, webhook": (slow_http2_body(1, webhook), 5),
+    "HTTP/2, body at 1.5 KiB/s, webhook": (slow_http2_body(1536, webhook), 15),
+    "HTTP/1.1, head at 1 B/s, webhook": (over_tls("http/1.1", b"", head, webhook), 5),
+    "HTTP/1.1, body at 1 B/s, webhook": (over_tls("http/1.1", head_of_100, b" " * 100, webhook), 6),
+    "HTTP/1.1, body at 1.5 KiB/s, webhook": (slow_http1_body(1536, webhook), 15),
 }
 
 
-def unread(initial, body):
+def unread(initial, body, where=api):
     """Requests whose answers find a window of `initial` bytes: seconds until each is reset, and how."""
     def run(gateway):
-        with Attacker(gateway, first=settings((INITIAL_WINDOW_SIZE, initial))) as peer:
+        way = where(gateway)
+        with opened(gateway, way, first=settings((INITIAL_WINDOW_SIZE, initial))) as peer:
             start = time.monotonic()
             ids = range(1, 2 * WINDOW_STREAMS, 2)
             for stream in ids:
                 peer.send(headers(stream) if body is None else
-                          headers(stream, block(*PUT_EVENTS, method=b"POST"), END_HEADERS)
-                          + frame(DATA, END_STREAM, stream, body))
+                          post(way, stream, body) + frame(DATA, END_STREAM, stream, body))
             first = []
 
             def all_reset():
@@ -169,13 +207,15 @@ def unread(initial, body):
     return run
 
 
-UNREAD = {"window 0, errors": unread(0, None), "window 0, PutEvents": unread(0, body_of()), "window 1": unread(1, None)}
+UNREAD = {"window 0, errors": unread(0, None), "window 0, PutEvents": unread(0, body_of()), "window 1": unread(1, None),
+          "window 0, webhook": unread(0, body_of(), webhook)}
 
 
 @pytest.fixture(scope="module")
 def outcomes(gateway, report):  # noqa: F811
     """Runs every slow peer at once, the canary among them."""
     usage, results, key = Usage(gateway), {}, gateway.credentials()
+    assert gateway.hook.takes()
     plan = [(name, run) for name, (run, _) in SLOW.items() for _ in range(EACH)]
     plan += [(name, run) for name, run in UNREAD.items() for _ in range(WINDOW_CONNECTIONS)]
     with Canary(gateway, key) as canary, concurrent.futures.ThreadPoolExecutor(len(plan)) as pool:
@@ -210,7 +250,8 @@ def test_h13_http1_says_408_before_it_closes(outcomes, name):
 
 
 def test_h13_http2_says_goaway_before_it_closes(outcomes):
-    for name in ("HTTP/2, preface at 1 B/s", "HTTP/2, HEADERS at 1 B/s", "HTTP/2, CONTINUATION never comes"):
+    for name in ("HTTP/2, preface at 1 B/s", "HTTP/2, HEADERS at 1 B/s", "HTTP/2, CONTINUATION never comes",
+                 "HTTP/2, HEADERS at 1 B/s, webhook"):
         for _, _, received in outcomes[name]:
             assert GOAWAY in {received[at + 3] for at in frame_starts(received)}, name
 
@@ -222,7 +263,7 @@ def frame_starts(octets):
         at += 9 + int.from_bytes(octets[at:at + 3], "big")
 
 
-@pytest.mark.parametrize("name", ["HTTP/2, body at 1 B/s", "HTTP/2, body at 1.5 KiB/s"])
+@pytest.mark.parametrize("name", [name for name in SLOW if name.startswith("HTTP/2, body")])
 def test_h13_a_slow_body_costs_its_stream_and_not_the_connection(outcomes, name):
     assert {how for _, how, _ in outcomes[name]} == {f"reset {CANCEL}"}
 
@@ -253,4 +294,5 @@ def test_h12_h13_a_legitimate_client_never_notices(outcomes):
 def test_every_slow_peer_is_gone_and_the_gateway_serves(gateway, outcomes):
     with Attacker(gateway) as peer:
         assert peer.post(body_of()).status == 200
-        assert gateway.metric("isthmus_connections") <= 2
+        assert gateway.hook.takes()
+        assert gateway.metric("isthmus_connections") <= 3
