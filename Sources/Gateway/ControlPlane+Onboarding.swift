@@ -14,6 +14,7 @@ extension ControlPlane {
         let account: AccountID
         let partnerAccount: AccountID
         let events: [String]
+        let quota: Quota?
         let seconds: Int64
     }
 
@@ -27,8 +28,8 @@ extension ControlPlane {
         let now = clock.now()
         let terms = InvitationTerms(
             id: id, partner: offer.partner, source: offer.source, account: offer.account,
-            partnerAccount: offer.partnerAccount, events: offer.events, region: registry.snapshot.region,
-            endpoint: onboarding.endpoint, pin: onboarding.pin, createdAt: now,
+            partnerAccount: offer.partnerAccount, events: offer.events, quota: offer.quota,
+            region: registry.snapshot.region, endpoint: onboarding.endpoint, pin: onboarding.pin, createdAt: now,
             expiresAt: now.advanced(bySeconds: offer.seconds))
         try change { snapshot throws(ControlFault) in try snapshot.inviting(terms) }
         note("partner-invited", terms)

@@ -16,10 +16,17 @@ extension ControlVerbs {
                 code: "InvalidRequest",
                 message: "name partner, account, partnerAccount, events and expiresSeconds, at most 30 days")
         }
+        let quota = request["quota"].flatMap { Quota($0) }
+        guard (quota == nil) == (request["quota"] == nil) else {
+            throw Refusal(
+                code: "InvalidRequest",
+                message: "a quota has a perSecond of 1 to \(Quota.perSecondRange.upperBound) and a burst of 1 to "
+                    + "\(Quota.burstRange.upperBound)")
+        }
         let source = request["source"]?.string ?? "aws.partner/\(partner)/\(account)/events"
         let offer = ControlPlane.Offer(
             partner: partner, source: source, account: account, partnerAccount: partnerAccount, events: events,
-            seconds: seconds)
+            quota: quota, seconds: seconds)
         let token: InvitationToken
         do throws(Fault) { token = try await plane.invite(offer, random: services.random) } catch {
             throw Refusal(code: error.code.rawValue, message: error.message)
@@ -79,6 +86,7 @@ extension ControlVerbs {
             writer.member("partnerAccount", terms.partnerAccount.description)
             writer.key("events")
             writer.array { for event in terms.events { $0.string(event) } }
+            terms.quota?.writeMember(to: &writer)
             writer.member("createdAt", terms.createdAt.iso8601)
             writer.member("expiresAt", terms.expiresAt.iso8601)
             switch invitation.state {

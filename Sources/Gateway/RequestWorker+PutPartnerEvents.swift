@@ -12,22 +12,30 @@ extension RequestWorker {
         _ request: borrowing Request, _ caller: Caller, _ state: ConnectionState, _ exchange: Exchange
     ) throws(Fault) {
         let entries = try decoder.decode(request.body, maximumEntries: Limits.partnerEntriesPerRequest)
-        let charge = Charge(
-            sender: sender(of: entries, caller), action: "events:PutPartnerEvents",
-            units: Quota.cost(entries: entries.count, contentBytes: request.body.count))
-        try take(charge, caller, state, exchange)
+        let units = Quota.cost(entries: entries.count, contentBytes: request.body.count)
+        for sender in senders(of: entries, caller) {
+            let charge = Charge(sender: sender, action: "events:PutPartnerEvents", units: units)
+            try take(charge, caller, state, exchange)
+        }
         let repeatGuard = try repeatGuard(request, caller)
         try publish(
             Publication(entries: entries, guards: .request(repeatGuard), form: .entries, right: .partnerEventSource),
             caller, state, exchange)
     }
 
-    /// Who pays: the partner of the first entry, if it is the caller; else the caller's account.
-    private func sender(of entries: [DecodedEntry], _ caller: Caller) -> SenderQuotas.Sender {
-        guard case .entry(let entry)? = entries.first?.content,
-            let name = PartnerEventSourceName(parsing: entry.source)?.partner,
-            snapshot.partnerAccount(of: name) == caller.account
-        else { return .account(caller.account) }
-        return .partner("\(PartnerEventSourceName.prefix)\(name)")
+    /// Who pays, each the whole request: every partner of the entries that is the caller, so that none sends on
+    /// another's quota, or past its own behind an entry of nobody; without any, the caller's account.
+    private func senders(of entries: [DecodedEntry], _ caller: Caller) -> [SenderQuotas.Sender] {
+        var last: Bytes?
+        var senders: [SenderQuotas.Sender] = []
+        for case .entry(let entry) in entries.lazy.map(\.content) where last?.elementsEqual(entry.source) != true {
+            last = entry.source
+            guard let name = PartnerEventSourceName(parsing: entry.source)?.partner,
+                snapshot.partnerAccount(of: name) == caller.account
+            else { continue }
+            let sender = SenderQuotas.Sender.partner("\(PartnerEventSourceName.prefix)\(name)")
+            if !senders.contains(sender) { senders.append(sender) }
+        }
+        return senders.isEmpty ? [.account(caller.account)] : senders
     }
 }

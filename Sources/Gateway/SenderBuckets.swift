@@ -75,7 +75,7 @@ package final class SenderBuckets: Sendable {
     }
 
     private struct Table {
-        var generation: UInt64 = 0
+        var revision: UInt64 = 0
         var quotas = SenderQuotas()
         var buckets: [Key: SenderBucket] = [:]
         var overflow: [String: SenderBucket] = [:]
@@ -92,19 +92,22 @@ package final class SenderBuckets: Sendable {
     /// Buckets kept now, without those shared by senders that found no place.
     var count: Int { table.withLock { $0.buckets.count } }
 
-    /// Puts the quotas of `snapshot` in force, once a generation; what senders have spent stays spent.
+    /// Puts the quotas of `snapshot` in force, once a revision; what senders have spent stays spent.
     func adopt(_ snapshot: Snapshot, at now: UInt64) {
         table.withLock { table in
-            guard snapshot.generation > table.generation else { return }
-            table.generation = snapshot.generation
-            let quotas = snapshot.declaration.senderQuotas
+            guard snapshot.revision > table.revision else { return }
+            table.revision = snapshot.revision
+            let quotas = snapshot.senderQuotas
             guard quotas != table.quotas else { return }
+            let isForEverybody = quotas.everybody != table.quotas.everybody
             table.quotas = quotas
             for (key, bucket) in table.buckets {
                 let quota = quotas.quota(of: key.sender, key.action)
+                guard quota != bucket.quota else { continue }
                 let held = bucket.retire().held(from: bucket.quota, to: quota, at: now)
                 table.buckets[key] = SenderBucket(held, quota: quota)
             }
+            guard isForEverybody else { return }
             for bucket in table.overflow.values { _ = bucket.retire() }
             table.overflow = [:]
         }

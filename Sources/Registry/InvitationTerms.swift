@@ -2,8 +2,8 @@ package import Cryptography
 package import Domain
 import JSON
 
-/// What an operator offers a partner: for which accounts, which source and events, where, and until when. It says
-/// nothing secret; an `InvitationToken` is these terms and what proves them.
+/// What an operator offers a partner: for which accounts, which source and events, how many, where, and until when.
+/// It says nothing secret; an `InvitationToken` is these terms and what proves them.
 package struct InvitationTerms: Hashable, Sendable {
     /// The most kinds of events one invitation names.
     package static let eventsLimit = PartnerEventSource.maximumDetailTypes
@@ -28,6 +28,8 @@ package struct InvitationTerms: Hashable, Sendable {
     package let partnerAccount: AccountID
     /// Which `DetailType`s the source may carry: patterns, `*` for any run of characters.
     package let events: [String]
+    /// What the partner may spend on its events; nil holds it to the configuration alone.
+    package let quota: Quota?
     package let region: String
     /// `https://HOST:PORT`.
     package let endpoint: String
@@ -39,7 +41,7 @@ package struct InvitationTerms: Hashable, Sendable {
 
     package init(
         id: String, partner: String, source: String, account: AccountID, partnerAccount: AccountID, events: [String],
-        region: String, endpoint: String, pin: Digest, createdAt: Timestamp, expiresAt: Timestamp
+        quota: Quota? = nil, region: String, endpoint: String, pin: Digest, createdAt: Timestamp, expiresAt: Timestamp
     ) {
         self.id = id
         self.partner = partner
@@ -47,6 +49,7 @@ package struct InvitationTerms: Hashable, Sendable {
         self.account = account
         self.partnerAccount = partnerAccount
         self.events = events
+        self.quota = quota
         self.region = region
         self.endpoint = endpoint
         self.pin = pin
@@ -69,6 +72,7 @@ package struct InvitationTerms: Hashable, Sendable {
             writer.member("partnerAccount", partnerAccount.description)
             writer.key("events")
             writer.array { for event in events { $0.string(event) } }
+            quota?.writeMember(to: &writer)
             writer.member("region", region)
             writer.member("endpoint", endpoint)
             writer.member("pin", pin.hexadecimal)
@@ -97,8 +101,8 @@ package struct InvitationTerms: Hashable, Sendable {
         else { return nil }
         self.init(
             id: id, partner: partner, source: source, account: account, partnerAccount: partnerAccount, events: events,
-            region: region, endpoint: endpoint, pin: pin, createdAt: Timestamp(milliseconds: created),
-            expiresAt: Timestamp(milliseconds: expires))
+            quota: node["quota"].flatMap { Quota($0) }, region: region, endpoint: endpoint, pin: pin,
+            createdAt: Timestamp(milliseconds: created), expiresAt: Timestamp(milliseconds: expires))
         guard self.bytes == bytes, fault == nil else { return nil }
     }
 

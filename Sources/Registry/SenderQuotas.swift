@@ -1,7 +1,8 @@
 package import Domain
 
 /// What each sender may spend on each action. The most particular word counts: a sender's own quota for the action, its
-/// own for every action, everybody's for the action, everybody's for every action.
+/// own for every action, everybody's for the action, everybody's for every action. A partner that joined by an
+/// invitation with a quota keeps to that one too.
 package struct SenderQuotas: Equatable, Sendable {
     /// Whose requests are counted together.
     package enum Sender: Hashable, Sendable, CustomStringConvertible {
@@ -29,11 +30,30 @@ package struct SenderQuotas: Equatable, Sendable {
     /// By action; holds `anyAction`.
     package let everybody: [String: Quota]
     package let overrides: [Sender: [String: Quota]]
+    /// What the invitations in force hold a partner to, by its name: `aws.partner/acme.com`.
+    package let invited: [String: Quota]
 
     /// Quotas that differ from the standard ones.
     package init(everybody: [String: Quota] = [:], overrides: [Sender: [String: Quota]] = [:]) {
-        self.everybody = Self.standard.merging(everybody) { _, changed in changed }
+        self.init(
+            everybody: Self.standard.merging(everybody) { _, changed in changed }, overrides: overrides, invited: [:])
+    }
+
+    private init(everybody: [String: Quota], overrides: [Sender: [String: Quota]], invited: [String: Quota]) {
+        self.everybody = everybody
         self.overrides = overrides
+        self.invited = invited
+    }
+
+    /// The same quotas, with those of the invitations that hold; the strictest of a partner's counts.
+    func holding(to invitations: [String: Invitation]) -> SenderQuotas {
+        var invited: [String: Quota] = [:]
+        for invitation in invitations.values where invitation.holds {
+            guard let quota = invitation.terms.quota else { continue }
+            let name = "\(PartnerEventSourceName.prefix)\(invitation.terms.partner)"
+            invited[name] = invited[name]?.stricter(quota) ?? quota
+        }
+        return SenderQuotas(everybody: everybody, overrides: overrides, invited: invited)
     }
 
     /// What `sender` may spend on `action`.
@@ -42,6 +62,7 @@ package struct SenderQuotas: Equatable, Sendable {
         guard let quota = own?[action] ?? own?[Self.anyAction] ?? everybody[action] ?? everybody[Self.anyAction] else {
             preconditionFailure("everybody has a quota for every action")
         }
-        return quota
+        guard case .partner(let name) = sender, let offered = invited[name] else { return quota }
+        return quota.stricter(offered)
     }
 }

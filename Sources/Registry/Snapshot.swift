@@ -21,6 +21,8 @@ package final class Snapshot: Sendable {
     /// The partner authority as it stands; whom it may vouch for follows from the invitations. Nil when there is none.
     package let partnerTrust: Declaration.TrustAnchor?
     package let partners: Partners
+    /// What senders may spend, by the configuration and by the invitations that hold.
+    package let senderQuotas: SenderQuotas
     /// Keys of webhooks by source, the oldest first.
     let webhookSecrets: [String: [WebhookSecret]]
     /// The highest bus number ever given.
@@ -48,6 +50,7 @@ package final class Snapshot: Sendable {
         let anchors = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
         trustDomains = Dictionary(anchors.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.partners = partners
+        senderQuotas = declaration.senderQuotas.holding(to: invitations)
         self.webhookSecrets = webhookSecrets
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         members = Dictionary(

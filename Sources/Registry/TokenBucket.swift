@@ -1,7 +1,7 @@
 /// What a sender may spend on an action: a rate, and how much of it may be saved up.
 ///
 /// Source: THREATS 4.6.
-package struct Quota: Equatable, Sendable {
+package struct Quota: Hashable, Sendable {
     /// Units a second that can be written down; above it a unit would last less than a microsecond.
     package static let perSecondRange = 1...1_000_000
     /// Units that may be saved up.
@@ -17,6 +17,17 @@ package struct Quota: Equatable, Sendable {
         precondition(Self.perSecondRange.contains(perSecond) && Self.burstRange.contains(burst))
         self.perSecond = perSecond
         self.burst = burst
+    }
+
+    /// Both within their ranges, or nil.
+    package init?(checking perSecond: Int, burst: Int) {
+        guard Self.perSecondRange.contains(perSecond), Self.burstRange.contains(burst) else { return nil }
+        self.init(perSecond: perSecond, burst: burst)
+    }
+
+    /// The lower rate and the lower burst: what keeps to it keeps to both.
+    package func stricter(_ other: Quota) -> Quota {
+        Quota(perSecond: min(perSecond, other.perSecond), burst: min(burst, other.burst))
     }
 
     /// How long `units` take to come back, rounded up: at most a thousandth too long.

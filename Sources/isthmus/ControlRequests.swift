@@ -1,6 +1,7 @@
 import AccessPolicy
 import Domain
 import JSON
+import Registry
 
 /// What the command line asks a running gateway, as one JSON line each. The answers stand beside the requests.
 enum ControlRequests {
@@ -54,8 +55,8 @@ enum ControlRequests {
 
     /// Answered by `{"token", "invitation", "source", "expiresAt"}`; the token is shown this once.
     static func invite(
-        partner: String, account: AccountID, partnerAccount: AccountID, events: [String], seconds: Int64,
-        source: String?
+        partner: String, account: AccountID, partnerAccount: AccountID, events: [String], quota: Quota?,
+        seconds: Int64, source: String?
     ) -> [UInt8] {
         line("partner.invite") { writer in
             writer.member("partner", partner)
@@ -63,6 +64,7 @@ enum ControlRequests {
             writer.member("partnerAccount", partnerAccount.description)
             writer.key("events")
             writer.array { for event in events { $0.string(event) } }
+            quota?.writeMember(to: &writer)
             writer.member("expiresSeconds", seconds)
             if let source { writer.member("source", source) }
         }

@@ -36,13 +36,13 @@ onboarding:
         self.gateway.start()
 
     @staticmethod
-    def source(number):
-        return f"aws.partner/acme.com/shop/orders{number}"
+    def source(number, partner="acme.com"):
+        return f"aws.partner/{partner}/shop/orders{number}"
 
-    def invite(self, number, expires="1h", partner="acme.com"):
+    def invite(self, number, *more, expires="1h", partner="acme.com"):
         done = self.gateway.run(
             "partner", "invite", partner, "--account", OWNER, "--partner-account", STRANGER, "--events", "order.*",
-            "--expires", expires, "--source", self.source(number), "--config", str(self.gateway.config))
+            "--expires", expires, "--source", self.source(number, partner), *more, "--config", str(self.gateway.config))
         return done.stdout
 
     def folder(self, name):
@@ -65,7 +65,12 @@ onboarding:
         return http.client.HTTPSConnection("localhost", self.gateway.open_port, context=self.member(folder), timeout=10)
 
     def put(self, connection, number, detail_type="order.placed"):
-        body = json.dumps({"Entries": [{"Source": self.source(number), "DetailType": detail_type, "Detail": "{}"}]})
+        return self.put_sources(connection, self.source(number), detail_type=detail_type)
+
+    @staticmethod
+    def put_sources(connection, *sources, detail_type="order.placed"):
+        body = json.dumps({
+            "Entries": [{"Source": source, "DetailType": detail_type, "Detail": "{}"} for source in sources]})
         connection.request("POST", "/", body, {
             "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AWSEvents.PutPartnerEvents"})
         answer = connection.getresponse()
@@ -221,6 +226,45 @@ def test_a_suspended_partner_is_refused_with_the_reason(side):
     assert "suspended" in entry["ErrorMessage"]
     side.gateway.run("partner", "resume", side.source(11), "--config", str(side.gateway.config))
     assert side.put(side.connect(11), 11)[1]["FailedEntryCount"] == 0
+
+
+def test_an_invitations_quota_holds_its_partner_and_nobody_else(side):
+    config = ("--config", str(side.gateway.config))
+    shown = "1 units a second, 8 at once"
+    source, own = side.source(13, "limited.com"), side.source(1)
+    joined = side.join(side.invite(13, "--rate", "1", "--burst", "8", partner="limited.com"), 13)
+    assert joined.returncode == 0, joined.stderr
+    assert shown in joined.stdout
+    assert shown in side.gateway.run("partner", "list", *config).stdout
+    record = json.loads(side.gateway.run("partner", "show", "limited.com", *config).stdout)
+    assert record["quota"] == {"perSecond": 1, "burst": 8}
+    for sources in ([source], ["aws.partner/nobody.com/a/b", source], [own, source]):
+        limited = side.connect(13)
+        answers = [side.put_sources(limited, *sources) for _ in range(20)]
+        refused = [answer for status, answer in answers if status == 400]
+        assert refused, f"20 requests of {sources} passed a quota of 8 units"
+        assert all(answer["__type"] == "ThrottlingException" for answer in refused)
+        assert all("the quota of partner aws.partner/limited.com" in answer["message"] for answer in refused)
+        other = side.connect(1)
+        for _ in range(20):
+            status, answer = side.put(other, 1)
+            assert status == 200 and answer["FailedEntryCount"] == 0
+    side.gateway.run("partner", "revoke", record["invitation"], *config)
+    assert side.join(side.invite(14, partner="limited.com"), 14).returncode == 0
+    free = side.connect(14)
+    for _ in range(20):
+        assert side.put_sources(free, side.source(14, "limited.com"))[1]["FailedEntryCount"] == 0
+
+
+@pytest.mark.parametrize("more", [
+    ("--rate", "1"), ("--burst", "1"), ("--rate", "0", "--burst", "1"), ("--rate", "1000001", "--burst", "1"),
+    ("--rate", "1", "--burst", "10000001")])
+def test_half_a_quota_or_one_out_of_range_invites_nobody(side, more):
+    done = side.gateway.run(
+        "partner", "invite", "acme.com", "--account", OWNER, "--partner-account", STRANGER, "--events", "*",
+        "--expires", "1h", "--source", side.source(15), *more, "--config", str(side.gateway.config), check=False)
+    assert done.returncode == 1 and done.stdout == "" and "--rate" in done.stderr
+    assert side.state(15) == []
 
 
 def kill_at(call, count):

@@ -84,6 +84,22 @@ private func quotas(_ perSecond: Int, _ burst: Int) -> SenderQuotas {
         #expect(new === buckets.bucket(of: sender(1), put, at: 0))
     }
 
+    @Test("a change of one sender's quota leaves the buckets of all others alone")
+    func others() throws {
+        let buckets = SenderBuckets()
+        let first = try snapshot(quotas(1, 10))
+        buckets.adopt(first, at: 0)
+        let other = buckets.bucket(of: sender(1), put, at: 0)
+        let changed = buckets.bucket(of: sender(2), put, at: 0)
+        let stricter = SenderQuotas(
+            everybody: quotas(1, 10).everybody, overrides: [sender(2): [put: Quota(perSecond: 1, burst: 3)]])
+        buckets.adopt(try snapshot(stricter, after: first), at: 0)
+        #expect(other === buckets.bucket(of: sender(1), put, at: 0))
+        #expect(other.take(10, at: 0) == .taken)
+        #expect(changed.take(1, at: 0) == nil)
+        #expect(buckets.bucket(of: sender(2), put, at: 0).quota.burst == 3)
+    }
+
     @Test("loops that take from one bucket at once get its burst together, and not one unit more")
     func concurrent() async throws {
         let buckets = SenderBuckets()

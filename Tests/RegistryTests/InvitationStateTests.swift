@@ -224,6 +224,43 @@ import Testing
         }
     }
 
+    @Test("the quota of an invitation holds from the commit that binds it until it ends, and after a restart")
+    func quota() throws {
+        let offered = Quota(perSecond: 2, burst: 7)
+        let sender = SenderQuotas.Sender.partner("aws.partner/acme.com")
+        func inForce(_ snapshot: Snapshot) -> Quota {
+            snapshot.senderQuotas.quota(of: sender, "events:PutPartnerEvents")
+        }
+        let standard = SenderQuotas.standard["events:PutPartnerEvents"]
+        let before = try invited(Invitations.terms(quota: offered))
+        #expect(inForce(before) == standard)
+        let bound = try before.binding(id, key: key, certificate: certificate(1), trustBundle: [], at: now)
+        #expect(inForce(bound.snapshot) == offered)
+        #expect(inForce(try start(bound.changes.compactMap(\.invitation))) == offered)
+        let joined = try bound.snapshot.confirming(id, key: key, event: "e", at: now).snapshot
+        #expect(inForce(joined) == offered)
+        let other = joined.senderQuotas.quota(of: .partner("aws.partner/other.com"), "events:PutPartnerEvents")
+        #expect(other == standard)
+        let reloaded = try joined.adopting(joined.declaration, at: now).snapshot
+        #expect(inForce(reloaded) == offered)
+        #expect(inForce(try joined.ending([id], as: .revoked, at: now).snapshot) == standard)
+        #expect(inForce(try bound.snapshot.ending([id], as: .expired, at: now).snapshot) == standard)
+    }
+
+    @Test("of a partner's invitations the lowest rate and the lowest burst hold, and one that ends takes its own")
+    func quotas() throws {
+        let second = String(repeating: "b", count: 32)
+        let one = Invitations.terms(quota: Quota(perSecond: 2, burst: 70))
+        let two = Invitations.terms(
+            id: second, source: "aws.partner/acme.com/shop/other", quota: Quota(perSecond: 9, burst: 7))
+        let both = try start().inviting(one).snapshot.inviting(two).snapshot
+            .binding(id, key: key, certificate: certificate(1), trustBundle: [], at: now).snapshot
+            .binding(second, key: key, certificate: certificate(2), trustBundle: [], at: now).snapshot
+        #expect(both.senderQuotas.invited == ["aws.partner/acme.com": Quota(perSecond: 2, burst: 7)])
+        let left = try both.ending([id], as: .revoked, at: now).snapshot
+        #expect(left.senderQuotas.invited == ["aws.partner/acme.com": Quota(perSecond: 9, burst: 7)])
+    }
+
     @Test("an invitation that is over is forgotten after its week, when its certificates are")
     func forgetting() throws {
         let snapshot = try joined().ending([id], as: .revoked, at: now).snapshot
@@ -232,5 +269,13 @@ import Testing
         let after = snapshot.forgettingEndedInvitations(at: week.advanced(bySeconds: 1))
         #expect(after.changes == [.remove(kind: .invitation, key: id)])
         #expect(try joined().forgettingEndedInvitations(at: week.advanced(bySeconds: 1)).changes.isEmpty)
+    }
+}
+
+extension ControlChange {
+    /// The record of an invitation that the change puts.
+    fileprivate var invitation: ControlRecord? {
+        guard case .put(let record) = self, record.kind == .invitation else { return nil }
+        return record
     }
 }

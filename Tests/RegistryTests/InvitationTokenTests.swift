@@ -18,10 +18,33 @@ import Testing
 
     @Test("a token is read as it was written, whatever stands in its terms")
     func roundTrip() throws {
-        let terms = Invitations.terms(events: ["order.*", "\"quoted\" ünïcode", "*"])
-        let read = try #require(InvitationToken(parsing: Array(token(terms).text.utf8)))
-        #expect(read.terms == terms)
-        #expect(read.text == token(terms).text)
+        let (rates, bursts) = (Quota.perSecondRange, Quota.burstRange)
+        let quotas = [
+            nil, Quota(perSecond: 100, burst: 500), Quota(perSecond: rates.lowerBound, burst: bursts.upperBound),
+            Quota(perSecond: rates.upperBound, burst: bursts.lowerBound),
+        ]
+        for quota in quotas {
+            let terms = Invitations.terms(events: ["order.*", "\"quoted\" ünïcode", "*"], quota: quota)
+            let read = try #require(InvitationToken(parsing: Array(token(terms).text.utf8)))
+            #expect(read.terms == terms && read.terms.quota == quota)
+            #expect(read.text == token(terms).text)
+        }
+    }
+
+    @Test("a quota out of range, halved or with more in it makes no terms")
+    func quotas() throws {
+        let text = String(
+            decoding: Invitations.terms(quota: Quota(perSecond: 100, burst: 500)).bytes, as: UTF8.self)
+        let whole = #"{"perSecond":100,"burst":500}"#
+        #expect(text.contains(#""quota":\#(whole)"#))
+        for other in [
+            #"{"perSecond":0,"burst":500}"#, #"{"perSecond":1000001,"burst":500}"#, #"{"perSecond":100,"burst":0}"#,
+            #"{"perSecond":100,"burst":10000001}"#, #"{"perSecond":100}"#, #"{"burst":500}"#, "{}", "null", "100",
+            #"{"perSecond":100,"burst":500,"more":1}"#, #"{"perSecond":"100","burst":500}"#,
+        ] {
+            let changed = text.replacing(whole, with: other)
+            #expect(InvitationTerms(parsing: Array(changed.utf8)) == nil, "\(other)")
+        }
     }
 
     @Test("a token with any one byte changed is no token, or proves nothing to the gateway")
@@ -163,11 +186,11 @@ enum Invitations {
     static func terms(
         id: String = String(repeating: "a", count: 32), partner: String = "acme.com", source: String? = nil,
         events: [String] = ["order.*"], partnerAccount: AccountID = Scene.foreign, account: AccountID = Scene.owner,
-        seconds: Int64 = 3600
+        seconds: Int64 = 3600, quota: Quota? = nil
     ) -> InvitationTerms {
         InvitationTerms(
             id: id, partner: partner, source: source ?? "aws.partner/\(partner)/shop/orders", account: account,
-            partnerAccount: partnerAccount, events: events, region: Scene.region,
+            partnerAccount: partnerAccount, events: events, quota: quota, region: Scene.region,
             endpoint: "https://gateway.example:8444", pin: SHA256.hash([1]), createdAt: SettableClock.start,
             expiresAt: SettableClock.start.advanced(bySeconds: seconds))
     }

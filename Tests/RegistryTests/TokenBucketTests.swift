@@ -1,6 +1,8 @@
+import Cryptography
 import Domain
-import Registry
 import Testing
+
+@testable import Registry
 
 /// A bucket as one would explain it: tokens that drip in each nanosecond, in billionths of a unit, never above the rim.
 private struct NaiveBucket {
@@ -141,6 +143,31 @@ private struct NaiveBucket {
         #expect(quotas.quota(of: .account(AccountID(unchecked: 1)), "events:ListEventBuses") == quota(4))
         #expect(quotas.quota(of: .partner("aws.partner/a"), put) == quota(9))
         #expect(quotas.quota(of: .partner("aws.partner/b"), put) == quota(3))
+    }
+
+    @Test("the stricter of the configuration's and the invitation's quota holds, rate and burst each")
+    func invited() throws {
+        let (own, everybody) = (Quota(perSecond: 50, burst: 10), Quota(perSecond: 80, burst: 90))
+        let put = "events:PutPartnerEvents"
+        let declared = SenderQuotas(
+            everybody: [put: everybody], overrides: [.partner("aws.partner/acme.com"): ["*": own]])
+        for (partner, offered, expected) in [
+            ("acme.com", Quota(perSecond: 100, burst: 5), Quota(perSecond: 50, burst: 5)),
+            ("acme.com", Quota(perSecond: 1, burst: 500), Quota(perSecond: 1, burst: 10)),
+            ("acme.com", Quota(perSecond: 100, burst: 500), own),
+            ("other.com", Quota(perSecond: 79, burst: 91), Quota(perSecond: 79, burst: 90)),
+        ] {
+            let terms = Invitations.terms(partner: partner, quota: offered)
+            let membership = Invitation.Membership(
+                key: SHA256.hash([1]), boundAt: terms.createdAt, certificates: [], trustBundle: [],
+                made: .init(bus: false, name: false))
+            let held = declared.holding(to: [terms.id: Invitation(terms: terms, state: .bound(membership))])
+            #expect(held.quota(of: .partner("aws.partner/\(partner)"), put) == expected)
+            #expect(held.quota(of: .partner("aws.partner/third.com"), put) == everybody)
+            #expect(held.quota(of: .account(terms.partnerAccount), put) == everybody)
+            let waiting = declared.holding(to: [terms.id: Invitation(terms: terms, state: .invited)])
+            #expect(waiting == declared)
+        }
     }
 
     @Test("without a word in the configuration every action has a quota")

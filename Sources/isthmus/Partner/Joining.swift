@@ -49,7 +49,7 @@ struct Joining {
             step: .confirm, signingRequest: try directory.signingRequest(for: key), event: event)
         let answer = try GatewayAnswer.node(try ask(request))
         guard let decision = answer["decisionId"]?.string else { throw Self.unreadable }
-        return PartnerReceipt(source: terms.source, eventID: event, decisionID: decision)
+        return PartnerReceipt(source: terms.source, eventID: event, decisionID: decision, quota: terms.quota)
     }
 
     /// Asks `/join`; the answer is one that only the maker of the token can give.

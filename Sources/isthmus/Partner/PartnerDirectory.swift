@@ -2,6 +2,7 @@ import Cryptography
 import Domain
 import Glibc
 import JSON
+import Registry
 
 /// What a partner keeps of one membership: `partner.key` (mode 0600), `partner.pem`, `gateway-ca.pem`,
 /// `membership.json`, and `receipt.json` when the join is complete. Each file is whole or not there.
@@ -179,18 +180,21 @@ struct PartnerReceipt: Equatable {
     let source: String
     let eventID: String
     let decisionID: String
+    /// What the invitation holds the partner to.
+    let quota: Quota?
 
-    init(source: String, eventID: String, decisionID: String) {
+    init(source: String, eventID: String, decisionID: String, quota: Quota?) {
         self.source = source
         self.eventID = eventID
         self.decisionID = decisionID
+        self.quota = quota
     }
 
     init?(parsing bytes: [UInt8]) {
         guard let node = PartnerMembership.node(bytes), let source = node["source"]?.string,
             let event = node["eventId"]?.string, let decision = node["decisionId"]?.string
         else { return nil }
-        self.init(source: source, eventID: event, decisionID: decision)
+        self.init(source: source, eventID: event, decisionID: decision, quota: node["quota"].flatMap { Quota($0) })
     }
 
     var bytes: [UInt8] {
@@ -199,6 +203,7 @@ struct PartnerReceipt: Equatable {
             writer.member("source", source)
             writer.member("eventId", eventID)
             writer.member("decisionId", decisionID)
+            quota?.writeMember(to: &writer)
         }
         return writer.bytes
     }
@@ -206,6 +211,6 @@ struct PartnerReceipt: Equatable {
     /// For a person.
     var text: String {
         Printable.line("joined: source \(source)") + "\n" + Printable.line("test event  \(eventID)") + "\n"
-            + Printable.line("decision    \(decisionID)")
+            + Printable.line("decision    \(decisionID)") + (quota.map { "\nquota       \($0)" } ?? "")
     }
 }

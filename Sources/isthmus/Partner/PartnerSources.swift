@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import JSON
+import Registry
 
 /// The operator's view of partners: what was offered, what is there, and the hand on the tap.
 extension Partner {
@@ -19,10 +20,11 @@ extension Partner {
             }
             for node in invitations.node["invitations"]?.array ?? [] {
                 let text = { (key: String) in node[key]?.string ?? "" }
+                let quota = node["quota"].flatMap { Quota($0) }.map { "  \($0)" } ?? ""
                 Output.line(
                     Printable.line(
                         "invitation \(text("invitation"))  \(text("state"))  \(text("source"))  "
-                            + "\(text("partnerAccount")) → \(text("account"))  until \(text("expiresAt"))"))
+                            + "\(text("partnerAccount")) → \(text("account"))  until \(text("expiresAt"))\(quota)"))
             }
             for node in sources.node["sources"]?.array ?? [] {
                 let text = { (key: String) in node[key]?.string ?? "" }
