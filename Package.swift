@@ -142,7 +142,7 @@ house.tests(
         "Gateway", "TestKit",
     ])
 house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Registry", "isthmus"])
-house.tests("Tidy", ["Domain"], exclude: ["exemptions.txt"])
+house.tests("Tidy", ["Domain", "Telemetry"], exclude: ["exemptions.txt"])
 house.add(
     "log-exerciser", ["Domain", "Cryptography", "Registry", "Bus", "Storage"],
     .executableTarget(

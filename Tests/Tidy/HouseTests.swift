@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import Telemetry
 import Testing
 
 /// Holds the tree to the architecture: floors, catalogue, secrets.
@@ -112,6 +113,26 @@ import Testing
         let codes = Set(ErrorCode.allCases.map { "| `\($0.rawValue)` |" })
         let stale = rows.filter { row in codes.contains { row.hasPrefix($0) } && !wanted.contains(row) }
         #expect(stale.sorted().joined(separator: "\n") == "", "these rows of README.md are not the catalogue's")
+    }
+
+    @Test("every metric is a row of the README and is counted somewhere")
+    func metrics() throws {
+        let found = repository.text("README.md")
+        let readme = try #require(found, "README.md is missing")
+        let sources = repository.swift.filter {
+            $0.path.hasPrefix("Sources/") && !$0.path.hasSuffix("/MetricCatalogue.swift")
+        }
+        let rows =
+            Counter.allCases.map { ("\($0)", "| `\($0.name)` | counter | \($0.help) |") }
+            + Gauge.allCases.map { ("\($0)", "| `\($0.name)` | gauge | \($0.help) |") }
+            + Histogram.allCases.map { ("\($0)", "| `\($0.name)` | histogram | \($0.help) |") }
+        for (name, row) in rows {
+            #expect(readme.contains(row), "add this row to the metrics in README.md")
+            let isCounted = sources.contains { file in
+                file.code.contains { $0.contains(".\(name))") || $0.contains(".\(name),") || $0.contains(".\(name) ") }
+            }
+            #expect(isCounted, "`\(name)` stays 0: count it or take it away")
+        }
     }
 
     @Test("no private key is committed")
