@@ -1,13 +1,13 @@
+import Glibc
+
 /// Why a listener or a control client cannot do its work.
 package enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The address could not be bound. Retry helps when another process gives the port up.
     case cannotListen(address: String, cause: String)
     /// The control socket's path is longer than `sockaddr_un` holds (107 bytes).
     case controlPathTooLong(path: String)
-    /// The control socket's path is taken by something that is not a stale socket of ours.
-    case controlPathInUse(path: String)
-    /// No gateway answers at the control socket.
-    case cannotReachControl(path: String, cause: String)
+    /// No gateway answers at the control socket, or not to this user. Source of the number: connect(2).
+    case cannotReachControl(path: String, errorNumber: Int32)
     /// The other side closed the control connection before its answer was complete.
     case controlClosed
     /// A line on the control socket is longer than the limit.
@@ -19,10 +19,9 @@ package enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
             "cannot listen on `\(address)`: \(cause); choose another address or port, or stop what uses it"
         case .controlPathTooLong(let path):
             "the control socket's path `\(path)` is over 107 bytes; choose a data directory with a shorter path"
-        case .controlPathInUse(let path):
-            "`\(path)` is in use; stop the gateway that serves it, or choose another data directory"
-        case .cannotReachControl(let path, let cause):
-            "no gateway answers at `\(path)`: \(cause); start it with `isthmus serve`, as the same user"
+        case .cannotReachControl(let path, let number):
+            "no gateway answers at `\(path)`: \(String(cString: strerror(number))); start it with `isthmus serve`, "
+                + "as the same user"
         case .controlClosed: "the gateway closed the control connection before its answer was complete"
         case .controlLineTooLong(let limit): "a line on the control socket is over \(limit) bytes"
         }

@@ -1,6 +1,7 @@
 import AccessPolicy
 import Domain
 import JSON
+import Network
 import Registry
 
 /// What the command line asks a running gateway, as one JSON line each. The answers stand beside the requests.
@@ -90,8 +91,8 @@ struct ControlAnswer {
     let node: JSONNode
     let bytes: [UInt8]
 
-    /// The longest line of an answer: an event of 1 MiB whose every byte is escaped.
-    static let maximumBytes = 8 * 1024 * 1024
+    /// The longest line of an answer.
+    static let maximumBytes = ControlClient.lineBytesLimit
 
     /// Reads a line.
     ///

@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 
@@ -27,32 +28,42 @@ struct ControlTests {
         var facts = stat()
         #expect(stat(path, &facts) == 0)
         #expect(facts.st_mode & 0o777 == 0o600)
-        let lines = Mutex<[String]>([])
-        try await ControlClient(path: path).ask(Array("hello".utf8)) { line in
-            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
-            return true
-        }
-        #expect(lines.withLock { $0 } == ["hello 0", "hello 1", "hello 2"])
+        #expect(try await Self.answers(path, "hello") == ["hello 0", "hello 1", "hello 2"])
         await listener.close()
-        await #expect(throws: NetworkError.self) {
-            try await ControlClient(path: path).ask(Array("hello".utf8)) { _ in true }
+        #expect(throws: NetworkError.cannotReachControl(path: path, errorNumber: ENOENT)) {
+            try ControlClient(path: path)
         }
         await loops.shutdown()
     }
 
-    /// A connection to the socket at `path` that reads only when asked.
-    private static func connect(_ path: String) -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
+    /// Every line that answers `line`; asked on a thread that may wait.
+    private static func answers(_ path: String, _ line: String, lineBytesLimit: Int = 100) async throws -> [String] {
+        try await NIOThreadPool.singleton.runIfActive {
+            let client = try ControlClient(path: path, lineBytesLimit: lineBytesLimit)
+            try client.send(Array(line.utf8))
+            var lines: [String] = []
+            while let line = try client.next() { lines.append(String(decoding: line, as: UTF8.self)) }
+            return lines
         }
-        #expect(result == 0)
-        return descriptor
+    }
+
+    @Test("a line of an answer has so many bytes and no more, and what is cut off is no line")
+    func lineLimit() async throws {
+        let path = "/tmp/isthmus-control-lines-\(getpid()).sock"
+        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in }) }
+        let listener = try await ControlListener.start(path: path, on: loops) { line, stream in
+            guard await stream.send(line) else { return }
+            _ = await stream.send([UInt8](repeating: 0x61, count: 200_000))
+        }
+        for limit in [200_000, 200_001] {
+            let lines = try await Self.answers(path, "hello", lineBytesLimit: limit)
+            #expect(lines.map(\.utf8.count) == [5, 200_000])
+        }
+        await #expect(throws: NetworkError.controlLineTooLong(limitBytes: 199_999)) {
+            try await Self.answers(path, "hello", lineBytesLimit: 199_999)
+        }
+        await listener.close()
+        await loops.shutdown()
     }
 
     @Test("peers that ask nothing, read nothing, or never go lose their places: the next one is served")
@@ -71,22 +82,17 @@ struct ControlTests {
                 _ = await stream.send(line)
             }
         }
-        var peers: [Int32] = []
+        var peers: [ControlClient] = []
         for index in 0..<ControlListener.connectionsLimit {
-            let peer = Self.connect(path)
-            let line = ["", "flood\n", "hello\n"][index % 3]
-            if !line.isEmpty { #expect(send(peer, line, line.utf8.count, Int32(MSG_NOSIGNAL)) == line.utf8.count) }
+            let peer = try ControlClient(path: path)
+            let line = ["", "flood", "hello"][index % 3]
+            if !line.isEmpty { try peer.send(Array(line.utf8)) }
             peers.append(peer)
         }
-        let lines = Mutex<[String]>([])
-        try await ControlClient(path: path).ask(Array("next".utf8)) { line in
-            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
-            return true
-        }
-        #expect(lines.withLock { $0 } == ["next"])
+        #expect(try await Self.answers(path, "next") == ["next"])
         await listener.close()
         #expect(ended.withLock { $0 } == 21)
-        for peer in peers { Glibc.close(peer) }
+        #expect(peers.count == ControlListener.connectionsLimit)
         await loops.shutdown()
     }
 

@@ -58,6 +58,18 @@ import Testing
         #expect(throws: ProgramError("AmbiguousBus: name it")) { try conversation.answer() }
     }
 
+    @Test("a gateway that goes away in the middle of a line has given no answer and no event")
+    func cut() throws {
+        let whole = "{\"n\":1}\n"
+        for count in 1..<whole.count {
+            let conversation = try FakeGateway(answering: String(whole.prefix(count))).ask()
+            #expect { try conversation.answer() } throws: { ($0 as? ProgramError)?.status == .unreachable }
+            let events = try FakeGateway(answering: whole + whole.prefix(count)).ask()
+            #expect(try events.nextEvent() == Array(whole.utf8.dropLast()))
+            #expect { try events.nextEvent() } throws: { ($0 as? ProgramError)?.status == .unreachable }
+        }
+    }
+
     @Test("an answer that is missing or not JSON is an error", arguments: ["", "hello\n", "{\"a\":\n"])
     func broken(answer: String) throws {
         let conversation = try FakeGateway(answering: answer).ask()
