@@ -12,7 +12,6 @@ import subprocess
 TRUST_DOMAIN = "acme.example"
 CLIENT_ACCOUNT = "111122223333"
 CLIENT_ROLE = "publisher"
-SPIFFE_ID = f"spiffe://{TRUST_DOMAIN}/account/{CLIENT_ACCOUNT}/role/{CLIENT_ROLE}"
 
 AUTHORITY = """basicConstraints=critical,CA:true,pathlen:0
 keyUsage=critical,keyCertSign,cRLSign
@@ -25,10 +24,10 @@ subjectAltName=DNS:localhost,IP:127.0.0.1
 subjectKeyIdentifier=hash
 authorityKeyIdentifier=keyid
 """
-CLIENT = f"""basicConstraints=critical,CA:false
+CLIENT = """basicConstraints=critical,CA:false
 keyUsage=critical,digitalSignature
 extendedKeyUsage=clientAuth
-subjectAltName=URI:{SPIFFE_ID}
+subjectAltName=URI:{uri}
 subjectKeyIdentifier=hash
 authorityKeyIdentifier=keyid
 """
@@ -71,6 +70,12 @@ def issue(directory, name, subject, extensions, signer=None):
     return pem, key
 
 
+def issue_client(directory, name, account, role):
+    """Certificate and key of a principal of the trust domain."""
+    uri = f"spiffe://{TRUST_DOMAIN}/account/{account}/role/{role}"
+    return issue(directory, name, f"/CN={role}", CLIENT.format(uri=uri), signer="client-ca")
+
+
 def empty_revocation_list(directory, signer):
     """The gateway refuses a trust domain without a fresh CRL; the list names no certificate."""
     (directory / "index.txt").write_text("")
@@ -92,7 +97,7 @@ def make(directory):
     server_ca, _ = issue(directory, "server-ca", "/CN=benchmark server authority", AUTHORITY)
     client_ca, _ = issue(directory, "client-ca", f"/CN={TRUST_DOMAIN}", AUTHORITY)
     server, server_key = issue(directory, "server", "/CN=localhost", SERVER, signer="server-ca")
-    client, client_key = issue(directory, "client", f"/CN={CLIENT_ROLE}", CLIENT, signer="client-ca")
+    client, client_key = issue_client(directory, "client", CLIENT_ACCOUNT, CLIENT_ROLE)
     pair = directory / "server-pair.pem"
     pair.touch(mode=0o600)
     pair.write_text(server.read_text() + server_key.read_text())

@@ -1,7 +1,7 @@
 /* Makes a program that knows no client certificates (Debian's h2load) present one.
  *
- * Where BODY_NUMBER_AT is set, each body it sends carries a running number of 16 digits at that offset, so that
- * no two are the same event.
+ * Where BODY_NUMBERS_AT is set (`52,117`), each body it sends carries a running number of 16 digits at these offsets,
+ * so that no two are the same event. The first is BODY_NUMBERS_FROM; by default it is of this moment.
  *
  * Preloaded with LD_PRELOAD. Every SSL_CTX the program makes gets the certificate chain and the key
  * named by CLIENT_CERTIFICATE and CLIENT_KEY (PEM files).
@@ -44,20 +44,26 @@ SSL_CTX *SSL_CTX_new(const SSL_METHOD *method) {
 /* h2load reads its body file with pread, from the start for each request. */
 ssize_t pread(int descriptor, void *buffer, size_t size, off_t offset) {
     static ssize_t (*original)(int, void *, size_t, off_t);
-    static long place = -1;
+    static const char *places;
     static unsigned long number;
     if (original == NULL) {
         original = dlsym(RTLD_NEXT, "pread");
-        const char *given = getenv("BODY_NUMBER_AT");
-        if (given != NULL) place = atol(given);
+        places = getenv("BODY_NUMBERS_AT");
+        const char *from = getenv("BODY_NUMBERS_FROM");
         /* Another run begins at another second, so that it repeats no number of this one. */
-        number = (unsigned long)time(NULL) * 1000000;
+        number = from != NULL ? strtoul(from, NULL, 10) : (unsigned long)time(NULL) * 1000000;
     }
     ssize_t count = original(descriptor, buffer, size, offset);
-    if (place >= offset && offset + count >= place + 16) {
-        char digits[17];
-        snprintf(digits, sizeof digits, "%016lu", ++number);
-        memcpy((char *)buffer + (place - offset), digits, 16);
+    if (places == NULL) return count;
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016lu", number++);
+    const char *at = places;
+    while (*at != '\0') {
+        char *end;
+        long place = strtol(at, &end, 10);
+        if (end == at) refuse("no offsets of numbers are", places);
+        if (place >= offset && offset + count >= place + 16) memcpy((char *)buffer + (place - offset), digits, 16);
+        at = *end == ',' ? end + 1 : end;
     }
     return count;
 }

@@ -61,12 +61,14 @@ class Setting:
     """What stands beside the one trust domain and the one statement of the plain gateway.
 
     `statements` is of the bus policy: all but the last name others, the last one allows and asks for membership in
-    the organization when there is one. `trust_domains` counts all of them; the client's is one.
+    the organization when there is one. `trust_domains` counts all of them; the client's is one. `sources` are the
+    client's as a partner; one in ten is active.
     """
 
     statements: int = 1
     organization: bool = False
     trust_domains: int = 1
+    sources: int = 0
 
 
 PLAIN = Setting()
@@ -139,17 +141,33 @@ def more_domains(directory, count):
     return "".join(lines)
 
 
-def write_configuration(directory, data, port, admin_port, certificates, program, setting):
+@dataclasses.dataclass(frozen=True)
+class Partnership:
+    """What a gateway with partner event sources has besides: lines of its configuration, and what the accounts may do.
+
+    `accounts` are those for which the client's authority may speak.
+    """
+
+    configuration: str
+    accounts: tuple[str, ...]
+    customer: str
+    statement: dict
+
+
+ALONE = Partnership("", (pki.CLIENT_ACCOUNT,), f'account: "{BUS_ACCOUNT}"\nname: globex\nprincipals: []\n', {})
+
+
+def write_configuration(directory, data, port, admin_port, certificates, program, setting, partnership=ALONE):
     """Writes the YAML and the accounts it names; the schema is that of config/isthmus.yaml."""
     accounts = pathlib.Path(directory) / "accounts"
     accounts.mkdir()
     allow = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": BUS_ARN}
-    identity = {"Version": "2012-10-17", "Statement": [allow]}
+    identity = {"Version": "2012-10-17", "Statement": [one for one in (allow, partnership.statement) if one]}
     servers.write(directory, "bus-policy.json", json.dumps(bus_policy(setting)))
     organization = organization_lines(program, pathlib.Path(directory)) if setting.organization else ""
     domains = more_domains(pathlib.Path(directory), setting.trust_domains - 1)
     # JSON is YAML: the policy stands in the account's file as it is.
-    servers.write(accounts, "globex.yaml", f'account: "{BUS_ACCOUNT}"\nname: globex\nprincipals: []\n')
+    servers.write(accounts, "globex.yaml", partnership.customer)
     servers.write(
         accounts,
         "acme.yaml",
@@ -164,6 +182,7 @@ limits:
   connectionsPerAddress: {servers.CONNECTIONS_MAX}
   connectionsPerPrincipal: {servers.CONNECTIONS_MAX}
   idleSeconds: {servers.IDLE_SECONDS}
+  busesPerAccount: {setting.sources + 10}
 listeners:
   - id: vpce-0benchmark
     address: {servers.HOST}
@@ -179,19 +198,19 @@ trustDomains:
     bundle: {certificates.client_ca}
     issuerPins: ["{issuer_pin(certificates.client_ca)}"]
     revocationLists: [{certificates.client_crl}]
-    accounts: ["{pki.CLIENT_ACCOUNT}"]
+    accounts: {json.dumps(partnership.accounts)}
 {domains}{organization}accounts: accounts/*.yaml
 buses:
   - account: "{BUS_ACCOUNT}"
     name: {BUS}
     policy: bus-policy.json
-log:
+{partnership.configuration}log:
   level: warning
 """
     return servers.write(directory, "isthmus.yaml", text)
 
 
-def start(program, directory, core, certificates, data_parent, setting=PLAIN):
+def start(program, directory, core, certificates, data_parent, setting=PLAIN, partnership=ALONE):
     """A fresh gateway with an empty data directory, which is removed when it stops.
 
     The data directory must be on a real disk: on tmpfs an fdatasync costs nothing and proves nothing.
@@ -202,7 +221,7 @@ def start(program, directory, core, certificates, data_parent, setting=PLAIN):
     own = pathlib.Path(tempfile.mkdtemp(prefix="gateway-", dir=directory))
     data = pathlib.Path(tempfile.mkdtemp(prefix="isthmus-compare-data-", dir=data_parent))
     port, admin_port = servers.free_port(), servers.free_port()
-    configuration = write_configuration(own, data, port, admin_port, certificates, program, setting)
+    configuration = write_configuration(own, data, port, admin_port, certificates, program, setting, partnership)
     try:
         command = [program, "serve", "--config", configuration]
         server = servers.Server("isthmus", port, core, command, own / "isthmus.log")
@@ -215,13 +234,18 @@ def start(program, directory, core, certificates, data_parent, setting=PLAIN):
     return server
 
 
-def create_access_key(server):
-    """An access key for the principal of the certificate, asked for on the control socket."""
+def ask(server, question):
+    """The answer to one question on the control socket."""
     with socket.socket(socket.AF_UNIX) as control:
         control.settimeout(CONTROL_SECONDS)
         control.connect(str(server.data / "control.sock"))
-        control.sendall(json.dumps({"verb": "credentials.create", "principal": PRINCIPAL}).encode() + b"\n")
-        answer = json.loads(control.makefile().readline())
+        control.sendall(json.dumps(question).encode() + b"\n")
+        return json.loads(control.makefile().readline())
+
+
+def create_access_key(server):
+    """An access key for the principal of the certificate."""
+    answer = ask(server, {"verb": "credentials.create", "principal": PRINCIPAL})
     if "accessKeyId" not in answer:
         raise RuntimeError(f"no access key: {answer}")
     return answer["accessKeyId"], answer["secretAccessKey"]

@@ -51,12 +51,16 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """Another way to send one event: path below `/`, header fields, content, and where a running number stands in it."""
+    """Another way to send one event: path below `/`, header fields, content, and where running numbers stand in it.
+
+    With a `webhook_key`, in hexadecimal, each request is signed as Standard Webhooks has it, under an id of its own.
+    """
 
     path: str
     headers: dict
     body: bytes
-    number_at: int | None = None
+    numbers_at: tuple[int, ...] = ()
+    webhook_key: str | None = None
 
 
 class Bench:
@@ -67,8 +71,11 @@ class Bench:
         self.certificates = certificates
         self.cores = cores
         self.preload = self.directory / "client_certificate.so"
+        self.signing_preload = self.directory / "webhook_signature.so"
         self.connections = self.directory / "connections"
+        self.body_of_form = self.directory / "body-of-form"
         compile_c(sources / "client_certificate.c", self.preload, "-shared", "-fPIC")
+        compile_c(sources / "webhook_signature.c", self.signing_preload, "-shared", "-fPIC")
         compile_c(sources / "connections.c", self.connections)
         self.bodies = {}
         for entries in (1, 10):
@@ -77,11 +84,15 @@ class Bench:
             self.bodies[entries] = path
 
     def with_certificate(self, form=None):
+        signed = {}
+        if form and form.webhook_key:
+            signed = {"WEBHOOK_KEY": form.webhook_key, "WEBHOOK_BODY": str(self.body_of_form)}
         named = {
-            "LD_PRELOAD": str(self.preload),
+            "LD_PRELOAD": ":".join(map(str, [self.preload, *([self.signing_preload] if signed else [])])),
+            **signed,
             "CLIENT_CERTIFICATE": str(self.certificates.client_certificate),
             "CLIENT_KEY": str(self.certificates.client_key),
-            **({"BODY_NUMBER_AT": str(form.number_at)} if form and form.number_at is not None else {}),
+            **({"BODY_NUMBERS_AT": ",".join(map(str, form.numbers_at))} if form and form.numbers_at else {}),
         }
         return {**os.environ, **named}
 
@@ -93,7 +104,7 @@ class Bench:
         body, path = self.bodies[entries], ""
         if form:
             fields, path = form.headers, form.path
-            body = self.directory / "body-of-form"
+            body = self.body_of_form
             body.write_bytes(form.body)
         lines = [word for name, value in fields.items() for word in ("-H", f"{name.lower()}: {value}")]
         where = [f"--connect-to={servers.HOST}:{server.port}", url(server) + path]

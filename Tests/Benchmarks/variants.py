@@ -3,8 +3,9 @@
 Each variant is compared with a base that runs at the same time and waits while the other works:
 
     law     a bus policy of 20 statements with an organization's membership asked for, against one statement
-    forms   one structured CloudEvent against the same event by PutEvents
-    scale   1,000 trust domains against 10
+    forms   one structured CloudEvent against the same event by PutEvents; one webhook (Standard Webhooks, HMAC, an id
+            of its own) against it by PutEvents under a certificate, and under SigV4 as well
+    scale   1,000 trust domains against 10; 10,000 partner event sources against 10, by PutPartnerEvents
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import statistics
 
 import gateway
 import load
+import partners
 
 PATH = f"accounts/{gateway.BUS_ACCOUNT}/buses/{gateway.BUS}/events"
 NUMBER = "0" * 16
@@ -21,16 +23,18 @@ SHAPES = [load.Shape(32, 1), load.Shape(16, 10), load.Shape(4, 100)]
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """`goal` is the most its CPU a request may be, as a multiple of the base's; none where none is set."""
+    """`goal` is the most its CPU a request may be, as a multiple of a base's; none where none is set.
+
+    `bases` are the variants it is compared with, the part's first by default. `signed` is by SigV4, on the same
+    connections.
+    """
 
     name: str
     setting: gateway.Setting = gateway.PLAIN
     form: load.Form | None = None
     goal: float | None = None
-
-
-def detail(filling):
-    return {"order": "7d1c2f0e", "amount": 4200, "currency": "EUR", "note": "x" * filling}
+    signed: bool = False
+    bases: tuple[str, ...] = ()
 
 
 def structured():
@@ -38,73 +42,120 @@ def structured():
 
     def event(filling):
         fields = {"specversion": "1.0", "id": NUMBER, "source": "acme.orders", "type": "OrderPlaced"}
-        return json.dumps({**fields, "data": detail(filling)}, separators=(",", ":")).encode()
+        return json.dumps({**fields, "data": partners.detail(filling)}, separators=(",", ":")).encode()
 
-    body = event(gateway.BODY_BYTES - len(event(0)))
+    body = partners.filled(event)
     return load.Form(
-        PATH, {"content-type": "application/cloudevents+json"}, body, number_at=body.index(NUMBER.encode())
+        PATH, {"content-type": "application/cloudevents+json"}, body, numbers_at=(body.index(NUMBER.encode()),)
     )
 
 
+ONE_SOURCE = gateway.Setting(sources=1)
 PARTS = {
     "law": [
         Variant("one statement"),
         Variant("20, organization", gateway.Setting(statements=20, organization=True)),
     ],
-    "forms": [Variant("PutEvents"), Variant("CloudEvent", form=structured(), goal=1.3)],
+    "forms": [
+        Variant("PutEvents", ONE_SOURCE),
+        Variant("PutEvents, SigV4", ONE_SOURCE, signed=True),
+        Variant("CloudEvent", ONE_SOURCE, form=structured(), goal=1.3),
+        Variant(
+            "webhook", ONE_SOURCE, form=partners.webhook(), goal=1.3, bases=("PutEvents", "PutEvents, SigV4")
+        ),
+    ],
     "scale": [
         Variant("10 trust domains", gateway.Setting(trust_domains=10)),
         Variant("1,000", gateway.Setting(trust_domains=1000), goal=1.1),
+        Variant(
+            "10 sources", gateway.Setting(sources=10), form=partners.put_partner_events(), bases=("10 sources",)
+        ),
+        Variant(
+            "10,000 sources", gateway.Setting(sources=10_000), form=partners.put_partner_events(), goal=1.1,
+            bases=("10 sources",),
+        ),
     ],
 }
 
 
+# The gateway remembers webhook messages and CloudEvents up to a limit: each run begins with none.
+REMEMBERED = {"forms"}
+
+
 def measure(comparison, part):
     """Rows of every shape and round; the variants of a part take turns."""
-    started = {}
-    for variant in PARTS[part]:
-        key = variant.setting
-        if key not in started:
-            started[key] = comparison.start("isthmus", variant.setting)
-    rows = []
-    amount = comparison.chosen.amount
-    for turn in range(amount.rounds):
+    rows, started = [], {}
+    for turn in range(comparison.chosen.amount.rounds):
         for shape in SHAPES:
+            started = started or start_all(comparison, part)
             for variant in PARTS[part]:
-                server = started[variant.setting]
-
-                def count(server=server):
-                    return gateway.count_entries(server)
-
-                figure = load.run_shape(
-                    comparison.bench, server, shape, amount.seconds, None, count, form=variant.form
-                )
+                figure = measure_one(comparison, shape, variant, *started[variant.setting])
                 rows.append({"part": part, "variant": variant.name, "shape": shape.name, **dataclasses.asdict(figure)})
                 comparison.progress(f"round {turn + 1} {shape.name:8} {variant.name:18} {figure.cpu_microseconds:7.1f}")
-    for server in started.values():
-        comparison.stop(server)
+            if part in REMEMBERED:
+                stop_all(comparison, started)
+    stop_all(comparison, started)
     return rows
 
 
+def start_all(comparison, part):
+    """A gateway for each setting of the part, and an access key where a variant signs with one."""
+    started = {}
+    for setting in dict.fromkeys(variant.setting for variant in PARTS[part]):
+        server = comparison.start("isthmus", setting)
+        signs = any(variant.signed for variant in PARTS[part] if variant.setting == setting)
+        started[setting] = server, gateway.create_access_key(server) if signs else None
+    return started
+
+
+def stop_all(comparison, started):
+    for server, _ in started.values():
+        comparison.stop(server)
+    started.clear()
+
+
+def measure_one(comparison, shape, variant, server, key):
+    bench, seconds, headers = comparison.bench, comparison.chosen.amount.seconds, None
+    if variant.signed:
+        # One signature serves the whole run: it holds for five minutes, and a repeat is served again.
+        headers = gateway.signature(load.url(server), bench.bodies[shape.entries].read_bytes(), key)
+
+    def count():
+        return gateway.count_entries(server)
+
+    return load.run_shape(bench, server, shape, seconds, headers, count, form=variant.form)
+
+
+MIDDLES = ("cpu_microseconds", "p50_microseconds", "p99_microseconds", "other_share")
+
+
+def medians(rows, part, shape):
+    """The middle of each figure, for every variant that was measured."""
+    found = {}
+    for variant in PARTS[part]:
+        runs = [row for row in rows if (row["part"], row["shape"], row["variant"]) == (part, shape, variant.name)]
+        if runs:
+            found[variant.name] = [statistics.median(run[key] for run in runs) for key in MIDDLES]
+    return found
+
+
 def table(rows):
-    print(f"\n{'variant':20}{'shape':10}{'CPU µs/request':>15}{'ratio':>7}{'goal':>6}{'p50 ms':>8}{'p99 ms':>8}{'others':>8}")
+    heads = (f"{name:>{width}}" for name, width in (
+        ("CPU µs/request", 15), ("ratio", 14), ("goal", 6), ("p50 ms", 8), ("p99 ms", 8), ("others", 8)
+    ))
+    print(f"\n{'variant':20}{'shape':10}{''.join(heads)}")
     for part in dict.fromkeys(row["part"] for row in rows):
         for shape in dict.fromkeys(row["shape"] for row in rows):
-            base = None
+            found = medians(rows, part, shape)
             for variant in PARTS[part]:
-                runs = [
-                    row for row in rows
-                    if (row["part"], row["shape"], row["variant"]) == (part, shape, variant.name)
-                ]
-                if not runs:
+                if variant.name not in found:
                     continue
-                cost, half, tail, others = (
-                    statistics.median(run[key] for run in runs)
-                    for key in ("cpu_microseconds", "p50_microseconds", "p99_microseconds", "other_share")
-                )
-                base = base or cost
+                cost, half, tail, others = found[variant.name]
+                bases = variant.bases or (PARTS[part][0].name,)
+                ratios = " and ".join(f"{cost / found[base][0]:.2f}" for base in bases)
                 goal = f"{variant.goal:.2f}" if variant.goal else ""
                 print(
-                    f"{variant.name:20}{shape:10}{cost:>15.2f}{cost / base:>7.2f}{goal:>6}"
+                    f"{variant.name:20}{shape:10}{cost:>15.2f}{ratios:>14}{goal:>6}"
                     f"{half / 1000:>8.2f}{tail / 1000:>8.2f}{others:>8.1%}"
                 )
+    print("ratio: to the first of its part; webhook: to PutEvents by certificate and by SigV4; sources: to 10 sources")
