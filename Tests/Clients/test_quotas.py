@@ -1,20 +1,27 @@
-"""L2: a sender at ten times its quota, 99 others at half of theirs: the others lose nothing."""
+"""L2: a sender at ten times its quota, 99 others at half of theirs: the others lose nothing, whatever form they use."""
 
 import asyncio
+import base64
+import dataclasses
+import datetime
 import email
 import http.client
 import json
+import secrets
 import socket
 import ssl
 import time
 import types
+import uuid
+from collections.abc import Callable
 
 import pytest
+from standardwebhooks import Webhook
 
-from gateway import BUS_ARN, Gateway, wait_until
+from gateway import BUS_ARN, OWNER, Gateway, wait_until
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Answer, body_of, entry
-from signing import call
+from signing import Signed, call
 
 NOISY = "222200000000"
 QUIET = [f"2222000000{number:02}" for number in range(1, 100)]
@@ -23,9 +30,61 @@ COST = 2
 PER_SECOND = 10
 #: Requests a second that a sender may make.
 QUOTA = PER_SECOND / COST
-SECONDS = 5
+SECONDS = 4
 #: Of a machine of two cores that runs the gateway and a hundred senders: what the scheduler alone may cost.
 SCHEDULER_SECONDS = 0.1
+
+
+def partner(account):
+    return f"aws.partner/tenant{account[-2:]}.example"
+
+
+def source(account):
+    return f"{partner(account)}/orders/new"
+
+
+#: Of this run alone: what a partner signs its webhooks with.
+SECRETS = {account: "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode() for account in [NOISY, *QUIET]}
+PARTNERS = f"""
+partners: [{", ".join(f'{{name: tenant{account[-2:]}.example, account: "{account}"}}' for account in SECRETS)}]
+webhooks: [{", ".join(
+    f"{{source: {source(account)}, scheme: standard-webhooks, detailType: {{value: N}}}}" for account in SECRETS)}]
+"""
+
+
+def put_events(sender, number):
+    return call(sender.key, "PutEvents", body_of(entry(number, source=sender.form.source))).wire()
+
+
+def cloud_event(sender, number):
+    event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": sender.form.source, "type": "N",
+             "data": {"n": number}}
+    return Signed(sender.key, json.dumps(event).encode(), [("Content-Type", "application/cloudevents+json")],
+                  target=f"/accounts/{OWNER}/buses/orders/events").wire()
+
+
+def webhook(sender, number):
+    identifier, now = f"msg_{uuid.uuid4()}", datetime.datetime.now(datetime.timezone.utc)
+    body = json.dumps({"n": number})
+    signature = Webhook(SECRETS[sender.account]).sign(identifier, now, body)
+    return (f"POST /webhooks/{source(sender.account)} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nWebhook-Id: {identifier}\r\nWebhook-Timestamp: {int(now.timestamp())}\r\n"
+            f"Webhook-Signature: {signature}\r\n\r\n{body}").encode()
+
+
+@dataclasses.dataclass
+class Form:
+    """How all send in one test; whose quota the noisy one spends, its events' source, and the bus they stand on."""
+
+    name: str
+    wire: Callable
+    source: str
+    sender: str = f"account {NOISY}"
+    bus: str = "orders"
+
+
+FORMS = [Form("PutEvents", put_events, "com.acme.put"), Form("CloudEvents", cloud_event, "com.acme.cloud"),
+         Form("webhooks", webhook, source(NOISY), f"partner {partner(NOISY)}", source(NOISY))]
 
 
 class Sender:
@@ -54,8 +113,8 @@ class Sender:
 class Paced:
     """Asks so many times a second on a connection of its own, and keeps every answer with its time."""
 
-    def __init__(self, account, key, rate, late=0.0, source="quiet"):
-        self.account, self.key, self.rate, self.late, self.source, self.answers = account, key, rate, late, source, []
+    def __init__(self, form, account, key, rate, late=0.0):
+        self.form, self.account, self.key, self.rate, self.late, self.answers = form, account, key, rate, late, []
 
     async def open(self, gateway, context):
         self.reader, self.writer = await asyncio.open_connection(
@@ -65,12 +124,12 @@ class Paced:
         for number in range(int(self.rate * SECONDS)):
             await asyncio.sleep(begin + self.late + number / self.rate - time.monotonic())
             began = time.monotonic()
-            answer = await self.put(entry(number, source=self.source))
+            answer = await self.ask(self.form.wire(self, number))
             self.answers.append((answer, time.monotonic() - began))
         self.writer.close()
 
-    async def put(self, *entries):
-        self.writer.write(call(self.key, "PutEvents", body_of(*entries)).wire())
+    async def ask(self, wire):
+        self.writer.write(wire)
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
         fields = email.message_from_string(head.split("\r\n", 1)[1])
         content = await self.reader.readexactly(int(fields["Content-Length"]))
@@ -78,7 +137,14 @@ class Paced:
 
     @property
     def taken(self):
-        return sum(answer.ids is not None for answer, _ in self.answers)
+        return [answer for answer, _ in self.answers if event_id(answer)]
+
+
+def event_id(answer):
+    """The id of the one event of a request; `None` when it was not accepted."""
+    if answer.ids:
+        return answer.ids[0]
+    return answer.json.get("EventId") if answer.status == 200 else None
 
 
 def run_all(gateway, senders):
@@ -95,11 +161,11 @@ def run_all(gateway, senders):
     asyncio.run(run())
 
 
-def quiet_senders(gateway):
+def quiet_senders(form, gateway):
     """One a tenant at half its quota; their requests are spread over the time between two of one sender."""
     rate = 0.5 * QUOTA
     apart = 1 / rate / len(QUIET)
-    return [Paced(account, gateway.keys[account], rate, index * apart) for index, account in enumerate(QUIET)]
+    return [Paced(form, account, gateway.keys[account], rate, index * apart) for index, account in enumerate(QUIET)]
 
 
 def p99(senders):
@@ -113,23 +179,41 @@ def jain(shares):
 
 
 def quotas(per_second, burst):
-    return f"quotas: {{everybody: {{events:PutEvents: {{perSecond: {per_second}, burst: {burst}}}}}}}\n"
+    both = f"{{perSecond: {per_second}, burst: {burst}}}"
+    return f"quotas: {{everybody: {{events:PutEvents: {both}, events:PutPartnerEvents: {both}}}}}\n"
 
 
-def access_key(gateway, account):
-    """As `isthmus credentials create`, without a hundred starts of a program."""
+def ask(gateway, question):
+    """As the command would, without a hundred starts of a program."""
     with socket.socket(socket.AF_UNIX) as control:
         control.settimeout(10)
         control.connect(str(gateway.data / "control.sock"))
-        question = {"verb": "credentials.create", "principal": f"arn:aws:iam::{account}:role/publisher"}
         control.sendall(json.dumps(question).encode() + b"\n")
-        answer = json.loads(control.makefile().readline())
+        return json.loads(control.makefile().readline())
+
+
+def access_key(gateway, account, name="role/publisher"):
+    answer = ask(gateway, {"verb": "credentials.create", "principal": f"arn:aws:iam::{account}:{name}"})
     return answer["accessKeyId"], answer["secretAccessKey"]
+
+
+def open_sources(gateway):
+    """Makes the source of each partner active and gives its webhook the secret."""
+    customer = Sender(gateway, access_key(gateway, OWNER, "role/administrator"))
+    for account, secret in SECRETS.items():
+        name = source(account)
+        asked = [
+            Sender(gateway, gateway.keys[account]).call(
+                "CreatePartnerEventSource", json.dumps({"Name": name, "Account": OWNER}).encode()),
+            customer.call("CreateEventBus", json.dumps({"Name": name, "EventSourceName": name}).encode())]
+        assert [answer.status for answer in asked] == [200, 200], asked
+        assert "id" in ask(gateway, {"verb": "webhook.secret.create", "source": name, "key": secret})
 
 
 @pytest.fixture(scope="module")
 def gateway():
-    made = Gateway(extra=quotas(PER_SECOND, PER_SECOND), limits={"connectionsPerAddress": 500})
+    made = Gateway(extra=quotas(PER_SECOND, PER_SECOND) + PARTNERS,
+                   limits={"connectionsPerAddress": 500, "busesPerAccount": 200})
     accounts = [NOISY, *QUIET]
     for account in accounts:
         (made.folder / "accounts" / f"{account}.yaml").write_text(
@@ -141,6 +225,7 @@ def gateway():
                        "Action": "events:PutEvents", "Resource": BUS_ARN}]}))
     made.start()
     made.keys = {account: access_key(made, account) for account in accounts}
+    open_sources(made)
     yield made
     made.stop()
     made.remove()
@@ -153,37 +238,45 @@ def change(gateway, old, new):
     gateway.reload()
 
 
-def test_a_noisy_sender_leaves_the_others_their_successes(gateway, report):
-    alone, quiet = quiet_senders(gateway), quiet_senders(gateway)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_a_noisy_sender_leaves_the_others_their_successes(gateway, report, form):
+    throttled = gateway.metric("isthmus_requests_throttled_total")
+    alone, quiet = quiet_senders(form, gateway), quiet_senders(form, gateway)
     run_all(gateway, alone)
-    noisy = [Paced(NOISY, gateway.keys[NOISY], 2.5 * QUOTA, source="noisy") for _ in range(4)]
+    noisy = [Paced(form, NOISY, gateway.keys[NOISY], 2.5 * QUOTA) for _ in range(4)]
     run_all(gateway, noisy + quiet)
     heard = [answer for sender in alone + quiet for answer, _ in sender.answers]
     asked = [answer for sender in noisy for answer, _ in sender.answers]
-    taken, allowed = sum(sender.taken for sender in noisy), QUOTA + QUOTA * SECONDS
+    taken, allowed = [answer for sender in noisy for answer in sender.taken], QUOTA + QUOTA * SECONDS
     before, beside = p99(alone), p99(quiet)
-    fairness = jain([sender.taken / len(sender.answers) for sender in quiet] + [taken / allowed])
-    report("L2", f"{len(QUIET)} senders at half their quota: success",
-           f"{sum(answer.ids is not None for answer in heard)} of {len(heard)}")
-    report("L2", "their p99 alone, beside the noisy one, ratio",
+    fairness = jain([len(sender.taken) / len(sender.answers) for sender in quiet] + [len(taken) / allowed])
+    report("L2", f"{form.name}, {len(QUIET)} senders at half their quota: success",
+           f"{sum(event_id(answer) is not None for answer in heard)} of {len(heard)}")
+    report("L2", f"{form.name}, their p99 alone, beside the noisy one, ratio",
            f"{before * 1000:.1f} ms, {beside * 1000:.1f} ms, {beside / before:.2f}")
-    report("L2", "Jain's index of what each sender got of what it may have", f"{fairness:.4f}")
-    report("L2", "one sender at ten times its quota: asked, taken, allowed by burst and rate",
-           f"{len(asked)}, {taken}, {allowed:.0f}")
-    assert all(answer.ids for answer in heard), [answer for answer in heard if not answer.ids][:3]
+    report("L2", f"{form.name}, Jain's index of what each sender got of what it may have", f"{fairness:.4f}")
+    report("L2", f"{form.name}, one sender at ten times its quota: asked, taken, allowed by burst and rate",
+           f"{len(asked)}, {len(taken)}, {allowed:.0f}")
+    assert all(map(event_id, heard)), [answer for answer in heard if not event_id(answer)][:3]
     assert fairness >= 0.95
     assert beside <= max(2 * before, SCHEDULER_SECONDS)
-    assert QUOTA * SECONDS * 0.7 <= taken <= QUOTA + QUOTA * (SECONDS + 3)
-    refused = [answer for answer in asked if not answer.ids]
-    assert len(refused) > len(asked) / 2
+    assert QUOTA * SECONDS * 0.7 <= len(taken) <= QUOTA + QUOTA * (SECONDS + 3)
+    refused = [answer for answer in asked if not event_id(answer)]
+    assert_throttled(gateway, form, refused, len(asked), throttled)
+    stored = [event["id"] for event in gateway.events(form.bus)
+              if event["account"] == NOISY and event["source"] == form.source]
+    assert sorted(stored) == sorted(map(event_id, taken)), "a throttled event was stored, or an answered one was not"
+
+
+def assert_throttled(gateway, form, refused, asked, before):
+    """Each refusal says whose quota is used up and when to come back, and is counted and logged."""
+    assert len(refused) > asked / 2
     assert {(answer.status, answer.code) for answer in refused} == {(400, "ThrottlingException")}
     assert {int(answer.fields["Retry-After"]) for answer in refused} <= {1, 2}
     assert len({answer.fields["Retry-After"] for answer in refused}) == 2, "there is no jitter"
-    assert all(NOISY in answer.json["message"] for answer in refused)
-    assert gateway.metric("isthmus_requests_throttled_total") == len(refused)
-    assert '"event":"quota-refused"' in gateway.logged()
-    stored = [event for event in gateway.events() if event["source"] == "noisy"]
-    assert len(stored) == taken, "a throttled request was stored, or an answered one was not"
+    assert all(form.sender in answer.json["message"] for answer in refused)
+    assert gateway.metric("isthmus_requests_throttled_total") - before == len(refused)
+    assert '"event":"quota-refused"' in gateway.logged() and f'"sender":"{form.sender}"' in gateway.logged()
 
 
 def test_a_reload_changes_the_quota_and_forgives_nothing(gateway):
