@@ -25,15 +25,7 @@ extension RequestWorker {
             case .refused(let refusal): throw refusal
             }
         } catch {
-            services.metrics.add(to: .authenticationFailures)
-            services.logger.log(
-                .info, "authentication-refused",
-                [
-                    ("listener", .text(connection.facts.listenerID)),
-                    ("sourceAddress", .text(connection.facts.sourceAddress)), ("reason", .text("\(error.label)")),
-                    ("message", .text("\(error)")), ("requestId", .text("\(requestID)")),
-                ])
-            throw Fault(error.code, "\(error)", retryAfterSeconds: error.code == .serviceUnavailable ? 5 : nil)
+            throw refuse(error, connection, requestID)
         }
         guard connection.occupy(principal: caller.accountable) else {
             throw Fault(
@@ -41,6 +33,42 @@ extension RequestWorker {
                 retryAfterSeconds: 1)
         }
         return (caller, state)
+    }
+
+    /// Refuses a request whose head alone already has no caller; the first steps of `authenticate`, told as it tells.
+    func authenticateHead(
+        _ request: borrowing Request, _ connection: Connection, _ requestID: UniqueID, _ now: Timestamp,
+        as credential: WebhookCredential? = nil
+    ) throws(Fault) {
+        do throws(AuthenticationRefusal) {
+            let state = try self.state(of: connection, now)
+            let arrival = state.arrival(connection.facts, try state.identity?.current(snapshot, now: now))
+            let refusal: AuthenticationRefusal?
+            if let credential {
+                refusal = authenticator.refusal(
+                    ofHead: copy request, webhook: credential, from: arrival, directory: directory, now: now)
+            } else {
+                refusal = authenticator.refusal(
+                    ofHead: request, from: arrival, after: state.caller, directory: directory, now: now)
+            }
+            if let refusal { throw refusal }
+        } catch {
+            throw refuse(error, connection, requestID)
+        }
+    }
+
+    /// Counts and logs a request without a caller; the answer to it.
+    private func refuse(_ refusal: AuthenticationRefusal, _ connection: Connection, _ requestID: UniqueID) -> Fault {
+        services.metrics.add(to: .authenticationFailures)
+        services.logger.log(
+            .info, "authentication-refused",
+            [
+                ("listener", .text(connection.facts.listenerID)),
+                ("sourceAddress", .text(connection.facts.sourceAddress)), ("reason", .text("\(refusal.label)")),
+                ("message", .text("\(refusal)")), ("requestId", .text("\(requestID)")),
+            ])
+        return Fault(
+            refusal.code, "\(refusal)", retryAfterSeconds: refusal.code == .serviceUnavailable ? 5 : nil)
     }
 
     private func decide(

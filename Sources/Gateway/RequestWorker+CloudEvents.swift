@@ -7,9 +7,7 @@ extension RequestWorker {
     func publishCloudEvents(
         _ request: borrowing Request, to id: EventBusID, _ exchange: Exchange
     ) throws(Fault) {
-        guard request.method.equals("POST") else {
-            throw Fault(.unknownOperation, "CloudEvents are sent with POST", status: 405)
-        }
+        try Route.bus(id).checkMethod(request)
         let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
         guard request.fields.value(of: "isthmus-idempotency-key") == nil else {
             throw Fault(

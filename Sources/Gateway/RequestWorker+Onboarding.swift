@@ -7,7 +7,7 @@ import Registry
 extension RequestWorker {
     /// A partner with a token. Without the id of an invitation nobody reaches the control plane.
     func join(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
-        try requireForm(request)
+        try checkForm(request, contentBytes: request.body.count)
         guard let message = JoinMessage(parsing: request.body) else {
             throw Fault(.validation, "the content is no request to join: run `isthmus partner join`")
         }
@@ -17,7 +17,7 @@ extension RequestWorker {
 
     /// A partner that joined, by its certificate alone.
     func renew(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
-        try requireForm(request)
+        try checkForm(request, contentBytes: request.body.count)
         let (caller, _) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
         guard let fingerprint = caller.certificateFingerprint, caller.signature == nil else {
             throw Fault(
@@ -27,11 +27,10 @@ extension RequestWorker {
         try offer(.renew(certificate: fingerprint), request, exchange)
     }
 
-    private func requireForm(_ request: borrowing Request) throws(Fault) {
-        guard request.method.equals("POST") else {
-            throw Fault(.unknownOperation, "partners join and renew with POST", status: 405)
-        }
-        guard request.body.count <= JoinRequest.contentBytesLimit else {
+    /// Holds a request to join or renew to its method and to the length of its content, the declared one in a head.
+    func checkForm(_ request: borrowing Request, contentBytes: Int) throws(Fault) {
+        try Route.join.checkMethod(request)
+        guard contentBytes <= JoinRequest.contentBytesLimit else {
             throw Fault(
                 .requestEntityTooLarge, "the content of a join has at most \(JoinRequest.contentBytesLimit) bytes")
         }

@@ -8,12 +8,8 @@ extension RequestWorker {
     ///
     /// Nothing of the content is looked at before its signature was verified.
     func publishWebhook(_ request: borrowing Request, of source: Bytes, _ exchange: Exchange) throws(Fault) {
-        guard let credential = services.webhooks.credential(of: source, in: snapshot),
-            let webhook = snapshot.webhook(of: credential.source)
-        else { throw Fault(.unknownOperation, Route.directions, status: 404) }
-        guard request.method.equals("POST") else {
-            throw Fault(.unknownOperation, "webhooks are sent with POST", status: 405)
-        }
+        let (credential, webhook) = try webhook(at: source)
+        try Route.webhook(source).checkMethod(request)
         let (caller, state) = try authenticate(
             request, exchange.connection, exchange.requestID, exchange.now, as: credential)
         guard let attestation = caller.webhook else { preconditionFailure("a webhook's caller has its attestation") }
@@ -24,6 +20,14 @@ extension RequestWorker {
         try take(charge, caller, state, exchange)
         let publication = try webhooks.decode(request, webhook, attestation)
         try publish(publication, caller, state, exchange)
+    }
+
+    /// What is declared at a webhook's path.
+    func webhook(at source: Bytes) throws(Fault) -> (credential: WebhookCredential, declared: Webhook) {
+        guard let credential = services.webhooks.credential(of: source, in: snapshot),
+            let webhook = snapshot.webhook(of: credential.source)
+        else { throw Route.nothingHere }
+        return (credential, webhook)
     }
 
     private func note(_ attestation: WebhookAttestation, _ credential: WebhookCredential, _ exchange: Exchange) {

@@ -11,6 +11,7 @@ import Telemetry
 /// Synchronous and run to completion; what waits for a commit or for the control plane waits in a table of slots.
 ///
 /// ```
+/// refuseHead (content is late) ─ refuse ────────────────────────▶ respond
 /// receive ─ refuse ─────────────────────────────────────────────▶ respond
 ///         ├ Publication ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
 ///         └ other ──────────────────────────▶ control plane ─(onWake)─▶ respond
@@ -86,6 +87,7 @@ package final class RequestWorker {
     package func makeLoopWorker() -> LoopWorker {
         let worker = LoopWorker(
             receive: { [self] in receive($0, $1, $2) },
+            refuseHead: { [self] in refusal(ofHead: $0, $1) },
             cycleEnd: { [self] in
                 submit()
                 countInFlight()
@@ -115,7 +117,7 @@ package final class RequestWorker {
     }
 
     /// Takes the snapshot in force, when another one came.
-    private func refresh() {
+    func refresh() {
         guard services.registry.revision != snapshot.revision else { return }
         snapshot = services.registry.snapshot
         directory = services.directory(of: snapshot)
@@ -123,7 +125,7 @@ package final class RequestWorker {
     }
 
     /// Where a path leads; that of the bus that CloudEvents went to last is not read again.
-    private func route(of target: Bytes) -> Route {
+    func route(of target: Bytes) -> Route {
         if let lastBus, lastBus.target.elementsEqual(target) { return .bus(lastBus.id) }
         let route = Route(target)
         if case .bus(let id) = route { lastBus = (Array(target), id) }
@@ -144,19 +146,15 @@ package final class RequestWorker {
         case .renew: try renew(request, exchange)
         case .webhook(let source): try publishWebhook(request, of: source, exchange)
         case .decision(let id): try readDecision(id, request, exchange)
-        case .nowhere: throw Fault(.unknownOperation, Route.directions, status: 404)
+        case .nowhere: throw Route.nothingHere
         }
     }
 
     /// A call of the EventBridge or the STS API.
     private func call(_ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
-        guard request.isMethod("POST") else {
-            throw Fault(.unknownOperation, "API calls are sent with POST", status: 405)
-        }
+        try Route.api.checkMethod(request)
         let target = request.fields.index(of: "x-amz-target")
-        if target == nil, isForm(request) {
-            return try answerTokenService(request, exchange)
-        }
+        if isForTokenService(request, target: target) { return try answerTokenService(request, exchange) }
         let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
         guard let target else {
             throw Fault(.unknownOperation, "the header X-Amz-Target is missing; it reads AWSEvents.OPERATION")
@@ -178,16 +176,16 @@ package final class RequestWorker {
         }
     }
 
-    private func isForm(_ request: borrowing Request) -> Bool {
-        request.fields.value(of: "content-type")?.starts(with: "application/x-www-form-urlencoded".utf8) == true
+    /// Whether a call of the API, its `X-Amz-Target` at `target`, is one of STS, which is answered in XML.
+    func isForTokenService(_ request: borrowing Request, target: Int?) -> Bool {
+        target == nil
+            && request.fields.value(of: "content-type")?.starts(with: "application/x-www-form-urlencoded".utf8) == true
     }
 
     private func readDecision(
         _ id: UniqueID, _ request: borrowing Request, _ exchange: Exchange
     ) throws(Fault) {
-        guard request.isMethod("GET") else {
-            throw Fault(.unknownOperation, "a decision is read with GET", status: 405)
-        }
+        try Route.decision(id).checkMethod(request)
         let (caller, state) = try authenticate(request, exchange.connection, exchange.requestID, exchange.now)
         let charge = Charge(sender: .account(caller.account), action: DecisionReading.action, units: 1)
         try take(charge, caller, state, exchange)

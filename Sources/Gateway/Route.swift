@@ -21,6 +21,25 @@ enum Route {
         "there is nothing at this path; send API calls to `/`, CloudEvents to `/accounts/ACCOUNT/buses/NAME/events`, "
         + "webhooks to `/webhooks/SOURCE-NAME` of a source whose webhook is declared, and GET `/decisions/ID`"
 
+    /// The answer at the wrong path.
+    static let nothingHere = Fault(.unknownOperation, directions, status: 404)
+
+    /// Refuses every method but the one of this path.
+    func checkMethod(_ request: borrowing Request) throws(Fault) {
+        switch self {
+        case .api: try Self.check(request.isMethod("POST"), "API calls are sent with POST")
+        case .bus: try Self.check(request.isMethod("POST"), "CloudEvents are sent with POST")
+        case .join, .renew: try Self.check(request.isMethod("POST"), "partners join and renew with POST")
+        case .webhook: try Self.check(request.isMethod("POST"), "webhooks are sent with POST")
+        case .decision: try Self.check(request.isMethod("GET"), "a decision is read with GET")
+        case .nowhere: throw Self.nothingHere
+        }
+    }
+
+    private static func check(_ isRight: Bool, _ direction: String) throws(Fault) {
+        guard isRight else { throw Fault(.unknownOperation, direction, status: 405) }
+    }
+
     init(_ target: Bytes) {
         if target.equals("/") {
             self = .api

@@ -59,6 +59,8 @@ extension HTTP2ServerSession {
             if endsStream { return offer(place) }
             guard declared <= configuration.bodyBytes else { return refuse(place, .contentTooLarge) }
             streams[place].stage = .content
+            streams[place].isHeadUnasked = true
+            unaskedHeads += 1
             streams[place].declaredBytes = declared
             streams[place].since = now
             // A length is only a claim: no more is set aside for it than the peer may send at once.
@@ -88,13 +90,24 @@ extension HTTP2ServerSession {
         return 0
     }
 
+    /// Whether the stream's head counts among those not asked about; it does not any more.
+    @discardableResult
+    func settleHead(_ place: Int) -> Bool {
+        guard streams[place].isHeadUnasked else { return false }
+        streams[place].isHeadUnasked = false
+        unaskedHeads -= 1
+        return true
+    }
+
     private func refuse(_ place: Int, _ refusal: HTTP2Refusal) {
+        settleHead(place)
         streams[place].request = nil
         streams[place].stage = .offered
         inbox.append(.refused(streamID: streams[place].id, refusal))
     }
 
     private func offer(_ place: Int) {
+        settleHead(place)
         streams[place].stage = .offered
         guard let request = streams[place].request.take() else { return }
         inbox.append(.request(streamID: streams[place].id, request))
@@ -110,6 +123,7 @@ extension HTTP2ServerSession {
     func onStreamClose(_ streamID: Int32) -> Int32 {
         guard let place = place(of: streamID) else { return 0 }
         if block.place == place { block.place = -1 }
+        settleHead(place)
         switch streams[place].stage {
         case .headers, .answering, .discarding: break
         case .content: bufferedBodyBytes -= streams[place].request?.body.count ?? 0

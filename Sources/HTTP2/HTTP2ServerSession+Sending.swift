@@ -36,6 +36,27 @@ extension HTTP2ServerSession {
         streams[place].stage = .working
     }
 
+    /// Lends the head of each request whose content is not whole, once a request. One that `answer` answers is answered
+    /// at once: its content is dropped and what still comes of it is thrown away, as after `HTTP2Event.refused`.
+    ///
+    /// Call it when all that was ready has been received and `nextEvent` gave `nil`.
+    package func askAboutHeads(now: UInt64, _ answer: (borrowing Request) -> Response?) {
+        if case .closing = phase { return }
+        for place in streams.places.indices where settleHead(place) {
+            guard var head = streams[place].request.take() else { continue }
+            var content: [UInt8] = []
+            swap(&content, &head.body)
+            if let response = answer(head) {
+                bufferedBodyBytes -= content.count
+                handOut(streams[place].id)
+                respond(to: streams[place].id, with: response, now: now)
+            } else {
+                swap(&content, &head.body)
+                streams[place].request = consume head
+            }
+        }
+    }
+
     /// Answers a request that was handed out, and gives back its permit. The answer to a stream that was reset is
     /// dropped.
     ///

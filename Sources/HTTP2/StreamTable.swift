@@ -3,7 +3,8 @@ import Domain
 /// One stream of a server session, from its first HEADERS to its close.
 ///
 ///     headers ─▶ content ─▶ offered ─▶ working ─▶ answering ─▶ (discarding) ─▶ (closed)
-///        └──────────┴─▶ offered as refused ──▶ working ─▶ answering
+///        └──────────┼─▶ offered as refused ──▶ working ─▶ answering
+///                   └─▶ refused by its head ─▶ working ─▶ answering
 struct ServerStream {
     enum Stage {
         case headers
@@ -20,6 +21,8 @@ struct ServerStream {
     var id: Int32 = 0
     var stage = Stage.headers
     var isHead = false
+    /// Its content has still to come, and its head has not been asked about.
+    var isHeadUnasked = false
     var request: Request?
     /// Of `content-length`, -1 when there was none.
     var declaredBytes = -1

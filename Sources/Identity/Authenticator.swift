@@ -110,6 +110,39 @@ package final class Authenticator {
         }
     }
 
+    /// Why the head of `request` alone already makes its caller nobody; `nil` when that takes its content.
+    ///
+    /// These are the first steps of `authenticate` with the same arguments, so whatever content would follow, the
+    /// refusal would be this one. The content of `request` is not looked at, and nothing is remembered.
+    package func refusal(
+        ofHead request: borrowing Request, from arrival: Arrival, after previous: Caller? = nil,
+        directory: IdentityDirectory, now: Timestamp
+    ) -> AuthenticationRefusal? {
+        do throws(AuthenticationRefusal) {
+            let known = try checkArrival(arrival, after: previous, directory: directory, now: now)
+            try checkHead(
+                request, isOptional: arrival.certificate != nil, lastKey: known?.signature?.accessKey,
+                directory: directory, now: now)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// As `refusal(ofHead:)`, for the request of a webhook.
+    package func refusal(
+        ofHead request: Request, webhook credential: WebhookCredential, from arrival: Arrival,
+        directory: IdentityDirectory, now: Timestamp
+    ) -> AuthenticationRefusal? {
+        do throws(AuthenticationRefusal) {
+            try checkArrival(arrival, of: credential, directory: directory, now: now)
+            try credential.checkHead(request, now: now)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     /// Decides who makes the request of a webhook: the partner whose secret signed it. Its certificate, where one came,
     /// restricts it: same account, or refused. In shadow mode a signature that does not stand is told and passed over.
     package func authenticate(
@@ -117,22 +150,29 @@ package final class Authenticator {
         directory: IdentityDirectory, now: Timestamp
     ) -> Outcome {
         do throws(AuthenticationRefusal) {
-            let account = credential.principal.account
-            if let certificate = arrival.certificate {
-                try check(certificate, isKnown: false, directory: directory, now: now)
-                guard certificate.account == account else {
-                    throw .partnerMismatch(certificate: certificate.account, partner: account)
-                }
-            } else if arrival.clientCertificate == .required {
-                throw .certificateRequired
-            }
+            try checkArrival(arrival, of: credential, directory: directory, now: now)
             let caller = Caller(
-                principal: credential.principal, organizationPath: directory.organizationPath(account),
+                principal: credential.principal,
+                organizationPath: directory.organizationPath(credential.principal.account),
                 certificate: arrival.certificate, signature: nil, webhook: try attest(request, credential, now: now),
                 arrival: arrival, revision: nil)
             return .caller(caller)
         } catch {
             return .refused(error)
+        }
+    }
+
+    private func checkArrival(
+        _ arrival: Arrival, of credential: WebhookCredential, directory: IdentityDirectory, now: Timestamp
+    ) throws(AuthenticationRefusal) {
+        let account = credential.principal.account
+        if let certificate = arrival.certificate {
+            try check(certificate, isKnown: false, directory: directory, now: now)
+            guard certificate.account == account else {
+                throw .partnerMismatch(certificate: certificate.account, partner: account)
+            }
+        } else if arrival.clientCertificate == .required {
+            throw .certificateRequired
         }
     }
 
@@ -152,12 +192,7 @@ package final class Authenticator {
         now: Timestamp
     ) throws(AuthenticationRefusal) -> Caller {
         let certificate = arrival.certificate
-        let known = previous.flatMap { $0.wasHeld(to: directory, with: certificate) ? $0 : nil }
-        if let certificate {
-            try check(certificate, isKnown: known != nil, directory: directory, now: now)
-        } else if arrival.clientCertificate == .required {
-            throw .certificateRequired
-        }
+        let known = try checkArrival(arrival, after: previous, directory: directory, now: now)
         let proof = try verify(
             request, isOptional: certificate != nil, lastKey: known?.signature?.accessKey, directory: directory,
             now: now)
@@ -171,6 +206,19 @@ package final class Authenticator {
         return Caller(
             principal: principal, organizationPath: path, certificate: certificate, signature: proof,
             arrival: arrival, revision: directory.revision)
+    }
+
+    /// Holds the connection to today's trust; the caller before, when what was found of it still stands.
+    private func checkArrival(
+        _ arrival: Arrival, after previous: Caller?, directory: IdentityDirectory, now: Timestamp
+    ) throws(AuthenticationRefusal) -> Caller? {
+        let known = previous.flatMap { $0.wasHeld(to: directory, with: arrival.certificate) ? $0 : nil }
+        if let certificate = arrival.certificate {
+            try check(certificate, isKnown: known != nil, directory: directory, now: now)
+        } else if arrival.clientCertificate == .required {
+            throw .certificateRequired
+        }
+        return known
     }
 
     private func check(
@@ -200,14 +248,36 @@ package final class Authenticator {
     ) throws(AuthenticationRefusal) -> SigV4Proof? {
         do throws(SigV4Refusal) {
             return try verifier.verify(request, now: now) { id, token in
-                // A session's record follows from its token, a long-term key's from its id alone.
-                if token == nil, let lastKey, lastKey.session == nil, id.equals(lastKey.id) { return lastKey }
-                return directory.accessKey(id, token)
+                Self.record(id, token, lastKey, directory)
             }
         } catch {
-            guard error == .missing else { throw .signature(error) }
-            if isOptional { return nil }
-            throw .signatureRequired
+            if let refusal = Self.refusal(error, isOptional: isOptional) { throw refusal }
+            return nil
         }
+    }
+
+    private func checkHead(
+        _ request: borrowing Request, isOptional: Bool, lastKey: AccessKeyRecord?, directory: IdentityDirectory,
+        now: Timestamp
+    ) throws(AuthenticationRefusal) {
+        do throws(SigV4Refusal) {
+            try verifier.checkHead(request, now: now) { id, token in Self.record(id, token, lastKey, directory) }
+        } catch {
+            if let refusal = Self.refusal(error, isOptional: isOptional) { throw refusal }
+        }
+    }
+
+    private static func record(
+        _ id: Bytes, _ token: Bytes?, _ lastKey: AccessKeyRecord?, _ directory: IdentityDirectory
+    ) -> AccessKeyRecord? {
+        // A session's record follows from its token, a long-term key's from its id alone.
+        if token == nil, let lastKey, lastKey.session == nil, id.equals(lastKey.id) { return lastKey }
+        return directory.accessKey(id, token)
+    }
+
+    /// What a signature that does not stand means here; `nil` where none came and none is needed.
+    private static func refusal(_ error: SigV4Refusal, isOptional: Bool) -> AuthenticationRefusal? {
+        guard error == .missing else { return .signature(error) }
+        return isOptional ? nil : .signatureRequired
     }
 }

@@ -82,10 +82,27 @@ package struct MessageSignatureVerifier: Sendable {
     package func verify(_ message: SignedMessage, now: Timestamp) throws(MessageSignatureRefusal)
         -> MessageSignatureProof
     {
+        try first(in: message.fields) { input throws(MessageSignatureRefusal) in
+            try verify(input, in: message, now: now)
+        }
+    }
+
+    /// Holds the head of the message to everything but the signature and the content, which is not looked at. These are
+    /// the first steps of `verify`.
+    package func checkHead(_ message: SignedMessage, now: Timestamp) throws(MessageSignatureRefusal) {
+        _ = try first(in: message.fields) { input throws(MessageSignatureRefusal) in
+            try readHead(input, in: message, now: now)
+        }
+    }
+
+    /// What `read` makes of the first signature that it takes.
+    private func first<Result>(
+        in fields: HeaderFields, _ read: (MessageSignatureInput) throws(MessageSignatureRefusal) -> Result
+    ) throws(MessageSignatureRefusal) -> Result {
         var refusal: MessageSignatureRefusal?
-        for input in try candidates(in: message.fields) {
+        for input in try candidates(in: fields) {
             do throws(MessageSignatureRefusal) {
-                return try verify(input, in: message, now: now)
+                return try read(input)
             } catch {
                 if refusal == nil || refusal == .unknownKey { refusal = error }
             }
@@ -105,10 +122,7 @@ package struct MessageSignatureVerifier: Sendable {
     private func verify(
         _ input: MessageSignatureInput, in message: SignedMessage, now: Timestamp
     ) throws(MessageSignatureRefusal) -> MessageSignatureProof {
-        let attempts = try attempts(for: input)
-        try checkParameters(of: input, now: now)
-        try checkComponents(of: input)
-        let base = try input.base(of: message)
+        let (attempts, base) = try readHead(input, in: message, now: now)
         // Every key is tried, whatever the first said: time must not tell which of two secrets is in use.
         var valid: Attempt?
         for attempt in attempts {
@@ -118,6 +132,15 @@ package struct MessageSignatureVerifier: Sendable {
         guard let valid else { throw .mismatch }
         try checkContent(of: message)
         return MessageSignatureProof(input: input, keyIndex: valid.keyIndex, algorithm: valid.algorithm)
+    }
+
+    private func readHead(
+        _ input: MessageSignatureInput, in message: SignedMessage, now: Timestamp
+    ) throws(MessageSignatureRefusal) -> (attempts: [Attempt], base: [UInt8]) {
+        let attempts = try attempts(for: input)
+        try checkParameters(of: input, now: now)
+        try checkComponents(of: input)
+        return (attempts, try input.base(of: message))
     }
 
     private struct Attempt {

@@ -38,29 +38,68 @@ package final class SigV4Verifier {
     ) throws(SigV4Refusal) -> SigV4Proof {
         texts.clear()
         return try RequestView.with(request) { view throws(SigV4Refusal) in
-            let fields = view.decidingFields()
-            let bytes = try locate(view, fields)
-            let authorization = try SigV4Authorization(parsing: bytes)
-            let date = try checkDate(view, fields, authorization, bytes, now: now)
-            try checkScope(authorization, bytes)
+            let head = try readHead(view, request, now: now, accessKey: accessKey)
             let body = SHA256.hash(request.body)
-            if let stated = fields.payloadHash { try checkPayload(view.value(stated), body) }
-            try texts.append(view, authorization, bytes, body: body, rules: rules)
-            texts.appendStringToSign(date: date.text, authorization, bytes)
-            let token = fields.token.map { request.fields.value(at: $0) }
-            let id = request.fields.value(at: fields.authorization ?? 0)[offset: authorization.accessKeyID]
-            guard let record = accessKey(id, token), record.isEnabled else {
-                keys.wipe(authorization, in: bytes)
-                throw .unknownKey
+            if let stated = head.fields.payloadHash { try checkPayload(view.value(stated), body) }
+            try texts.append(view, head.authorization, head.bytes, body: body, rules: rules)
+            texts.appendStringToSign(date: head.date, head.authorization, head.bytes)
+            guard let key = keys.key(for: head.authorization, in: head.bytes, of: head.accessKey) else {
+                throw .secretUnavailable
             }
-            guard let key = keys.key(for: authorization, in: bytes, of: record) else { throw .secretUnavailable }
-            guard ConstantTime.isEqual(key.authenticate(texts.stringToSign), authorization.signature) else {
+            guard ConstantTime.isEqual(key.authenticate(texts.stringToSign), head.authorization.signature) else {
                 throw .mismatch
             }
-            try checkToken(token, of: record, now: now)
+            try checkToken(head.token, of: head.accessKey, now: now)
             return SigV4Proof(
-                accessKey: record, bodyHash: body, signature: authorization.signature, signedAt: date.moment)
+                accessKey: head.accessKey, bodyHash: body, signature: head.authorization.signature,
+                signedAt: head.signedAt)
         }
+    }
+
+    /// Holds the head of `request` to everything that needs no content: these are the first steps of `verify`, so a
+    /// request refused here would be refused there for the same reason. The content is not looked at.
+    ///
+    /// - Parameter accessKey: as for `verify`.
+    /// - Throws: the first thing that is wrong.
+    package func checkHead(
+        _ request: borrowing Request, now: Timestamp,
+        accessKey: (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?
+    ) throws(SigV4Refusal) {
+        try RequestView.with(request) { view throws(SigV4Refusal) in
+            _ = try readHead(view, request, now: now, accessKey: accessKey)
+        }
+    }
+
+    /// What the head says, good as far as it goes; lent for one call.
+    private struct Head {
+        let fields: DecidingFields
+        let bytes: UnsafeBufferPointer<UInt8>
+        let authorization: SigV4Authorization
+        let date: UnsafeBufferPointer<UInt8>
+        let signedAt: Timestamp
+        let token: Bytes?
+        let accessKey: AccessKeyRecord
+    }
+
+    private func readHead(
+        _ view: RequestView, _ request: borrowing Request, now: Timestamp,
+        accessKey: (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?
+    ) throws(SigV4Refusal) -> Head {
+        let fields = view.decidingFields()
+        let bytes = try locate(view, fields)
+        let authorization = try SigV4Authorization(parsing: bytes)
+        let date = try checkDate(view, fields, authorization, bytes, now: now)
+        try checkScope(authorization, bytes)
+        if let stated = fields.payloadHash { try checkIsHash(view.value(stated)) }
+        let token = fields.token.map { request.fields.value(at: $0) }
+        let id = request.fields.value(at: fields.authorization ?? 0)[offset: authorization.accessKeyID]
+        guard let record = accessKey(id, token), record.isEnabled else {
+            keys.wipe(authorization, in: bytes)
+            throw .unknownKey
+        }
+        return Head(
+            fields: fields, bytes: bytes, authorization: authorization, date: date.text, signedAt: date.moment,
+            token: token, accessKey: record)
     }
 
     /// The one `Authorization` field, once nothing else authenticates and nothing that decides repeats.
@@ -116,10 +155,14 @@ package final class SigV4Verifier {
         guard terminator.isSame(as: "aws4_request") else { throw .scopeTerminator(scope: terminator.text) }
     }
 
-    /// The hash a client states must be the hash of what arrived; that it is signed is checked with the other fields.
-    private func checkPayload(_ stated: UnsafeBufferPointer<UInt8>, _ body: Digest) throws(SigV4Refusal) {
+    /// What a client states of the content must be its hash, and no word for having none.
+    private func checkIsHash(_ stated: UnsafeBufferPointer<UInt8>) throws(SigV4Refusal) {
         if stated.isSame(as: "UNSIGNED-PAYLOAD") { throw .unsignedPayload }
         if stated.begins(with: "STREAMING-") { throw .streamingPayload }
+    }
+
+    /// The hash a client states must be the hash of what arrived; that it is signed is checked with the other fields.
+    private func checkPayload(_ stated: UnsafeBufferPointer<UInt8>, _ body: Digest) throws(SigV4Refusal) {
         guard let hash = SigV4Authorization.digest(stated), ConstantTime.isEqual(hash, body) else {
             throw .payloadMismatch
         }

@@ -34,6 +34,25 @@ package struct WebhookCredential: Sendable {
         self.isShadow = isShadow
         self.verification = verification
     }
+
+    /// Holds the head of a request to what needs no content; in shadow mode to nothing, for that lets it through.
+    func checkHead(_ request: Request, now: Timestamp) throws(AuthenticationRefusal) {
+        guard !isShadow else { return }
+        switch verification {
+        case .webhook(let verifier):
+            do throws(WebhookRefusal) {
+                try verifier.checkHead(request, now: now)
+            } catch {
+                throw .webhook(error)
+            }
+        case .messageSignature(let verifier):
+            do throws(MessageSignatureRefusal) {
+                try verifier.checkHead(SignedMessage(request), now: now)
+            } catch {
+                throw .messageSignature(error)
+            }
+        }
+    }
 }
 
 /// What a webhook's request proved.

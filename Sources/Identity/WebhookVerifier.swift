@@ -46,6 +46,18 @@ package struct WebhookVerifier: Sendable {
 
     /// Verifies the request over the bytes of its body as received.
     package func verify(_ request: Request, now: Timestamp) throws(WebhookRefusal) -> WebhookProof {
+        let claim = try claim(of: request, now: now)
+        return WebhookProof(
+            keyIndex: try match(claim), id: claim.id, timestamp: claim.timestamp, isReplayable: scheme.isReplayable)
+    }
+
+    /// Holds the head of `request` to everything that needs no content: the fields of the scheme, the time, and that
+    /// there is a key. These are the first steps of `verify`; the content is not looked at.
+    package func checkHead(_ request: Request, now: Timestamp) throws(WebhookRefusal) {
+        _ = try claim(of: request, now: now)
+    }
+
+    private func claim(of request: Request, now: Timestamp) throws(WebhookRefusal) -> Claim {
         let claim: Claim
         switch scheme {
         case .standardWebhooks: claim = try standardClaim(request)
@@ -56,36 +68,31 @@ package struct WebhookVerifier: Sendable {
             if timestamp.advanced(bySeconds: pastToleranceSeconds) < now { throw .stale }
             if now.advanced(bySeconds: futureToleranceSeconds) < timestamp { throw .notYetValid }
         }
-        return WebhookProof(
-            keyIndex: try match(claim), id: claim.id, timestamp: claim.timestamp, isReplayable: scheme.isReplayable)
+        guard codes.contains(where: { $0.fits(claim) }) else { throw .noKey }
+        return claim
     }
 
     /// The first key that made one of the signatures. Every key is tried against every signature, whatever the others
     /// said: time must not tell which of two secrets is in use.
     private func match(_ claim: Claim) throws(WebhookRefusal) -> Int {
         var found: Int?
-        var isAnyKeyFit = false
         for (index, code) in codes.enumerated() {
             var isMatch = false
             switch code {
             case .sha256(let key):
                 let expected = key.authenticate(claim.text).withUnsafeBytes { Array($0) }
                 for signature in claim.codes { isMatch = ConstantTime.isEqual(expected, signature) || isMatch }
-                isAnyKeyFit = isAnyKeyFit || !claim.codes.isEmpty
             case .sha512(let key):
                 let expected = HMACSHA512.authenticate(claim.text, key: key.bytes)
                 for signature in claim.codes { isMatch = ConstantTime.isEqual(expected, signature) || isMatch }
-                isAnyKeyFit = isAnyKeyFit || !claim.codes.isEmpty
             case .ed25519(let key):
                 for signature in claim.signatures {
                     let isValid = try verify(signature, claim.text, key)
                     isMatch = isValid || isMatch
                 }
-                isAnyKeyFit = isAnyKeyFit || !claim.signatures.isEmpty
             }
             if isMatch, found == nil { found = index }
         }
-        guard isAnyKeyFit else { throw .noKey }
         guard let found else { throw .mismatch }
         return found
     }
@@ -116,6 +123,14 @@ private enum Code {
             } else {
                 self = .sha256(HMACSHA256(key: secret.bytes))
             }
+        }
+    }
+
+    /// Whether a signature came that this key could have made.
+    func fits(_ claim: Claim) -> Bool {
+        switch self {
+        case .sha256, .sha512: !claim.codes.isEmpty
+        case .ed25519: !claim.signatures.isEmpty
         }
     }
 }

@@ -26,6 +26,18 @@ extension ConnectionHandler {
         }
     }
 
+    /// Asks the gateway about a request whose content is late.
+    func askAboutHead(_ session: HTTP1Session) {
+        guard isOpen, let head = session.takeUnaskedHead() else { return }
+        if let answer = loop.worker.refuseHead(head, connection) {
+            session.refuseContent(answer)
+            chargeBodies()
+        } else {
+            session.admitContent()
+        }
+        if session.outboxBytes > 0 { loop.markDirty(self) }
+    }
+
     /// Does what the session says until it waits.
     func pump(_ session: HTTP1Session) {
         while true {

@@ -39,6 +39,14 @@ extension ConnectionHandler {
         }
     }
 
+    /// Asks the gateway about the requests whose content is late.
+    func askAboutHeads(_ session: HTTP2ServerSession) {
+        guard session.unaskedHeads > 0, isOpen else { return }
+        session.askAboutHeads(now: loop.timeOfRead()) { loop.worker.refuseHead($0, connection) }
+        chargeBodies()
+        if session.wantsProduce { loop.markDirty(self) }
+    }
+
     func tick(_ now: UInt64, _ session: HTTP2ServerSession) {
         guard now >= session.nextDeadline else { return }
         let wasClosing = session.closeReason != nil

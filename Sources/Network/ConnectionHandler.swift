@@ -128,7 +128,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
         loop.receiveBuffer.giveBack(buffer)
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { loop.scheduleRound() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        switch engine {
+        case .none: break
+        case .http1(let session): askAboutHead(session)
+        case .http2(let session): askAboutHeads(session)
+        }
+        loop.scheduleRound()
+    }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
@@ -251,6 +258,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             repeat {
                 write(context) { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
                 pump(session)
+                askAboutHead(session)
             } while session.outboxBytes > 0 && isWritable
             if session.wantsClose, session.outboxBytes == 0 { endOutput(context) }
         case .http2(let session):

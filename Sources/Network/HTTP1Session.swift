@@ -36,6 +36,10 @@ final class HTTP1Session {
     private var scanner: HTTP1Scanner
     private var phase = Phase.idle
     private var decoded = Decoded()
+    /// The head of the message under way has not been asked about.
+    private var isHeadUnasked = false
+    /// The peer waits for `100 Continue` before it sends content.
+    private var owesContinue = false
     private var input: [UInt8] = []
     private var inputStart = 0
     private var body: [UInt8] = []
@@ -108,10 +112,9 @@ final class HTTP1Session {
         case .head(let head, let consumed):
             inputStart += consumed
             decoded = Decoded()
-            phase = head.framing == .none ? .whole(head) : .body(head)
-            if head.expectsContinue, head.framing != .none, !hasBacklog {
-                outbox.append("HTTP/1.1 100 Continue\r\n\r\n")
-            }
+            isHeadUnasked = head.framing != .none
+            owesContinue = head.expectsContinue && isHeadUnasked && !hasBacklog
+            phase = isHeadUnasked ? .body(head) : .whole(head)
             return .decode(head.bytes)
         case .body(let consumed, let isComplete):
             let bytes = Array(input[start..<(start + consumed)])
@@ -137,6 +140,36 @@ final class HTTP1Session {
         guard !hasBacklog, inputStart > 0 else { return }
         input = []
         inputStart = 0
+    }
+
+    // MARK: Content that is late
+
+    /// The head of the message under way without its content, once, when the content has still to come. One that the
+    /// decoder reads in another way is never lent: it is refused when it is whole.
+    func takeUnaskedHead() -> Request? {
+        guard isHeadUnasked, decoded.agrees, case .body(let head) = phase, !hasBacklog else { return nil }
+        isHeadUnasked = false
+        return head.request(body: [])
+    }
+
+    /// The content may come: says so to a peer that waits to hear it.
+    func admitContent() {
+        if owesContinue { outbox.append("HTTP/1.1 100 Continue\r\n\r\n") }
+        owesContinue = false
+    }
+
+    /// Answers the message under way before its content; what came of it is dropped, and the connection closes.
+    func refuseContent(_ response: Response) {
+        guard case .body(let head) = phase else { return }
+        HTTP1Answer.append(response, isHead: head.isHeadRequest, closes: true, to: &outbox)
+        endInput()
+    }
+
+    private func endInput() {
+        phase = .closing
+        input = []
+        inputStart = 0
+        body = []
     }
 
     // MARK: What the decoder read
@@ -186,10 +219,7 @@ final class HTTP1Session {
     func refuse(_ refusal: HTTP1Refusal) -> Action {
         if case .closing = phase { return .wait }
         HTTP1Answer.append(refusal, to: &outbox)
-        phase = .closing
-        input = []
-        inputStart = 0
-        body = []
+        endInput()
         return .refused(refusal)
     }
 

@@ -2,9 +2,14 @@ package import Domain
 
 /// What the gateway does on one event loop: a record of functions, all called on that loop and never concurrently.
 ///
-/// The loop calls `receive` for each complete request, `cycleEnd` once after all sockets that were ready have been
-/// read, and `onWake` once after any number of wake-ups asked for since the last.
+/// The loop calls `refuseHead` for each request whose content is late, `receive` for each complete one, `cycleEnd` once
+/// after all sockets that were ready have been read, and `onWake` once after any number of wake-ups asked for since the
+/// last.
 package final class LoopWorker {
+    /// The head of a request, its content left out, when all that was ready has been read and the content is not whole.
+    /// Asked at most once a request. An answer is sent at once and the content is dropped; with `nil` the content is
+    /// kept until it is whole and the request comes by `receive`.
+    package let refuseHead: (borrowing Request, Connection) -> Response?
     /// One complete request. Runs to completion; the answer comes now or later through `Connection.respond`.
     package let receive: (consuming Request, Connection, StreamToken) -> Void
     /// Everything that was ready has been read: submit what was gathered as one batch.
@@ -22,6 +27,7 @@ package final class LoopWorker {
 
     package init(
         receive: @escaping (consuming Request, Connection, StreamToken) -> Void,
+        refuseHead: @escaping (borrowing Request, Connection) -> Response? = { _, _ in nil },
         cycleEnd: @escaping () -> Void = {},
         onWake: @escaping () -> Void = {},
         reset: @escaping (Connection, StreamToken) -> Void = { _, _ in },
@@ -29,6 +35,7 @@ package final class LoopWorker {
         refused: @escaping (Refusal) -> Void = { _ in }
     ) {
         self.receive = receive
+        self.refuseHead = refuseHead
         self.cycleEnd = cycleEnd
         self.onWake = onWake
         self.reset = reset

@@ -5,6 +5,7 @@ All of them run at once, for most of the time is waiting. ISTHMUS_SLOW_PEERS=ful
 """
 
 import concurrent.futures
+import json
 import os
 import socket
 import ssl
@@ -17,7 +18,9 @@ from attacks import (
     Attacker, Usage, block, client_context, connect_tls, frame, headers, settings)
 from canary import Canary, body_of
 from hook import hooked
+from http1 import Peer
 from measures import report  # noqa: F401
+from signing import call
 
 FULL = os.environ.get("ISTHMUS_SLOW_PEERS") == "full"
 WINDOW_CONNECTIONS, WINDOW_STREAMS = (100, 100) if FULL else (10, 90)
@@ -289,6 +292,40 @@ def test_h12_memory_is_bounded_and_comes_back(gateway, outcomes):
 
 def test_h12_h13_a_legitimate_client_never_notices(outcomes):
     assert outcomes["canary"].failures == []
+
+
+BODY = b" " * (1 << 20)
+
+
+def elsewhere(body):
+    """A call that is signed for another region, which is refused before the key is looked for."""
+    return call(("AKIAIOSFODNN7EXAMPLE", "nobody's"), "PutEvents", body, region="us-east-1")
+
+
+def test_a_slow_upload_that_its_head_refuses_is_answered_before_its_body_over_http1(gateway):
+    with Peer(gateway) as whole, Peer(gateway) as slow:
+        whole.send(elsewhere(b"{}").wire())
+        slow.send(elsewhere(BODY).wire()[:-len(BODY)])
+        status, fields, body = slow.response()
+        assert fields["connection"] == "close"
+        assert (status, body) == whole.response()[::2]
+        assert json.loads(body)["__type"] == "InvalidSignatureException" and b"us-east-1" in body
+        assert slow.response() is None
+
+
+def test_a_slow_upload_that_its_head_refuses_is_answered_before_its_body_over_http2(gateway):
+    signed = elsewhere(BODY)
+    fields = [*signed.fields()[1:], ("authorization", signed.authorization()), ("content-length", str(len(BODY)))]
+    request = block(*((name.lower().encode(), value.encode()) for name, value in fields), method=b"POST")
+    with Attacker(gateway) as peer:
+        stream = peer.stream()
+        response = peer.ask(headers(stream, request, END_HEADERS), stream)
+        assert response.status == 400 and response.json["__type"] == "InvalidSignatureException"
+        peer.pump(frame(DATA, 0, stream, BODY[:16384]))
+        # What still comes is thrown away for a second, then the stream ends without an error.
+        assert peer.pump(until=lambda: response.reset is not None, seconds=5) and response.reset == 0
+        assert peer.post(body_of()).status == 200
+        assert peer.goaways == []
 
 
 def test_every_slow_peer_is_gone_and_the_gateway_serves(gateway, outcomes):

@@ -4,6 +4,7 @@ import Domain
 import Identity
 import JSON
 import Registry
+import Telemetry
 import TestKit
 import Testing
 
@@ -261,6 +262,41 @@ struct WebhookRequestTests {
             let right = try standard("m", body, secret: secret.text, at: gateway.clock.now)
             #expect(try client.post(right, body).status == 200)
             #expect(Set(gateway.log.guards).count == 2, "an unverified message takes no id away from a verified one")
+        }
+    }
+
+    @Test("a webhook that its head refuses is answered before its content, as the whole is; not so in shadow mode")
+    func heads() async throws {
+        let goOn = "HTTP/1.1 100 Continue\r\n\r\n"
+        func ask(_ gateway: TestGateway, _ fields: [(name: String, value: String)]) throws -> RawClient {
+            let client = try RawClient(port: gateway.port)
+            let lines = fields.map { "\($0.name): \($0.value)\r\n" }.joined()
+            let rest = "expect: 100-continue\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
+            client.send("POST \(path) HTTP/1.1\r\n\(lines)\(rest)")
+            return client
+        }
+        try await withGateway(try webhook()) { gateway, client in
+            let secret = try await gateway.addSecret()
+            let late = gateway.clock.now.advanced(bySeconds: -301)
+            let unsigned = [(name: "host", value: TestGateway.authority)]
+            for fields in [unsigned, try standard("m", body, secret: secret.text, at: late)] {
+                let whole = try client.post(fields, body)
+                let head = try ask(gateway, fields).receive()
+                #expect([400, 403].contains(head.status))
+                #expect((head.status, head.body) == (whole.status, whole.body))
+                #expect(head.head.contains("connection: close"))
+            }
+            let wrong = try ask(gateway, try standard("m", body, secret: otherSecret, at: gateway.clock.now))
+            #expect(String(decoding: wrong.receiveSome(), as: UTF8.self) == goOn)
+            wrong.send(body)
+            #expect(try wrong.receive().body.contains("InvalidSignatureException"))
+            #expect(gateway.services.metrics.value(of: .authenticationFailures) == 5)
+        }
+        try await withGateway(try webhook(mode: .shadow)) { gateway, _ in
+            let client = try ask(gateway, try standard("m", body, secret: otherSecret, at: gateway.clock.now))
+            #expect(String(decoding: client.receiveSome(), as: UTF8.self) == goOn)
+            client.send(body)
+            #expect(try client.receive().status == 200)
         }
     }
 

@@ -230,6 +230,33 @@ struct TLSServerTests {
         await server.stop()
     }
 
+    @Test("an HTTP/2 upload that its head refuses is answered before its content is whole, and nothing of it is kept")
+    func refusesHead() async throws {
+        let certificates = try Certificates()
+        let server = try await TestServer.start(
+            security: .tls(ServerContextSlot(try certificates.serverContext())), refuseHead: EarlyAnswer.refuse)
+        let block: [UInt8] = [0x83, 0x84, 0x87, 0x41, 1, 0x61]
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        let client = try TLSClient(port: server.port, session: certificates.client(.http2))
+        try client.handshake()
+        let content = [UInt8](repeating: 0x61, count: 10_000)
+        let data: [UInt8] = [0, 0x27, 0x10, 0, 0, 0, 0, 0, 1] + content
+        try client.send(preface + [0, 0, UInt8(block.count), 1, 4, 0, 0, 0, 1] + block + data)
+        let answer = try client.read { Frames(parsing: $0).list.contains { $0.type == 0 && $0.flags & 1 == 1 } }
+        #expect(
+            Frames(parsing: answer).list.contains {
+                $0.type == 0 && String(decoding: $0.payload, as: UTF8.self) == EarlyAnswer.text
+            })
+        #expect(server.gate.bodies.held == 0)
+        for _ in 0..<3 { try client.send(data) }
+        let reset = try client.read { Frames(parsing: $0).list.contains { $0.type == 3 } }
+        #expect(Frames(parsing: reset).list.first { $0.type == 3 }?.payload == [0, 0, 0, 0])
+        #expect(server.gate.bodies.held == 0)
+        #expect(server.seen.heads == [0])
+        #expect(server.seen.requests == 0)
+        await server.stop()
+    }
+
     @Test("a client without a certificate, and one that is not TLS, are refused with a reason")
     func refuses() async throws {
         let certificates = try Certificates()

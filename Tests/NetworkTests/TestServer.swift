@@ -7,12 +7,15 @@ import Synchronization
 final class Seen: Sendable {
     struct State {
         var requests = 0
+        /// Content bytes of each request whose head was asked about.
+        var heads: [Int] = []
         var refusals: [String] = []
         var closed = 0
     }
 
     let state = Mutex(State())
 
+    var heads: [Int] { state.withLock { $0.heads } }
     var requests: Int { state.withLock { $0.requests } }
     var refusals: [String] { state.withLock { $0.refusals } }
     var closed: Int { state.withLock { $0.closed } }
@@ -31,6 +34,7 @@ struct TestServer {
         loops count: Int = 1, limits: ConnectionLimits = ConnectionLimits(),
         budgets: ConnectionBudgets = ConnectionBudgets(), security: ListenerSecurity = .plaintext,
         sources: SourceSlot = SourceSlot(), proxies: SourceSlot = SourceSlot(admits: { _ in false }),
+        refuseHead: @escaping @Sendable (borrowing Request) -> Response? = { _ in nil },
         answer: (@Sendable (Request, Connection, StreamToken) -> Void)? = nil
     ) async throws -> TestServer {
         let seen = Seen()
@@ -40,6 +44,11 @@ struct TestServer {
                     seen.state.withLock { $0.requests += 1 }
                     if let answer { return answer(request, connection, token) }
                     connection.respond(Self.description(of: request), to: token)
+                },
+                refuseHead: { request, _ in
+                    let bytes = request.body.count
+                    seen.state.withLock { $0.heads.append(bytes) }
+                    return refuseHead(request)
                 },
                 closed: { _ in seen.state.withLock { $0.closed += 1 } },
                 refused: { refusal in seen.state.withLock { $0.refusals.append("\(refusal.reason)") } })
