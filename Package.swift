@@ -135,6 +135,7 @@ house.tests(
     products: nio + [.product(name: "NIOEmbedded", package: "swift-nio")])
 house.tests(
     "StorageTests", ["Domain", "Cryptography", "Ledger", "Registry", "Bus", "Storage", "TestKit"], products: grdb)
+house.tests("TargetsTests", ["COpenSSL", "Cryptography", "Targets"])
 house.tests(
     "GatewayTests",
     [

@@ -48,6 +48,7 @@ package struct OutboundRequest: Sendable {
     private let body: [UInt8]
     private let trust: ServerTrust
     private let client: ClientCertificate?
+    var timeoutSeconds = OutboundRequest.timeoutSeconds
 
     /// Describes a POST of `body` to `url`, an https URL.
     package init(
@@ -98,7 +99,7 @@ package struct OutboundRequest: Sendable {
         try settings.set(CURLOPT_POST, 1)
         try settings.set(CURLOPT_FOLLOWLOCATION, 0)
         try settings.set(CURLOPT_NOSIGNAL, 1)
-        try settings.set(CURLOPT_TIMEOUT, Self.timeoutSeconds)
+        try settings.set(CURLOPT_TIMEOUT, timeoutSeconds)
         try settings.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         if let pin = trust.pin {
             try settings.set(CURLOPT_PINNEDPUBLICKEY, "sha256//" + Base64Text.text(pin.bytes))
@@ -125,8 +126,10 @@ package struct OutboundRequest: Sendable {
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: .notTrusted(url: url, cause: cause)
         case CURLE_SSL_CERTPROBLEM: .clientCertificate(cause: cause)
         case CURLE_WRITE_ERROR where isTooLong: .answerTooLong(limitBytes: Self.answerBytesLimit)
-        case CURLE_OPERATION_TIMEDOUT: .timedOut(url: url, seconds: Self.timeoutSeconds)
-        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: .notHTTPS(url: url)
+        case CURLE_OPERATION_TIMEDOUT: .timedOut(url: url, seconds: timeoutSeconds)
+        case CURLE_URL_MALFORMAT: .notHTTPS(url: url)
+        // The scheme was looked at before: what came looks like HTTP/0.9, which libcurl refuses so.
+        case CURLE_UNSUPPORTED_PROTOCOL: .unreachable(url: url, cause: "what came is not HTTP")
         default: .unreachable(url: url, cause: cause)
         }
     }
