@@ -180,7 +180,8 @@ extension Snapshot {
     }
 
     /// Takes away what a join made: the source; the partner's name, when nothing else of the partner is left; and the
-    /// bus of a join that nobody completed. A source that is another account's by now is left alone.
+    /// bus of a join that nobody completed, unless it keeps held events. A source that is another account's by now is
+    /// left alone.
     private func removingSource(
         of terms: InvitationTerms, _ membership: Invitation.Membership, withBus: Bool, at now: Timestamp
     ) throws(ControlFault) -> Transition {
@@ -190,7 +191,7 @@ extension Snapshot {
         if let source = partnerEventSource(named: name), source.account == terms.account {
             transition = try removingPartnerEventSource(
                 name, partnerAccount: terms.partnerAccount, account: terms.account, at: now)
-            if withBus, membership.made.bus {
+            if withBus, membership.made.bus, source.suspension?.heldFrom == nil {
                 transition = try transition.followed { next throws(ControlFault) in
                     try next.removingEventBus(source.busID, at: now)
                 }

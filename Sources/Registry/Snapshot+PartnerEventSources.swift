@@ -8,7 +8,7 @@ extension Snapshot {
     ///
     /// - Parameters:
     ///   - partnerAccount: the caller's: the account that the partner's name belongs to.
-    ///   - detailTypes: the contract, `nil` for none.
+    ///   - detailTypes: the contract; `nil` keeps what was agreed on for this name and account before, if anything.
     ///   - hasConsent: the customer's consent is proven otherwise, as by its operator's invitation.
     package func addingPartnerEventSource(
         _ name: PartnerEventSourceName, partnerAccount: AccountID, account: AccountID, detailTypes: [String]? = nil,
@@ -45,11 +45,21 @@ extension Snapshot {
         try requireContract(detailTypes)
         try requireRoom(for: partnerAccount, at: now)
         let source = PartnerEventSource(
-            name: name, partnerAccount: partnerAccount, account: account, createdAt: now, detailTypes: detailTypes,
-            storedState: .pending(from: now), suspension: former.flatMap { carried($0, to: account) })
+            name: name, partnerAccount: partnerAccount, account: account, createdAt: now,
+            detailTypes: detailTypes ?? agreed(former, name, account), storedState: .pending(from: now),
+            suspension: former.flatMap { carried($0, to: account) })
         var partners = partners
         let change = partners.put(source)
         return settling(partners, [change], at: now)
+    }
+
+    /// A contract outlives deletion: else a partner would be rid of it by creating its source again.
+    private func agreed(
+        _ former: PartnerEventSource?, _ name: PartnerEventSourceName, _ account: AccountID
+    ) -> [String]? {
+        if let former, former.account == account, let detailTypes = former.detailTypes { return detailTypes }
+        return invitations(named: name.description)
+            .first { $0.membership != nil && $0.terms.account == account }?.terms.events
     }
 
     /// A suspension outlives deletion; what it holds stays where it is, on the bus of the account it was for.
@@ -131,18 +141,19 @@ extension Snapshot {
         }
     }
 
-    /// Removes a bus. The source of a partner bus waits for another one, held events go with their bus.
+    /// Removes a bus. The source of a partner bus waits for another one; a bus with events that are held stays.
     package func removingEventBus(_ id: EventBusID, at now: Timestamp) throws(ControlFault) -> Transition {
         let removed = try removingEventBus(id)
         guard let source = partnerEventSource(of: id), buses[id] != nil else { return removed }
+        guard source.suspension?.heldFrom == nil else {
+            throw ControlFault(
+                .invalidState,
+                "Event bus \(id.name) keeps events that the operator of this gateway holds, who calls `isthmus partner "
+                    + "resume` first.")
+        }
         return try removed.followed { next throws(ControlFault) in
             next.putting(
-                source.changing {
-                    if case .active = $0.storedState { $0.storedState = .pending(from: now) }
-                    if let suspension = $0.suspension {
-                        $0.suspension?.heldFrom = suspension.holds ? Domain.Sequence(1) : nil
-                    }
-                }, at: now)
+                source.changing { if case .active = $0.storedState { $0.storedState = .pending(from: now) } }, at: now)
         }
     }
 

@@ -150,6 +150,30 @@ import Testing
         #expect(try after.partnerAccount(of: #require(PartnerName(parsing: "acme.com"))) == nil)
     }
 
+    @Test("a join that lapses while its source is held leaves the bus, and with it the held events")
+    func lapsingWhileHeld() throws {
+        let name = try #require(PartnerEventSourceName(parsing: source))
+        let held = try bound().suspendingPartnerEventSource(name, holds: true, lastSequence: nil, at: now).snapshot
+        let after = try held.ending([id], as: .expired, at: now).snapshot
+        #expect(state(after)?.name == "DELETED")
+        #expect(bus(after) != nil)
+        #expect(after.heldFrom(Scene.bus(source)) != nil)
+    }
+
+    @Test("a partner that deletes its source and creates it again keeps the contract of its invitation")
+    func contract() throws {
+        let name = try #require(PartnerEventSourceName(parsing: source))
+        let terms = Invitations.terms()
+        let forgotten = try joined().removingPartnerEventSource(
+            name, partnerAccount: terms.partnerAccount, account: terms.account, at: now
+        ).snapshot.removingEventBus(Scene.bus(source), at: now).snapshot
+        #expect(forgotten.partnerEventSource(named: name) == nil)
+        let again = try forgotten.addingPartnerEventSource(
+            name, partnerAccount: terms.partnerAccount, account: terms.account, at: now
+        ).snapshot
+        #expect(again.partnerEventSource(named: name)?.detailTypes == terms.events)
+    }
+
     @Test("revoking takes source and trust, and leaves the customer's bus")
     func revoking() throws {
         let transition = try joined().ending([id], as: .revoked, at: now)

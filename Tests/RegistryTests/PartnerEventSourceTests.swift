@@ -139,6 +139,38 @@ struct PartnerEventSourceTests {
         #expect(source(unbound)?.state(at: now) == .pending(expiresAt: now.advanced(bySeconds: 14 * day)))
     }
 
+    @Test("a bus that keeps held events is not deleted before they are let go")
+    func heldBus() throws {
+        let bus = EventBusID(account: Scene.owner, name: EventBusName(Scene.orders))
+        let held = try create(snapshot).snapshot.withBus().suspendingPartnerEventSource(
+            Scene.orders, holds: true, lastSequence: nil, at: now
+        ).snapshot
+        let refused = fault { () throws(ControlFault) in try held.removingEventBus(bus, at: now) }
+        #expect(refused?.code == .invalidState)
+        #expect(refused?.message.contains("`isthmus partner resume` first") == true)
+        let deleted = try held.removingPartnerEventSource(
+            Scene.orders, partnerAccount: Scene.sender, account: Scene.owner, at: now
+        ).snapshot
+        #expect(fault { () throws(ControlFault) in try deleted.removingEventBus(bus, at: now) }?.code == .invalidState)
+        let resumed = try held.resumingPartnerEventSource(Scene.orders, at: now).snapshot
+        #expect(try resumed.removingEventBus(bus, at: now).snapshot.bus(bus) == nil)
+    }
+
+    @Test("a contract outlives deletion for the account it was made with, until another is made")
+    func contract() throws {
+        func make(_ snapshot: Snapshot, _ types: [String]?, for account: AccountID = Scene.owner) throws -> Snapshot {
+            try snapshot.addingPartnerEventSource(
+                Scene.orders, partnerAccount: Scene.sender, account: account, detailTypes: types, at: now
+            ).snapshot
+        }
+        let deleted = try make(snapshot, ["order.*"]).withBus().removingPartnerEventSource(
+            Scene.orders, partnerAccount: Scene.sender, account: Scene.owner, at: now
+        ).snapshot
+        #expect(try source(make(deleted, nil))?.detailTypes == ["order.*"])
+        #expect(try source(make(deleted, ["*"]))?.detailTypes == ["*"])
+        #expect(try source(make(deleted, nil, for: Scene.sender))?.detailTypes == nil)
+    }
+
     @Test("a partner's name belongs to one account, and both are named to another")
     func ownership() throws {
         let refused = fault { () throws(ControlFault) in try create(snapshot, by: Scene.owner) }
