@@ -39,17 +39,27 @@ extension ControlVerbs {
         }
     }
 
-    /// Answered by `{"invitations": […]}`: all of them, or those that `of` names by id, source or partner.
+    /// Answered by `{"invitations": […]}`: all of them, oldest first, or those that `of` names by id, source or
+    /// partner, with their trust bundles. They begin `after` the id that is given; `next` stands where the line would
+    /// become too long.
     func listInvitations(_ request: JSONNode) -> [UInt8] {
         let snapshot = services.registry.snapshot
-        let chosen =
-            request["of"]?.string.map { snapshot.invitations(named: $0) }
-            ?? snapshot.invitations.values.sorted {
-                ($0.terms.createdAt, $0.terms.id) < ($1.terms.createdAt, $1.terms.id)
-            }
+        let named = request["of"]?.string.map { snapshot.invitations(named: $0) }
+        let all = (named ?? Array(snapshot.invitations.values)).sorted {
+            ($0.terms.createdAt, $0.terms.id) < ($1.terms.createdAt, $1.terms.id)
+        }
+        let after = request["after"]?.string.flatMap { id in all.firstIndex { $0.terms.id == id } }
+        let chosen = all.dropFirst(after.map { $0 + 1 } ?? 0)
+        var last: Invitation?
         return Self.line { writer in
             writer.key("invitations")
-            writer.array { for invitation in chosen { Self.write(invitation, to: &$0) } }
+            writer.array { writer in
+                for invitation in chosen where writer.bytes.count < Self.listBytes {
+                    Self.write(invitation, withBundle: named != nil, to: &writer)
+                    last = invitation
+                }
+            }
+            if let last, last.terms.id != chosen.last?.terms.id { writer.member("next", last.terms.id) }
         }
     }
 
@@ -75,7 +85,7 @@ extension ControlVerbs {
 
     private static func account(_ node: JSONNode?) -> AccountID? { node?.string.flatMap(AccountID.init(parsing:)) }
 
-    private static func write(_ invitation: Invitation, to writer: inout JSONWriter) {
+    private static func write(_ invitation: Invitation, withBundle: Bool, to writer: inout JSONWriter) {
         let terms = invitation.terms
         writer.object { writer in
             writer.member("invitation", terms.id)
@@ -107,7 +117,7 @@ extension ControlVerbs {
                     }
                 }
             }
-            if !membership.trustBundle.isEmpty {
+            if withBundle, !membership.trustBundle.isEmpty {
                 writer.member("trustBundle", String(decoding: membership.trustBundle, as: UTF8.self))
             }
         }

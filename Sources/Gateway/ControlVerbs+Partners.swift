@@ -16,7 +16,7 @@ extension ControlVerbs {
     ]
 
     /// A list ends at the source that passes this: the control client reads lines of 8 MiB.
-    private static let listBytes = 4 << 20
+    static let listBytes = 4 << 20
 
     /// Answers one of the verbs above.
     func answerPartner(_ verb: String, _ request: JSONNode) async throws(Refusal) -> [UInt8] {

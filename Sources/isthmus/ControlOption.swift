@@ -1,4 +1,5 @@
 import ArgumentParser
+import JSON
 
 /// How a verb finds the running gateway: by its configuration, or by its data directory.
 struct ControlOption: ParsableArguments {
@@ -19,6 +20,18 @@ struct ControlOption: ParsableArguments {
     /// Asks the gateway.
     func ask(_ request: [UInt8]) throws(ProgramError) -> ControlConversation {
         try ControlConversation(path: ControlSocket.path(in: try directory()), request: request)
+    }
+
+    /// Every element of a list that the gateway gives in pages: `request` asks for the one that begins after a name.
+    func all(_ member: String, _ request: (_ after: String?) -> [UInt8]) throws(ProgramError) -> [JSONNode] {
+        var found: [JSONNode] = []
+        var after: String?
+        repeat {
+            let page = try ask(request(after)).answer().node
+            found += page[member]?.array ?? []
+            after = page["next"]?.string
+        } while after != nil
+        return found
     }
 
     private func directory() throws(ProgramError) -> String {

@@ -49,9 +49,9 @@ onboarding:
     def folder(self, name):
         return self.gateway.folder / f"member-{name}"
 
-    def join(self, token, folder, wrapper=(), environment=None):
+    def join(self, token, folder, wrapper=(), environment=None, more=()):
         return subprocess.run(
-            [*wrapper, binary(), "partner", "join", "--directory", str(self.folder(folder))], input=token,
+            [*wrapper, binary(), "partner", "join", "--directory", str(self.folder(folder)), *more], input=token,
             capture_output=True, text=True, timeout=60,
             env={**os.environ, "SWIFT_BACKTRACE": "enable=no", **(environment or {})})
 

@@ -14,7 +14,7 @@ struct Partner: ParsableCommand {
             """,
         subcommands: [
             Invite.self, Join.self, List.self, Show.self, Suspend.self, Resume.self, Revoke.self, Renew.self,
-            Authorize.self,
+            Authorize.self, Withdraw.self,
         ])
 
     struct Invite: ParsableCommand {
