@@ -61,6 +61,19 @@ import Testing
         #expect(throws: CryptographyError.self) { try EventIDCodec(key: [UInt8](repeating: 7, count: 31)) }
     }
 
+    @Test(
+        "ids given out are found for ever: these were made by another implementation of the permutation",
+        arguments: [
+            (5 as UInt32, 77 as UInt64, 0x41DE_26E7_BF2E_8175 as UInt64, 0x9A91_DF07_BD0A_0F92 as UInt64),
+            (1, 1, 0x11E6_95E7_CC6E_89E6, 0x9A22_921A_45B1_4A8C),
+            (0xFF_FFFF, 0xFFFF_FFFF_FFFF, 0xD344_ECA1_C2B1_8C98, 0x9E9B_3A05_0547_2184),
+        ])
+    func vectors(bus: UInt32, sequence: UInt64, high: UInt64, low: UInt64) {
+        let position = Position(bus: BusNumber(bus), sequence: Domain.Sequence(sequence))
+        #expect(codec.id(of: position) == UniqueID(high: high, low: low))
+        #expect(codec.position(of: UniqueID(high: high, low: low)) == position)
+    }
+
     @Test("the ids of one answer are those of its positions, from any copy of the codec")
     func together() throws {
         let copy = try codec.duplicate()

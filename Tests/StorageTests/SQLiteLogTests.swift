@@ -198,6 +198,40 @@ import Testing
         log.stop()
     }
 
+    @Test("a log of format 1 opens with its events, and lets webhooks act once from then on")
+    func earlierFormat() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        do {
+            let log = try Self.open(directory, clock)
+            #expect(TestLoop(log).append(TestLoop.request("a", guarded: TestLoop.key("1"))) == [stored(1...1)])
+            log.stop()
+        }
+        try DatabaseQueue(path: directory.path + "/log.sqlite").write { db in
+            try db.execute(sql: "DROP TABLE ledger; PRAGMA user_version = 1")
+        }
+        let message = RepeatGuard.webhook(
+            source: "aws.partner/a/b/c", kind: "id", id: [7], nonce: nil, body: SHA256.hash([7]))
+        for round in 0..<2 {
+            let log = try Self.open(directory, clock)
+            defer { log.stop() }
+            let outcomes = TestLoop(log).append(
+                TestLoop.request("a", guarded: TestLoop.key("1")), TestLoop.request("b", guarded: message))
+            #expect(outcomes == [repeated(1...1, mask: 1), round == 0 ? stored(2...2) : repeated(2...2, mask: 1)])
+            #expect(try log.details() == ["a", "b"])
+        }
+    }
+
+    @Test("a log of a later format is left alone")
+    func laterFormat() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        try Self.open(directory, clock).stop()
+        let path = directory.path + "/log.sqlite"
+        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 3") }
+        #expect(throws: StorageError.laterFormat(path: path, format: 3)) { try Self.open(directory, clock) }
+    }
+
     @Test("two processes cannot have one data directory")
     func locked() throws {
         let directory = ScratchDirectory()
