@@ -17,6 +17,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var source: ConfigurationOption
 
     func run() async throws {
+        try CoreDump.forbid()
         let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint)
         let lines = LogLines(write: Output.logLines)
         defer { lines.flush(withinSeconds: 1) }

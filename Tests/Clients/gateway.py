@@ -200,9 +200,9 @@ buses:
     def logged(self):
         return self.log_path.read_text(errors="replace")
 
-    def run(self, *arguments, check=True):
+    def run(self, *arguments, check=True, given=None):
         done = subprocess.run(
-            [binary(), *arguments], capture_output=True, text=True, timeout=30,
+            [binary(), *arguments], capture_output=True, text=True, timeout=30, input=given,
             env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done

@@ -4,18 +4,25 @@ import base64
 import datetime
 import json
 import pathlib
+import re
+import signal
 import subprocess
+import types
 
+import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from standardwebhooks import Webhook
 
 import attacks
 from gateway import OWNER, REGION, Gateway, binary
 from measures import report  # noqa: F401 (a fixture)
 from publishing import TARGET, Publisher, body_of, entry
 from test_idempotency import signed_fields
+from test_memberships import Hook
+from test_onboarding import Invitations
 
 CANARY = "CANARY7f3a9c"
 
@@ -77,6 +84,82 @@ def test_secrets_bodies_and_signatures_stay_where_they_belong(report):
              for word in {word for place, word in hits if place == name}]
     report("G10", "secrets, signatures and canaries looked for; hits", f"{len(secret_words) + len(signatures) + 1}; {len(hits)}")
     assert not hits, (hits[:5], where[:3])
+
+
+ROLE = f"""  - name: role/worker
+    trust:
+      Version: "2012-10-17"
+      Statement: [{{Effect: Allow, Principal: {{AWS: "arn:aws:iam::{OWNER}:role/administrator"}}, Action: "sts:AssumeRole"}}]
+"""
+
+
+def test_g10_what_partners_webhooks_and_sessions_are_told_stays_with_them(report):
+    side = Invitations()
+    running, answers = side.gateway, []
+    try:
+        running.extra += f"webhooks: [{{source: {side.source(1)}, scheme: standard-webhooks, detailType: {{pointer: /type}}}}]\n"
+        running.write_configuration()
+        owner = running.folder / "accounts" / "owner.yaml"
+        owner.write_text(owner.read_text() + ROLE)
+        running.reload()
+        token = side.invite(1).strip()
+        joins = [side.join(token, 1), side.join(token, "other"), side.join(token[:-2] + "AA", "changed")]
+        answers += [done.stdout + done.stderr for done in joins]
+        given = "whsec_" + base64.b64encode((CANARY + "webhook").encode() * 2).decode()
+        hook = Hook(side, side.source(1))
+        running.run("webhook", "secret", "rotate", "--source", side.source(1), "--config", str(running.config), "--from", "-",
+                    given=given)
+        hooked = [hook.post("msg_1", "order.placed"), hook.post("msg_2", "invoice.made"),
+                  Hook.post(types.SimpleNamespace(**{**vars(hook), "secret": Webhook("whsec_" + "A" * 32)}), "msg_3", "order.placed")]
+        assert [answer.status for answer in hooked] == [200, 400, 400], hooked
+        answers += [answer.content.decode() for answer in hooked]
+        key = running.credentials(OWNER, "role/administrator")
+        sts = boto3.client("sts", region_name=REGION, endpoint_url=running.open_url, verify=str(running.servers.bundle),
+                           aws_access_key_id=key[0], aws_secret_access_key=key[1])
+        session = sts.assume_role(RoleArn=f"arn:aws:iam::{OWNER}:role/worker", RoleSessionName="leaks")["Credentials"]
+        events = boto3.client(
+            "events", region_name=REGION, endpoint_url=running.open_url, verify=str(running.servers.bundle),
+            aws_access_key_id=session["AccessKeyId"], aws_secret_access_key=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"])
+        denied = events.put_events(Entries=[entry(1)])["Entries"][0]["ErrorMessage"]
+        answers += [denied, running.run("explain", denied.split("decision id: ")[1].rstrip(")"), "--json",
+                                        "--config", str(running.config)).stdout]
+        said, metrics = running.logged(), running.page("/metrics")[1]
+        process = environment_and_arguments(running.process.pid)
+        kept = list(everything_in(running.data))
+        keys = [path.read_text().splitlines()[1].encode() for path in (
+            side.folder(1) / "partner.key", side.authority / "ca.key", running.server.key_path)]
+        master = (running.data / "master.key").read_bytes()
+        running.stop()
+        kept += list(everything_in(running.data))
+    finally:
+        running.remove()
+    words = [token.split(".")[2].encode(), given.encode(), given[6:].encode(), CANARY.encode(), hook.text[6:].encode(),
+             session["SecretAccessKey"].encode(), session["SessionToken"].encode(), key[1].encode(), master.hex().encode(),
+             base64.b64encode(master), *keys, *(signature.encode() for signature in hook.signatures)]
+    places = [("log", said.encode()), ("metrics", metrics.encode()), ("process", process), *kept,
+              *(("answer", answer.encode()) for answer in answers)]
+    hits = [(name, word) for name, octets in places for word in words if word in octets]
+    hits += [(name, "master key") for name, octets in places if name != "master.key" and master in octets]
+    report("G10", "secrets of partners, webhooks, sessions; places; hits", f"{len(words) + 1}; {len(places)}; {len(hits)}")
+    assert len(words) > 12 and not hits, hits[:5]
+
+
+def test_g10_a_crash_leaves_no_core(report, tmp_path):
+    running = Gateway()
+    try:
+        running.start(wrapper=["sh", "-c", 'ulimit -c unlimited; cd "$0"; exec "$@"', str(tmp_path)])
+        running.credentials()
+        limits = pathlib.Path(f"/proc/{running.process.pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0 ", limits), limits
+        filtered = pathlib.Path(f"/proc/{running.process.pid}/coredump_filter").read_text()
+        assert int(filtered, 16) == 0, "a core that is piped to a program would hold memory"
+        running.process.send_signal(signal.SIGSEGV)
+        assert running.process.wait(timeout=20) == -signal.SIGSEGV
+        assert list(tmp_path.iterdir()) == []
+        report("G10", "files left by a crash", "0")
+    finally:
+        running.remove()
 
 
 def test_a_secret_never_stands_among_arguments(report):
