@@ -188,7 +188,13 @@ struct CloudEventsDecoder {
                 }
                 try decoder.note(name, CloudEventField.decode(fields.value(at: index), name: name))
             }
-            if let mediaType { try decoder.note(Array("datacontenttype".utf8)[...], Array(mediaType)) }
+            if let mediaType {
+                // A header field may hold any byte from 0x80 on; an attribute is text.
+                guard mediaType.allSatisfy({ $0 < 0x7F }) else {
+                    throw CloudEventRefusal("datacontenttype", "Content-Type holds a character that is not ASCII")
+                }
+                try decoder.note(Array("datacontenttype".utf8)[...], Array(mediaType))
+            }
             return content.isEmpty ? .none : .bytes(content)
         }
     }

@@ -66,6 +66,18 @@ def test_what_the_sdk_makes_stands_on_the_bus(gateway, form):
     assert kept["traceparent"] == "00-ab-cd-01"
 
 
+def test_a_content_type_that_is_no_text_never_stands_in_an_event(gateway):
+    """A header field may hold bytes that are not UTF-8; what `tail` writes is JSON."""
+    with Publisher(gateway) as publisher:
+        publisher.connection.request("POST", PATH, b"{}", {
+            "ce-specversion": "1.0", "ce-id": "bytes", "ce-source": "com.acme.orders", "ce-type": "T",
+            "Content-Type": "application/json; a=\xff"})
+        answer = Answer(publisher.connection.getresponse())
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), answer
+        assert "Parameter datacontenttype is not valid" in answer.json["message"]
+    gateway.events()
+
+
 def test_an_event_is_stored_once_also_across_restart_http2_and_batches(gateway):
     before = len(gateway.events())
     with Publisher(gateway) as publisher:

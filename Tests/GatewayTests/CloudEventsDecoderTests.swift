@@ -147,6 +147,8 @@ struct CloudEventsDecoderTests {
             #expect(try binary(headers, type: type, #"{"a":1}"#).contains(#"|{"a":1}|"#))
         }
         #expect(try binary(headers, type: "text/plain", "{}").hasPrefix("MalformedDetail"))
+        let foreign = try binary(headers, type: "application/json; a=é", "{}")
+        #expect(foreign.hasPrefix("InvalidArgument: Parameter datacontenttype is not valid."), "\(foreign)")
         #expect(try binary(headers, "[]").hasPrefix("MalformedDetail"))
         #expect(try binary(headers, "{").hasPrefix("MalformedDetail"))
     }

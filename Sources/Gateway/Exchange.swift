@@ -1,0 +1,45 @@
+import Bus
+import Domain
+import Network
+import Telemetry
+
+/// One request under way, and where its answer goes.
+struct Exchange {
+    let connection: Connection
+    let stream: StreamToken
+    let requestID: UniqueID
+    let now: Timestamp
+    /// Monotonic nanoseconds.
+    let receivedAt: UInt64
+    /// What the client calls itself, within the request's own bytes; nil where it says nothing.
+    private(set) var userAgent: Bytes?
+
+    /// What is kept while the log works: nothing that holds the request's bytes.
+    var afterAdmission: Exchange {
+        var rest = self
+        rest.userAgent = nil
+        return rest
+    }
+}
+
+/// A publication whose events are with the log.
+struct PendingPublication {
+    let exchange: Exchange
+    let form: Publication.Form
+    var results: PublicationResults
+    let traffic: Metrics.Traffic
+    let bytes: Int
+}
+
+/// A publication each of whose events the log decides about by itself; answered when the last one is decided.
+final class ScatteredPublication {
+    var pending: PendingPublication?
+    /// Events that the log has yet to decide about.
+    var outstanding = 0
+    /// Billed bytes of each entry.
+    var entryBytes: [Int] = []
+    /// Whether the disk failed under one of them.
+    var isUnknown = false
+    /// Why the log had no room for one of them.
+    var fullReason: AppendOutcome.FullReason?
+}
