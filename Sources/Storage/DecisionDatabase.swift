@@ -21,7 +21,6 @@ package struct DecisionBounds: Equatable, Sendable {
 /// The table of decision records, in a database of its own. Every row carries a digest that is checked when it is read.
 final class DecisionDatabase: Sendable {
     static let fileName = "decisions.sqlite"
-    private static let format = 1
     private static let pageBytes = 8192
     /// What a row takes beside its record: id, time, resource, digest, three index entries.
     static let rowBytes = 256
@@ -47,25 +46,19 @@ final class DecisionDatabase: Sendable {
     init(in home: DataDirectory) throws(StorageError) {
         writer = try DurableDatabase(
             path: home.file(Self.fileName), pageBytes: Self.pageBytes, synchronous: "full")
-        let found = try writer.access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
-        guard found <= Self.format else { throw .laterFormat(path: writer.path, format: found) }
-        if found == 0 {
-            try writer.commit { db in
-                try db.execute(
-                    sql: """
-                        CREATE TABLE decision (
-                            sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
-                            time INTEGER NOT NULL, resource TEXT NOT NULL, value BLOB NOT NULL, digest BLOB NOT NULL);
-                        CREATE INDEX decision_time ON decision (time);
-                        CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-                        INSERT INTO total VALUES ('records', 0), ('bytes', 0);
-                        PRAGMA user_version = \(Self.format);
-                        """)
-            }
-        }
+        try writer.upgrade([{ try $0.execute(sql: Self.tables) }])
         try home.sync()
         reader = try DurableDatabase(readingFrom: writer.path)
     }
+
+    private static let tables = """
+        CREATE TABLE decision (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
+            time INTEGER NOT NULL, resource TEXT NOT NULL, value BLOB NOT NULL, digest BLOB NOT NULL);
+        CREATE INDEX decision_time ON decision (time);
+        CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO total VALUES ('records', 0), ('bytes', 0);
+        """
 
     /// Stores rows together. One with the id of another takes its place.
     func insert(_ rows: [Row]) throws(StorageError) {

@@ -1,9 +1,8 @@
-import Glibc
 import Registry
 
 /// Decision records that wait for the archive's thread: bounded by number and by bytes.
 ///
-/// `@unchecked Sendable`: `state` is read and written only between `lock` and `unlock` of the one pthread mutex.
+/// `@unchecked Sendable`: `state` is read and written only under the one monitor.
 final class DecisionQueue: @unchecked Sendable {
     private struct State {
         var drafts: [DecisionDraft] = []
@@ -25,8 +24,7 @@ final class DecisionQueue: @unchecked Sendable {
         case end
     }
 
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
     private var state = State()
     private let countLimit: Int
     private let bytesLimit: Int
@@ -34,46 +32,25 @@ final class DecisionQueue: @unchecked Sendable {
     init(countLimit: Int, bytesLimit: Int) {
         self.countLimit = countLimit
         self.bytesLimit = bytesLimit
-        mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
-        var attributes = pthread_condattr_t()
-        let isReady =
-            pthread_mutex_init(mutex, nil) == 0 && pthread_condattr_init(&attributes) == 0
-            && pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0
-            && pthread_cond_init(condition, &attributes) == 0
-        precondition(isReady, "the system has no mutex to give")
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
-
-    private func locked<Value>(_ body: () -> Value) -> Value {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        return body()
     }
 
     /// Adds a draft; `false` when there is no room for it, or the queue was stopped.
     func add(_ draft: DecisionDraft) -> Bool {
-        locked {
+        monitor.locked {
             guard !state.isStopping, state.drafts.count < countLimit, state.bytes + draft.weight <= bytesLimit else {
                 return false
             }
             state.drafts.append(draft)
             state.bytes += draft.weight
             state.accepted += 1
-            if state.drafts.count == 1 { pthread_cond_broadcast(condition) }
+            if state.drafts.count == 1 { monitor.broadcast() }
             return true
         }
     }
 
     /// Takes what waits, in order, `count` at most; waits up to `milliseconds` for the first.
     func take(count: Int, milliseconds: Int) -> Turn {
-        locked {
+        monitor.locked {
             wait(milliseconds) { !state.drafts.isEmpty || state.isStopping }
             guard !state.drafts.isEmpty else { return state.isStopping ? .end : .idle }
             let taken = Array(state.drafts.prefix(count))
@@ -85,10 +62,10 @@ final class DecisionQueue: @unchecked Sendable {
 
     /// The commit that held so many drafts has ended.
     func settle(count: Int) {
-        locked {
+        monitor.locked {
             state.settled += count
             state.isStuck = false
-            pthread_cond_broadcast(condition)
+            monitor.broadcast()
         }
     }
 
@@ -96,9 +73,9 @@ final class DecisionQueue: @unchecked Sendable {
     ///
     /// - Returns: `false` when the queue was stopped meanwhile.
     func pause(milliseconds: Int) -> Bool {
-        locked {
+        monitor.locked {
             state.isStuck = true
-            pthread_cond_broadcast(condition)
+            monitor.broadcast()
             wait(milliseconds) { state.isStopping }
             return !state.isStopping
         }
@@ -106,7 +83,7 @@ final class DecisionQueue: @unchecked Sendable {
 
     /// Returns when all that was added before is committed, or that will not happen soon.
     func waitForCommit(milliseconds: Int) {
-        locked {
+        monitor.locked {
             let wanted = state.accepted
             wait(milliseconds) { state.settled >= wanted || state.isStuck || state.isStopping }
         }
@@ -114,30 +91,23 @@ final class DecisionQueue: @unchecked Sendable {
 
     /// Takes no more drafts; the thread writes what waits and ends.
     func stop() {
-        locked {
+        monitor.locked {
             state.isStopping = true
-            pthread_cond_broadcast(condition)
+            monitor.broadcast()
         }
     }
 
     /// Drops what waits and takes no more: the disk failed.
     func fail() {
-        locked {
+        monitor.locked {
             state.isStopping = true
             state.isStuck = true
             state.drafts = []
-            pthread_cond_broadcast(condition)
+            monitor.broadcast()
         }
     }
 
     private func wait(_ milliseconds: Int, until isDone: () -> Bool) {
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        let total = Int64(deadline.tv_nsec) + Int64(milliseconds) * 1_000_000
-        deadline.tv_sec += Int(total / 1_000_000_000)
-        deadline.tv_nsec = Int(total % 1_000_000_000)
-        while !isDone() {
-            if pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { break }
-        }
+        monitor.wait(nanoseconds: Int64(milliseconds) * 1_000_000, until: isDone)
     }
 }

@@ -51,6 +51,19 @@ final class DurableDatabase: Sendable {
         queue = try translating(path) { try DatabaseQueue(path: path, configuration: configuration) }
     }
 
+    /// Brings the tables to the newest format: step N makes format N out of the one before, whole or not at all.
+    ///
+    /// - Throws: `.laterFormat` for tables that a later version made.
+    func upgrade(_ steps: [(Database) throws -> Void]) throws(StorageError) {
+        let found = try access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+        guard found <= steps.count else { throw .laterFormat(path: path, format: found) }
+        guard found < steps.count else { return }
+        try commit { db in
+            for step in steps[found...] { try step(db) }
+            try db.execute(sql: "PRAGMA user_version = \(steps.count)")
+        }
+    }
+
     /// Reads the settings back from SQLite.
     ///
     /// - Throws: `.weakened` where one is less than was asked for.

@@ -18,29 +18,18 @@ import GRDB
 /// ```
 enum LogSchema {
     static let fileName = "log.sqlite"
-    static let format = 2
 
     /// Makes the tables of a new database; checks the format and key of an old one.
     static func prepare(_ database: DurableDatabase, keyCheck: Digest, keyPath: String) throws(StorageError) {
-        let path = database.path
-        let found = try database.access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
-        guard found <= format else { throw .laterFormat(path: path, format: found) }
-        if found == 0 {
-            try database.commit { db in
+        try database.upgrade([
+            { db in
                 try db.execute(sql: tables)
-                try db.execute(sql: ledger)
                 try db.execute(
                     sql: "INSERT INTO meta (name, value) VALUES ('key check', ?), ('indexed', 0)",
                     arguments: [Data(keyCheck.bytes)])
-                try db.execute(sql: "PRAGMA user_version = \(format)")
-            }
-        }
-        if found == 1 {
-            try database.commit { db in
-                try db.execute(sql: ledger)
-                try db.execute(sql: "PRAGMA user_version = \(format)")
-            }
-        }
+            },
+            { db in try db.execute(sql: ledger) },
+        ])
         let stored = try database.access { db in
             try Data.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'key check'")
         }

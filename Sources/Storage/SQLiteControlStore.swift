@@ -8,7 +8,6 @@ package import Registry
 /// Every record carries a digest that is checked when it is loaded.
 package final class SQLiteControlStore: ControlStore {
     private static let fileName = "control.sqlite"
-    private static let format = 1
     private static let pageBytes = 4096
     /// The longest key. Source: `ControlRecord.key`.
     private static let keyBytesLimit = 1024
@@ -24,21 +23,15 @@ package final class SQLiteControlStore: ControlStore {
         self.home = home
         database = try DurableDatabase(
             path: home.file(Self.fileName), pageBytes: Self.pageBytes, synchronous: "full")
-        let found = try database.access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
-        guard found <= Self.format else { throw .laterFormat(path: database.path, format: found) }
-        if found == 0 {
-            try database.commit { db in
-                try db.execute(
-                    sql: """
-                        CREATE TABLE record (
-                            kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, digest BLOB NOT NULL,
-                            PRIMARY KEY (kind, key)) WITHOUT ROWID;
-                        PRAGMA user_version = \(Self.format);
-                        """)
-            }
-        }
+        try database.upgrade([{ try $0.execute(sql: Self.table) }])
         try home.sync()
     }
+
+    private static let table = """
+        CREATE TABLE record (
+            kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, digest BLOB NOT NULL,
+            PRIMARY KEY (kind, key)) WITHOUT ROWID
+        """
 
     package func load() throws(ControlStoreError) -> [ControlRecord] {
         let rows = try reading { db in

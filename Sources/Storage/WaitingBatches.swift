@@ -1,10 +1,9 @@
 import Bus
-import Glibc
 import Synchronization
 
 /// What the loops hand to the writer: bounded by bytes, taken whole.
 ///
-/// `@unchecked Sendable`: `state` is read and written only between `lock` and `unlock` of the one pthread mutex.
+/// `@unchecked Sendable`: `state` is read and written only under the one monitor.
 final class WaitingBatches: @unchecked Sendable {
     private struct State {
         var batches: [AppendBatch] = []
@@ -24,39 +23,18 @@ final class WaitingBatches: @unchecked Sendable {
         case end
     }
 
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
     private var state = State()
     private let bytesLimit: Int
     /// Bytes that wait or are in the commit under way.
     let waitingBytes = Atomic<Int>(0)
 
-    init(bytesLimit: Int) {
-        self.bytesLimit = bytesLimit
-        mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
-        var attributes = pthread_condattr_t()
-        let isReady =
-            pthread_mutex_init(mutex, nil) == 0 && pthread_condattr_init(&attributes) == 0
-            && pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0
-            && pthread_cond_init(condition, &attributes) == 0
-        precondition(isReady, "the system has no mutex to give")
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
+    init(bytesLimit: Int) { self.bytesLimit = bytesLimit }
 
     /// Adds a batch, or says why not.
     func add(_ batch: AppendBatch) -> AppendOutcome.FullReason? {
-        pthread_mutex_lock(mutex)
-        let (reason, isAwaited) = enqueue(batch)
-        pthread_mutex_unlock(mutex)
-        // After the lock, or the writer would wake only to wait for it.
-        if isAwaited { pthread_cond_signal(condition) }
+        let (reason, isAwaited) = monitor.locked { enqueue(batch) }
+        if isAwaited { monitor.signal() }
         return reason
     }
 
@@ -74,11 +52,12 @@ final class WaitingBatches: @unchecked Sendable {
     }
 
     /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first,
-    /// and
-    /// then as long as `window` says for the others.
+    /// and then as long as `window` says for the others.
     func take(bytes: Int, requests: Int, milliseconds: Int, window: inout GroupWindow) -> Turn {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        monitor.locked { next(bytes: bytes, requests: requests, milliseconds: milliseconds, window: &window) }
+    }
+
+    private func next(bytes: Int, requests: Int, milliseconds: Int, window: inout GroupWindow) -> Turn {
         if state.batches.isEmpty { park(until: 1, nanoseconds: Int64(milliseconds) * 1_000_000) }
         let isErrand = state.hasErrand
         state.hasErrand = false
@@ -111,32 +90,21 @@ final class WaitingBatches: @unchecked Sendable {
 
     /// Lets the writer have an idle turn now, for work that is not an append.
     func nudge() {
-        pthread_mutex_lock(mutex)
-        state.hasErrand = true
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
+        monitor.locked { state.hasErrand = true }
+        monitor.signal()
     }
 
     /// Takes no more batches; the writer commits what waits and ends.
     func stop() {
-        pthread_mutex_lock(mutex)
-        state.isStopping = true
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
+        monitor.locked { state.isStopping = true }
+        monitor.signal()
     }
 
     /// Sleeps until `requests` wait, the time is over, or something else is to be done.
     private func park(until requests: Int, nanoseconds: Int64) {
         guard state.requests < requests, !state.isStopping, !state.hasErrand else { return }
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        let total = Int64(deadline.tv_nsec) + nanoseconds
-        deadline.tv_sec += Int(total / 1_000_000_000)
-        deadline.tv_nsec = Int(total % 1_000_000_000)
         state.wakesAt = requests
-        while state.requests < requests, !state.isStopping, !state.hasErrand {
-            if pthread_cond_timedwait(condition, mutex, &deadline) == ETIMEDOUT { break }
-        }
+        monitor.wait(nanoseconds: nanoseconds) { state.requests >= requests || state.isStopping || state.hasErrand }
         state.wakesAt = 0
     }
 }
