@@ -39,27 +39,6 @@ enum PolicyAcceptance {
 
     /// Whether `pattern` could match `arn`: `*` is any run, `?` any character; one with a variable might.
     private static func covers(_ pattern: String, _ arn: String) -> Bool {
-        if pattern.contains("${") { return true }
-        let pattern = Array(pattern.utf8)
-        let text = Array(arn.utf8)
-        var (inPattern, inText) = (0, 0)
-        var star: (inPattern: Int, inText: Int)?
-        while inText < text.count {
-            if inPattern < pattern.count, pattern[inPattern] == UInt8(ascii: "*") {
-                star = (inPattern, inText)
-                inPattern += 1
-            } else if inPattern < pattern.count,
-                pattern[inPattern] == UInt8(ascii: "?") || pattern[inPattern] == text[inText]
-            {
-                inPattern += 1
-                inText += 1
-            } else if let last = star {
-                star = (last.inPattern, last.inText + 1)
-                (inPattern, inText) = (last.inPattern + 1, last.inText + 1)
-            } else {
-                return false
-            }
-        }
-        return pattern[inPattern...].allSatisfy { $0 == UInt8(ascii: "*") }
+        pattern.contains("${") || Wildcard.matches(Array(pattern.utf8), Array(arn.utf8), anyOne: UInt8(ascii: "?"))
     }
 }

@@ -38,18 +38,16 @@ def gateway():
         yield running
 
 
-def trickle(connection, octets, start, seconds=30):
-    """Sends a byte a second until the peer ends the connection; returns (after how long, how, what came)."""
-    received, at = b"", 0
+def trickle(connection, octets, start, pace=1, seconds=30):
+    """Sends `pace` bytes a second until the peer ends the connection; returns (after how long, how, what came)."""
+    received, at, due = b"", 0, start
     while time.monotonic() - start < seconds:
-        if at < len(octets):
-            try:
-                connection.send(octets[at:at + 1])
-                at += 1
-            except OSError as error:
-                return time.monotonic() - start, type(error).__name__, received
-        connection.settimeout(1)
         try:
+            if at < len(octets):
+                connection.send(octets[at:at + pace])
+                at += pace
+            due += 1
+            connection.settimeout(max(0.01, due - time.monotonic()))
             piece = connection.recv(65536)
         except (socket.timeout, ssl.SSLWantReadError):
             continue
@@ -140,21 +138,7 @@ def slow_http1_body(pace, where=api):
         way = where(gateway)
         with connect_tls(getattr(gateway, way.port), context_of(gateway, way, "http/1.1")) as connection:
             connection.sendall(head(way, 100_000))
-            start, received, due = time.monotonic(), b"", time.monotonic()
-            while time.monotonic() - start < 30:
-                try:
-                    connection.send(b" " * pace)
-                    due += 1
-                    connection.settimeout(max(0.01, due - time.monotonic()))
-                    piece = connection.recv(65536)
-                except (socket.timeout, ssl.SSLWantReadError):
-                    continue
-                except OSError as error:
-                    return time.monotonic() - start, type(error).__name__, received
-                if not piece:
-                    return time.monotonic() - start, "EOF", received
-                received += piece
-            return float("inf"), "still open", received
+            return trickle(connection, b" " * 100_000, time.monotonic(), pace)
     return run
 
 

@@ -8,14 +8,7 @@ import Testing
 
 /// A gateway whose owner's bus `orders` admits the sender, a connection to it and the sender's key.
 private func withGateway(_ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void) async throws {
-    let gateway = try await TestGateway.start(try Scene.snapshotWithOrders([Scene.admitsSender()]))
-    do {
-        try await body(gateway, try RawClient(port: gateway.port), try await gateway.signer(Scene.publisher))
-    } catch {
-        await gateway.stop()
-        throw error
-    }
-    await gateway.stop()
+    try await TestGateway.with(try Scene.snapshotWithOrders([Scene.admitsSender()]), body)
 }
 
 private let path = "/accounts/\(Scene.owner)/buses/orders/events"

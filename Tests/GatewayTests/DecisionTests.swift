@@ -11,27 +11,11 @@ private let start = #"{"Entries":[{"Source":"com.acme.orders","DetailType":"b","
 private let denied = start + #""\#(Scene.arn("closed"))"}]}"#
 private let allowed = start + #""\#(Scene.arn("orders"))"}]}"#
 
-private func withGateway(
-    _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
-) async throws {
-    let gateway = try await TestGateway.start(try Scene.snapshotWithOrders([Scene.admitsSender()]))
-    do {
-        try await body(gateway, try RawClient(port: gateway.port), try await gateway.signer(Scene.publisher))
-    } catch {
-        await gateway.stop()
-        throw error
-    }
-    await gateway.stop()
+private func withGateway(_ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void) async throws {
+    try await TestGateway.with(try Scene.snapshotWithOrders([Scene.admitsSender()]), body)
 }
 
 extension RawClient {
-    fileprivate func call(
-        _ gateway: TestGateway, _ operation: String, _ body: String, _ signer: SigV4Signer
-    ) throws -> Answer {
-        try send("POST", "/", gateway.fields(operation, body, signer), Array(body.utf8))
-        return try receive()
-    }
-
     fileprivate func read(_ gateway: TestGateway, _ id: UniqueID, _ signer: SigV4Signer) throws -> Answer {
         let fields = signer.sign(
             [], method: "GET", target: "/decisions/\(id)", authority: TestGateway.authority, body: [],

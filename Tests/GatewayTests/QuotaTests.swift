@@ -10,32 +10,14 @@ import Testing
 private let entry = #"{"Source":"com.acme","DetailType":"a","Detail":"{}"}"#
 
 /// The publisher's account may spend 4 units on PutEvents and 1 on every other action; the clock stands still.
-private func withGateway(
-    _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
-) async throws {
+private func withGateway(_ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void) async throws {
     let quotas = SenderQuotas(
         overrides: [
             .account(Scene.sender): [
                 "events:PutEvents": Quota(perSecond: 1, burst: 4), "*": Quota(perSecond: 1, burst: 1),
             ]
         ])
-    let gateway = try await TestGateway.start(try Scene.snapshot(try Scene.declaration(senderQuotas: quotas)))
-    do {
-        try await body(gateway, try RawClient(port: gateway.port), try await gateway.signer(Scene.publisher))
-    } catch {
-        await gateway.stop()
-        throw error
-    }
-    await gateway.stop()
-}
-
-extension RawClient {
-    fileprivate func call(
-        _ gateway: TestGateway, _ operation: String, _ body: String, _ signer: SigV4Signer
-    ) throws -> Answer {
-        try send("POST", "/", gateway.fields(operation, body, signer), Array(body.utf8))
-        return try receive()
-    }
+    try await TestGateway.with(try Scene.snapshot(try Scene.declaration(senderQuotas: quotas)), body)
 }
 
 @Suite("Quotas through a real listener")

@@ -14,26 +14,8 @@ private func withGateway(
     settings: Services.Settings = .init(), patienceSeconds: Int = 10,
     _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
 ) async throws {
-    let gateway = try await TestGateway.start(try Scene.snapshotWithOrders([Scene.admitsSender()]), settings: settings)
-    do {
-        let client = try RawClient(port: gateway.port, patienceSeconds: patienceSeconds)
-        try await body(gateway, client, try await gateway.signer(Scene.publisher))
-    } catch {
-        await gateway.stop()
-        throw error
-    }
-    await gateway.stop()
-}
-
-extension RawClient {
-    /// A signed call and its answer.
-    fileprivate func call(
-        _ gateway: TestGateway, _ operation: String, _ body: String, _ signer: SigV4Signer,
-        more: [(name: String, value: String)] = []
-    ) throws -> Answer {
-        try send("POST", "/", gateway.fields(operation, body, signer, more: more), Array(body.utf8))
-        return try receive()
-    }
+    try await TestGateway.with(
+        try Scene.snapshotWithOrders([Scene.admitsSender()]), settings: settings, patienceSeconds: patienceSeconds, body)
 }
 
 @Suite("Requests through a real listener")

@@ -41,6 +41,22 @@ struct TestGateway {
         try await TestGateway(snapshot, settings)
     }
 
+    /// Runs `body` with a gateway, a connection to it, and the key of a principal who may publish; ends the gateway.
+    static func with(
+        _ snapshot: Snapshot, settings: Services.Settings = .init(), patienceSeconds: Int = 10,
+        _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
+    ) async throws {
+        let gateway = try await start(snapshot, settings: settings)
+        do {
+            let client = try RawClient(port: gateway.port, patienceSeconds: patienceSeconds)
+            try await body(gateway, client, try await gateway.signer(Scene.publisher))
+        } catch {
+            await gateway.stop()
+            throw error
+        }
+        await gateway.stop()
+    }
+
     private init(_ snapshot: Snapshot, _ settings: Services.Settings) async throws {
         let metrics = Metrics()
         registry = Registry(snapshot)
@@ -97,5 +113,16 @@ struct TestGateway {
         services.controlLine.close()
         await controlLoop.value
         await loops.shutdown()
+    }
+}
+
+extension RawClient {
+    /// A signed call and its answer.
+    func call(
+        _ gateway: TestGateway, _ operation: String, _ body: String, _ signer: SigV4Signer,
+        more: [(name: String, value: String)] = []
+    ) throws -> Answer {
+        try send("POST", "/", gateway.fields(operation, body, signer, more: more), Array(body.utf8))
+        return try receive()
     }
 }
