@@ -14,13 +14,15 @@ import GRDB
 /// bus    the end of each bus's chain as of the last group: next sequence, digest, bytes kept
 /// keys   one row a commit that had explicit idempotency keys
 /// ledger one row a commit that had events that act once (since format 2)
-/// meta   indexed (the last block id that `place` has), key check
+/// meta   indexed (the last block id that `place` has), key check, region (since format 3)
 /// ```
 enum LogSchema {
     static let fileName = "log.sqlite"
 
-    /// Makes the tables of a new database; checks the format and key of an old one.
-    static func prepare(_ database: DurableDatabase, keyCheck: Digest, keyPath: String) throws(StorageError) {
+    /// Makes the tables of a new database; checks the format, key and region of an old one.
+    static func prepare(
+        _ database: DurableDatabase, region: String, keyCheck: Digest, keyPath: String
+    ) throws(StorageError) {
         try database.upgrade([
             { db in
                 try db.execute(sql: tables)
@@ -29,11 +31,28 @@ enum LogSchema {
                     arguments: [Data(keyCheck.bytes)])
             },
             { db in try db.execute(sql: ledger) },
+            { db in
+                try db.execute(
+                    sql: "INSERT INTO meta (name, value) VALUES ('region', ?)",
+                    arguments: [try newestRegion(db) ?? region])
+            },
         ])
         let stored = try database.access { db in
             try Data.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'key check'")
         }
         guard let stored, ConstantTime.isEqual([UInt8](stored), keyCheck.bytes) else { throw .wrongKey(path: keyPath) }
+        let begun = try database.access { db in
+            try String.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'region'")
+        }
+        guard begun == region else {
+            throw .otherRegion(path: database.path, region: begun ?? "", configured: region)
+        }
+    }
+
+    /// The region of the newest block.
+    private static func newestRegion(_ db: Database) throws -> String? {
+        let header = try Data.fetchOne(db, sql: "SELECT header FROM block ORDER BY id DESC LIMIT 1")
+        return header.flatMap { BlockHeader.decode([UInt8]($0)[...])?.header.region }
     }
 
     private static let ledger =

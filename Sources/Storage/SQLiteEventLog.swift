@@ -71,7 +71,9 @@ package final class SQLiteEventLog: EventLog {
     ) throws(StorageError) -> DurableDatabase {
         let database = try DurableDatabase(
             path: path, pageBytes: configuration.pageBytes, synchronous: configuration.synchronous)
-        try LogSchema.prepare(database, keyCheck: key.key(for: .check), keyPath: home.file(MasterKey.fileName))
+        try LogSchema.prepare(
+            database, region: configuration.region, keyCheck: key.key(for: .check),
+            keyPath: home.file(MasterKey.fileName))
         return database
     }
 

@@ -25,6 +25,8 @@ package enum StorageError: Error, Hashable, Sendable {
     case keyFileMissing(path: String)
     /// The master key is not the one the log was begun with.
     case wrongKey(path: String)
+    /// The log is of a region that is not the configured one: what it holds stays there.
+    case otherRegion(path: String, region: String, configured: String)
     /// The database was written by a later version; `format` is its number.
     case laterFormat(path: String, format: Int)
     /// What is stored contradicts itself. `what` names the table and row.
@@ -50,6 +52,9 @@ extension StorageError: CustomStringConvertible {
         case .keyFileMissing(let path):
             "`\(path)` is missing but there is a log that was begun with it: restore it from the backup"
         case .wrongKey(let path): "`\(path)` is not the key this log was begun with: restore the right one"
+        case .otherRegion(let path, let region, let configured):
+            "`\(path)` is of region `\(region)`, the configuration says `\(configured)`: give each region a data "
+                + "directory of its own"
         case .laterFormat(let path, let format):
             "`\(path)` has format \(format), which a later version wrote: start that version"
         case .damaged(let path, let what): "`\(path)` is damaged: \(what): restore it from the backup"

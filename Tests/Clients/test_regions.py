@@ -118,3 +118,21 @@ def test_without_a_way_the_report_says_so(gateway):
     gateway.reload()
     shown = gateway.run("region", "report", "--config", str(gateway.config)).stdout
     assert shown == f"region {REGION}: 0 events have left it\nno way out of it is configured (`crossRegionRoutes`)\n"
+
+
+def test_a_data_directory_serves_the_region_it_was_begun_in_and_no_other():
+    made = Gateway()
+    try:
+        made.start()
+        with Publisher(made) as publisher:
+            assert publisher.put(entry(1)).ids
+        made.stop()
+        here = made.config.read_text()
+        (made.folder / "orders-bus.json").unlink()
+        made.config.write_text(here.replace(f"region: {REGION}", f"region: {OTHER}").replace(", policy: orders-bus.json", ""))
+        done = made.run("serve", "--config", str(made.config), check=False)
+        assert done.returncode != 0
+        assert f"is of region `{REGION}`, the configuration says `{OTHER}`" in done.stderr
+        assert "give each region a data directory of its own" in done.stderr
+    finally:
+        made.remove()

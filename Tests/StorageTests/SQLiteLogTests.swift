@@ -208,7 +208,7 @@ import Testing
             log.stop()
         }
         try DatabaseQueue(path: directory.path + "/log.sqlite").write { db in
-            try db.execute(sql: "DROP TABLE ledger; PRAGMA user_version = 1")
+            try db.execute(sql: "DROP TABLE ledger; DELETE FROM meta WHERE name = 'region'; PRAGMA user_version = 1")
         }
         let message = RepeatGuard.webhook(
             source: "aws.partner/a/b/c", kind: "id", id: [7], nonce: nil, body: SHA256.hash([7]))
@@ -228,8 +228,35 @@ import Testing
         let clock = HeldClock(Self.start)
         try Self.open(directory, clock).stop()
         let path = directory.path + "/log.sqlite"
-        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 3") }
-        #expect(throws: StorageError.laterFormat(path: path, format: 3)) { try Self.open(directory, clock) }
+        try DatabaseQueue(path: path).writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 4") }
+        #expect(throws: StorageError.laterFormat(path: path, format: 4)) { try Self.open(directory, clock) }
+    }
+
+    @Test("a log serves the region it was begun in and no other, also one that a version before did not note")
+    func otherRegion() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        let path = directory.path + "/log.sqlite"
+        var elsewhere = Self.configuration
+        elsewhere.region = "eu-west-1"
+        for isNoted in [true, false] {
+            do {
+                let log = try Self.open(directory, clock)
+                _ = TestLoop(log).append(TestLoop.request("a"))
+                log.stop()
+            }
+            if !isNoted {
+                try DatabaseQueue(path: path).write { db in
+                    try db.execute(sql: "DELETE FROM meta WHERE name = 'region'; PRAGMA user_version = 2")
+                }
+            }
+            #expect(
+                throws: StorageError.otherRegion(path: path, region: "eu-central-1", configured: "eu-west-1")
+            ) { try Self.open(directory, clock, elsewhere) }
+        }
+        let log = try Self.open(directory, clock)
+        #expect(try log.details() == ["a", "a"])
+        log.stop()
     }
 
     @Test("two processes cannot have one data directory")
