@@ -15,6 +15,13 @@ import Testing
         return fixture
     }
 
+    @Test("a webhook in shadow mode is warned of, one that enforces is not", arguments: ["shadow", "enforce"])
+    func shadow(mode: String) throws {
+        let warnings = try loaded("\(Self.source), scheme: github, mode: \(mode), \(Self.type)").load().warnings
+        let warned = warnings.map(\.message).filter { $0.contains("whoever reaches the gateway sends as `aws.") }
+        #expect(warned.count == (mode == "shadow" ? 1 : 0))
+    }
+
     @Test("a webhook is read with its defaults, and the effective configuration reads back as the same")
     func reads() throws {
         let fixture = try loaded("\(Self.source), scheme: standard-webhooks, \(Self.type)")

@@ -39,6 +39,11 @@ extension ConfigurationLoader {
         let time = mapping["time"].flatMap { readPlace($0, isFixedAllowed: false) }
         guard let source, let scheme, let detailType else { return nil }
         guard described != nil || scheme == .messageSignature else { return nil }
+        if mode == .shadow {
+            mapping["mode"]?.warning(
+                "whoever reaches the gateway sends as `\(source)`: its signatures are only reported",
+                "write `enforce` when the partner is connected")
+        }
         return Webhook(
             source: source, scheme: scheme, described: described, mode: mode, toleranceSeconds: Int64(tolerance),
             detailType: detailType, id: id, time: time)
