@@ -156,7 +156,8 @@ extension GatewayProcess {
         if places(next) != places(configuration) {
             fixed.append("listeners' addresses, ports and modes, dataDirectory")
         }
-        for field in GatewayLimits.fields where field.name != "busesPerAccount" {
+        let reloaded = ["busesPerAccount", "eventSourcesPerPartner"]
+        for field in GatewayLimits.fields where !reloaded.contains(field.name) {
             if next.limits[keyPath: field.place] != configuration.limits[keyPath: field.place] {
                 fixed.append("limits.\(field.name)")
             }

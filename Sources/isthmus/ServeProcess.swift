@@ -57,7 +57,7 @@ actor GatewayProcess {
         let services = Services(
             registry: registry, log: stores.log, eventIDs: stores.eventIDs, controlLine: ControlLine(),
             accessKeys: stores.accessKeys, metrics: metrics, logger: log, clock: .system,
-            monotonic: SystemClock.monotonicNanoseconds, random: .system, settings: Services.Settings(),
+            monotonic: SystemClock.monotonicNanoseconds, random: .system, settings: Self.settings(configuration.limits),
             decisions: decisions)
         self.services = services
         gate = AcceptGate(budgets: Self.budgets(configuration.limits))
@@ -122,6 +122,12 @@ actor GatewayProcess {
             lines.flush(withinSeconds: 0.3)
             _exit(ExitStatus.storageFailed.rawValue)
         }
+    }
+
+    private static func settings(_ limits: GatewayLimits) -> Services.Settings {
+        var settings = Services.Settings()
+        settings.entriesBytes = limits.entriesBytes
+        return settings
     }
 
     private static func budgets(_ limits: GatewayLimits) -> ConnectionBudgets {

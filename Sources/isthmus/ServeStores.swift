@@ -23,9 +23,12 @@ struct DurableStores {
     ) throws(ProgramError) {
         do throws(StorageError) {
             let home = try DataDirectory(path: configuration.dataDirectory)
+            var logs = LogConfiguration(region: configuration.region)
+            logs.retentionSeconds = Int64(configuration.limits.retentionDays) * 86_400
+            logs.retentionBytesPerBus = Int64(configuration.limits.retentionBytes)
             let key = try MasterKey(in: home, hasLog: SQLiteEventLog.exists(in: home), random: .system)
             log = try SQLiteEventLog(
-                in: home, key: key, configuration: LogConfiguration(region: configuration.region), clock: .system,
+                in: home, key: key, configuration: logs, clock: .system,
                 monotonic: SystemClock.monotonicNanoseconds, watch: watch)
             control = try SQLiteControlStore(in: home)
             decisions = try SQLiteDecisionArchive(

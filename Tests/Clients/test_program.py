@@ -310,3 +310,19 @@ def test_tail_shows_large_events_whole(report):
         running.stop()
     finally:
         running.remove()
+
+
+def test_the_size_of_a_request_and_the_time_of_events_are_limits_of_the_configuration():
+    made = Gateway(limits={"entriesBytes": 262144, "retentionDays": 30, "retentionBytes": 67108864})
+    try:
+        made.start()
+        with Publisher(made) as publisher:
+            assert publisher.put(entry(1, size=262_000)).ids
+            refused = publisher.put(entry(2, size=262_144))
+        assert (refused.status, refused.code) == (400, "ValidationException")
+        assert refused.json["message"] == "Total size of the entries in the request is over the limit."
+        shown = made.run("check", "--config", str(made.config)).stdout
+        assert all(f"{name}: {value}\n" in shown for name, value in made.limits.items()), shown
+        made.stop()
+    finally:
+        made.remove()

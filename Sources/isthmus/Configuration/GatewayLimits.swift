@@ -1,3 +1,5 @@
+import Domain
+
 /// The limits an operator may set. Each has a default that suits one small machine and a range outside of which it is
 /// refused.
 struct GatewayLimits: Equatable, Sendable {
@@ -11,6 +13,9 @@ struct GatewayLimits: Equatable, Sendable {
     var busesPerAccount = 100
     var eventSourcesPerPartner = 10_000
     var bodyBytesInFlight = 256 * 1024 * 1024
+    var entriesBytes = Limits.entriesBytes
+    var retentionDays = 7
+    var retentionBytes = 16 << 30
 
     /// One limit: its name in the file, its range, where it is kept, and what it limits.
     struct Field: Sendable {
@@ -52,5 +57,14 @@ struct GatewayLimits: Equatable, Sendable {
         Field(
             name: "bodyBytesInFlight", range: 2_097_152...68_719_476_736, place: \.bodyBytesInFlight,
             meaning: "content of requests that are not whole yet, on all connections together"),
+        Field(
+            name: "entriesBytes", range: 1024...Limits.entriesBytes, place: \.entriesBytes,
+            meaning: "what the sizes of a request's entries together stay below"),
+        Field(
+            name: "retentionDays", range: 1...3650, place: \.retentionDays,
+            meaning: "how long the events of a bus are kept"),
+        Field(
+            name: "retentionBytes", range: 67_108_864...1_099_511_627_776, place: \.retentionBytes,
+            meaning: "how many bytes of the log a bus keeps"),
     ]
 }
