@@ -86,11 +86,11 @@ def connect(gateway, port, source, first=b""):
         raise
 
 
-def put(connection):
+def put(connection, more=b""):
     body = body_of(entry(1))
     connection.sendall(
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n"
-        b"X-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n%s"
+        b"X-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (more, len(body)) + body)
     answer = b""
     while chunk := connection.recv(65536):
         answer += chunk
@@ -145,3 +145,11 @@ def test_every_address_as_a_balancer_is_refused_by_check(gateway):
     other.write_text(gateway.config.read_text().replace(f"from: [{BALANCER}/32", "from: [0.0.0.0/0"))
     done = gateway.run("check", "--config", str(other), check=False)
     assert done.returncode == 3 and "anyone could say to be anyone" in done.stderr
+
+
+def test_no_header_field_names_the_clients_address(gateway):
+    """On the listener without a balancer, whose connections are what they are."""
+    said = b"X-Forwarded-For: %s\r\nForwarded: for=%s\r\nX-Real-IP: %s\r\nTrue-Client-IP: %s\r\n"
+    for source, claimed, code in ((OTHER, CLIENT, "AccessDeniedException"), (CLIENT, OTHER, None)):
+        answer = put(connect(gateway, gateway.open_port, source), said % ((claimed.encode(),) * 4))
+        assert answer["Entries"][0].get("ErrorCode") == code, answer
