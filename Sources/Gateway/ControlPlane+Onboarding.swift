@@ -224,7 +224,7 @@ extension ControlPlane {
             throw Fault(.validation, "the trust bundle cannot be read: \(error)")
         }
         guard authorities.allSatisfy(\.usage.isAuthority) else {
-            throw Fault(.validation, "the trust bundle holds a certificate that is no authority's")
+            throw Fault(.validation, "the trust bundle holds a certificate that is no authority's: give those alone")
         }
     }
 

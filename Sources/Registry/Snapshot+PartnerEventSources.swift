@@ -162,7 +162,10 @@ extension Snapshot {
         _ name: PartnerEventSourceName, of account: AccountID
     ) throws(ControlFault) -> PartnerEventSource {
         guard let source = partners.sources[name], source.account == account else {
-            throw ControlFault(.resourceNotFound, "Event source \(name) does not exist.")
+            throw ControlFault(
+                .resourceNotFound,
+                "Event source \(name) does not exist for account \(account); its partner calls "
+                    + "CreatePartnerEventSource first.")
         }
         return source
     }

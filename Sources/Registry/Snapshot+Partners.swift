@@ -70,7 +70,9 @@ extension Snapshot {
         _ key: PartnerAuthorization.Key, until expiresAt: Timestamp, at now: Timestamp
     ) throws(ControlFault) -> Transition {
         guard isLocal(key.account) else {
-            throw ControlFault(.resourceNotFound, "account \(key.account) has no event buses on this gateway")
+            throw ControlFault(
+                .resourceNotFound,
+                "account \(key.account) has no event buses on this gateway: name an account of a file of `accounts`")
         }
         guard expiresAt > now, expiresAt <= now.advanced(bySeconds: PartnerAuthorization.maximumSeconds) else {
             throw ControlFault(.validation, "an authorization ends in the future, at most 366 days from now")

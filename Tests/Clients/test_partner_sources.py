@@ -146,7 +146,8 @@ def test_the_handshake_from_creation_to_deletion(gateway, partner, customer):
 def test_each_step_out_of_order_names_the_call_to_make(partner, customer):
     source = name("steps")
     assert refusal(customer.create_event_bus, Name=source, EventSourceName=source) == (
-        "ResourceNotFoundException", f"Event source {source} does not exist.")
+        "ResourceNotFoundException",
+        f"Event source {source} does not exist for account {OWNER}; its partner calls CreatePartnerEventSource first.")
     assert "CreatePartnerEventSource first" in put(partner, event(source))[0][1]
     partner.create_partner_event_source(Name=source, Account=OWNER)
     assert refusal(partner.create_partner_event_source, Name=source, Account=OWNER)[0] == "ResourceAlreadyExistsException"

@@ -106,7 +106,8 @@ struct PartnerEventSourceTests {
                 { s throws(ControlFault) in try s.deactivatingEventSource(name, account: owner, at: now) }
             ),
             (
-                "Event source \(name) does not exist.", made,
+                "Event source \(name) does not exist for account \(Scene.sender); its partner calls "
+                    + "CreatePartnerEventSource first.", made,
                 { s throws(ControlFault) in try s.activatingEventSource(name, account: Scene.sender, at: now) }
             ),
             (
