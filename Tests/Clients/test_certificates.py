@@ -12,7 +12,7 @@ import time
 import pytest
 
 import leaves
-from attacks import Attacker, client_context, connect_tls
+from attacks import END_HEADERS, Attacker, block, client_context, connect_tls, headers
 from canary import Canary, body_of
 from gateway import wait_until
 from http1 import Peer, event_id
@@ -22,6 +22,8 @@ from scanners import GROUPS, SUITES_12, SUITES_13
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\n\r\n%s"
 REQUEST = POST % (len(body_of()), body_of())
+#: The head of a megabyte that never comes.
+HEAD = POST % (1 << 20, b"")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,8 +35,8 @@ def canary(gateway, report):  # noqa: F811
     assert singing.failures == []
 
 
-def outcome(gateway, leaf, version=None):
-    """What a certificate gets: `200`, `handshake`, or the error code of the answer."""
+def reply(gateway, leaf, version=None, request=REQUEST):
+    """What a certificate is answered: (status, fields, body); `None` when the handshake fails."""
     context = client_context(gateway, alpn=["http/1.1"])
     # The client must not be the one who refuses.
     context.set_ciphers("ALL:@SECLEVEL=0")
@@ -43,10 +45,15 @@ def outcome(gateway, leaf, version=None):
         context.maximum_version = version
     try:
         with Peer(gateway, context) as peer:
-            peer.send(REQUEST)
-            response = peer.response()
+            peer.send(request)
+            return peer.response()
     except (ssl.SSLError, OSError):
-        return "handshake"
+        return None
+
+
+def outcome(gateway, leaf, version=None):
+    """What a certificate gets: `200`, `handshake`, or the error code of the answer."""
+    response = reply(gateway, leaf, version)
     if response is None:
         return "handshake"
     status, _, body = response
@@ -92,6 +99,19 @@ def test_t1_the_log_says_why_and_never_with_the_certificates_own_bytes(gateway):
         # The gateway's own words have an ellipsis.
         assert all(0x20 <= ord(letter) < 0x7F or letter == "…" for letter in line.decode()), line
     assert len(lines) > 20
+
+
+def test_t1_to_t4_what_a_certificate_is_refused_for_it_is_refused_for_before_the_content(gateway, report):  # noqa: F811
+    compared = 0
+    for _, name, leaf in leaves.corpus(gateway):
+        if not presentable(leaf) or (whole := reply(gateway, leaf)) is None:
+            continue
+        early = reply(gateway, leaf, request=HEAD)
+        assert (early[0], early[2]) == (whole[0], whole[2]), name
+        assert early[1]["connection"] == "close" and "connection" not in whole[1], name
+        compared += 1
+    report("T1", "refused by the head alone as with the content", compared)
+    assert compared >= 100
 
 
 #: A certificate of each kind, and a word of the reason that the log gives.
@@ -179,6 +199,10 @@ def test_t6_a_certificate_that_expires_on_a_live_connection_is_refused(gateway, 
         late = asked - end.timestamp()
         report("T6", "ms from notAfter to the refusal on a live connection; served", f"{late * 1000:.0f}; {served}")
         assert served > 0
+        stream = live.stream()
+        head = block((b"x-amz-target", b"AWSEvents.PutEvents"), (b"content-length", b"1048576"), method=b"POST")
+        early = live.ask(headers(stream, head, END_HEADERS), stream)
+        assert (early.status, early.body) == (answer.status, answer.body), "before the content, as with it"
         # notAfter is inclusive (RFC 5280 section 4.1.2.5): the second it names is still good.
         assert 0 <= late <= 2
     assert outcome(gateway, leaf) == "handshake"
