@@ -53,6 +53,8 @@ package final class Admission {
     private var request: Request?
     private var lastReference: [UInt8] = []
     private var lastBus: EventBus?
+    /// The entry that was allowed last in the request under way, and where: one alike is allowed there, too.
+    private var lastAllowed: (entry: Entry, bus: EventBus)?
 
     /// The request under way.
     private struct Request {
@@ -84,6 +86,7 @@ package final class Admission {
             lastBus = nil
         }
         request = Request(facts: facts, snapshot: snapshot)
+        lastAllowed = nil
     }
 
     /// Decides one entry. `busReference` is `EventBusName` as sent: a name in the caller's account, an ARN, or empty.
@@ -93,6 +96,9 @@ package final class Admission {
         switch resolve(busReference, entry, request) {
         case .success(let found): bus = found
         case .failure(let refused): return .denial(captured(refused.denial, entry, busReference, request))
+        }
+        if let lastAllowed, lastAllowed.bus === bus, lastAllowed.entry.isAlike(entry) {
+            return .permit(Permit(afterDecision: decisionID, bus: bus, revision: request.snapshot.revision))
         }
         if let denial = bindingDenial(entry, request) {
             return .denial(captured(denial, entry, busReference, request))
@@ -104,6 +110,7 @@ package final class Admission {
                 decision, of: entry, on: bus, revision: request.snapshot.revision)
             return .denial(denial)
         }
+        lastAllowed = (entry, bus)
         return .permit(Permit(afterDecision: decisionID, bus: bus, revision: request.snapshot.revision))
     }
 
@@ -203,7 +210,8 @@ package final class Admission {
 
     /// Sources that begin with `aws.` belong to AWS services and to partner sources. Source: FEDERATION 3.
     private func bindingDenial(_ entry: Entry, _ request: Request) -> Denial? {
-        guard entry.source.starts(with: "aws.".utf8) else { return nil }
+        let source = entry.source
+        guard source.first == UInt8(ascii: "a"), source.starts(with: "aws.".utf8) else { return nil }
         let isPartner = entry.source.starts(with: "aws.partner/".utf8)
         return Denial(
             code: .notAuthorizedForSource,

@@ -58,6 +58,14 @@ package enum AppendOutcome: Hashable, Sendable {
     /// The disk failed during the commit: nobody knows. 500; the process stops, the restart decides.
     case unknownOutcome
 
+    /// Where the request's events stand, when they do.
+    package var positions: Positions? {
+        switch self {
+        case .stored(let positions), .repeated(let positions, _): positions
+        case .notRepeated, .keyMismatch, .full, .unknownOutcome: nil
+        }
+    }
+
     /// What was full.
     package enum FullReason: String, Hashable, Sendable {
         /// More bytes wait for the disk than the log is willing to hold.

@@ -98,16 +98,13 @@ extension EventFrame {
         store(decisionID.low, at: 32)
         store(requestID.high, at: 40)
         store(requestID.low, at: 48)
-        let lengths = (
-            entry.source.count, entry.detailType.count, entry.detail.count, entry.resources.count,
-            entry.traceHeader.count, entry.resourceCount
-        )
-        store(UInt32(lengths.0), at: 56)
-        store(UInt32(lengths.1), at: 60)
-        store(UInt32(lengths.2), at: 64)
-        store(UInt32(lengths.3), at: 68)
-        store(UInt32(lengths.4), at: 72)
-        store(UInt32(lengths.5), at: 76)
+        let lengths = entry.lengths
+        store(UInt32(lengths.source), at: 56)
+        store(UInt32(lengths.detailType), at: 60)
+        store(UInt32(lengths.detail), at: 64)
+        store(UInt32(lengths.resources), at: 68)
+        store(UInt32(lengths.traceHeader), at: 72)
+        store(UInt32(entry.resourceCount), at: 76)
     }
 
     /// Reads the frame that begins at the start of `bytes`, strictly: a format, flag or length that the writer does not

@@ -34,14 +34,14 @@ package struct EventIDCodec: Sendable {
 
     /// The id of the event at `position`.
     package func id(of position: Position) -> UniqueID {
-        var id = UniqueID(high: 0, low: 0)
-        withIDs(of: Positions(bus: position.bus, first: position.sequence, count: 1)) { id = $0[0] }
-        return id
+        var ids: [UniqueID] = []
+        append(idsOf: [position], to: &ids)
+        return ids[0]
     }
 
-    /// Lends the ids of the events at `positions`, in their order, for the length of the call. The rounds of all are
-    /// made together: an id of ten costs a fifth of one alone.
-    package func withIDs(of positions: Positions, _ body: (Span<UniqueID>) -> Void) {
+    /// Appends the ids of the events at `positions`, in their order. The rounds of all are made together: an id of ten
+    /// costs a fifth of one alone.
+    package func append(idsOf positions: [Position], to ids: inout [UniqueID]) {
         withUnsafeTemporaryAllocation(of: Block128.self, capacity: 2 * positions.count) { both in
             let halves = UnsafeMutableBufferPointer(rebasing: both[..<positions.count])
             let blocks = UnsafeMutableBufferPointer(rebasing: both[positions.count...])
@@ -60,12 +60,7 @@ package struct EventIDCodec: Sendable {
                     halves[index] = Block128(first: halves[index].second, second: mixed)
                 }
             }
-            withUnsafeTemporaryAllocation(of: UniqueID.self, capacity: positions.count) { ids in
-                for (index, half) in halves.enumerated() {
-                    ids.initializeElement(at: index, to: Self.id(left: half.first, right: half.second))
-                }
-                body(ids.span)
-            }
+            for half in halves { ids.append(Self.id(left: half.first, right: half.second)) }
         }
     }
 

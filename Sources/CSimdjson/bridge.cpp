@@ -68,13 +68,16 @@ extern "C" csimdjson_parser *csimdjson_parser_create(size_t maximum_bytes, size_
 
 extern "C" void csimdjson_parser_destroy(csimdjson_parser *self) { delete self; }
 
-extern "C" csimdjson_status csimdjson_parser_parse(csimdjson_parser *self, const uint8_t *bytes, size_t count) {
+extern "C" size_t csimdjson_padding(void) { return simdjson::SIMDJSON_PADDING; }
+
+extern "C" csimdjson_status csimdjson_parser_parse(
+    csimdjson_parser *self, const uint8_t *bytes, size_t count, bool is_padded) {
     if (count == 0) {
         return CSIMDJSON_EMPTY;
     }
     auto error = reserve(self, count);
     if (!error) {
-        error = self->parser.parse(bytes, count, true).error();
+        error = self->parser.parse(bytes, count, !is_padded).error();
     }
     return status_of(error);
 }

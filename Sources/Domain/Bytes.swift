@@ -29,6 +29,7 @@ extension Array where Element == UInt8 {
 
     /// Appends `value` in decimal.
     package mutating func append(decimal value: some BinaryInteger) {
+        if value >= 0, value < 10 { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
         var magnitude = value.magnitude
         var digits: (count: Int, bytes: InlineArray<40, UInt8>) = (0, InlineArray(repeating: 0))
         repeat {

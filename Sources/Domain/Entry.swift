@@ -24,12 +24,16 @@ package struct Entry: Sendable {
     ) {
         let total = source.count + detailType.count + detail.count + resources.count + traceHeader.count
         buffer = [UInt8](unsafeUninitializedCapacity: total) { space, count in
-            var base = space.baseAddress
-            for part in [source, detailType, detail, resources, traceHeader] where part.count > 0 {
-                base?.initialize(from: part.baseAddress.unsafelyUnwrapped, count: part.count)
-                base = base?.advanced(by: part.count)
+            func place(_ part: UnsafeBufferPointer<UInt8>) {
+                guard let from = part.baseAddress, part.count > 0 else { return }
+                (space.baseAddress.unsafelyUnwrapped + count).initialize(from: from, count: part.count)
+                count += part.count
             }
-            count = total
+            place(source)
+            place(detailType)
+            place(detail)
+            place(resources)
+            place(traceHeader)
         }
         sourceEnd = UInt32(source.count)
         detailTypeEnd = sourceEnd + UInt32(detailType.count)
@@ -48,6 +52,20 @@ package struct Entry: Sendable {
     package var resources: Bytes { buffer[Int(detailEnd)..<Int(resourcesEnd)] }
     /// `TraceHeader`, empty when absent; of a CloudEvent its attributes.
     package var traceHeader: Bytes { buffer[Int(resourcesEnd)...] }
+
+    /// Whether policies read the same of both: they see source and detail type, and no more of an entry.
+    package func isAlike(_ other: Entry) -> Bool {
+        guard sourceEnd == other.sourceEnd, detailTypeEnd == other.detailTypeEnd else { return false }
+        return buffer[..<Int(detailTypeEnd)].elementsEqual(other.buffer[..<Int(detailTypeEnd)])
+    }
+
+    /// How many bytes each text has, in the order of the buffer: what a frame says of them.
+    package var lengths: (source: Int, detailType: Int, detail: Int, resources: Int, traceHeader: Int) {
+        (
+            Int(sourceEnd), Int(detailTypeEnd - sourceEnd), Int(detailEnd - detailTypeEnd),
+            Int(resourcesEnd - detailEnd), buffer.count - Int(resourcesEnd)
+        )
+    }
 
     /// EventBridge's size of an entry: 14 if `Time` + the UTF-8 bytes of Source, DetailType, Detail and each Resource.
     package var billedBytes: Int {

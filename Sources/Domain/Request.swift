@@ -103,6 +103,8 @@ package struct Request: Sendable {
     private let authorityRange: Range<Int>
     /// The content, whole: 0 … `Limits.wireBodyBytes`.
     package var body: [UInt8]
+    /// Room that a body gets beyond its bytes: a reader that looks ahead in blocks of 64 then reads it where it lies.
+    package static let bodySlackBytes = 64
 
     /// `authority` is `:authority`, or the one `Host` field of HTTP/1.1 (which also stays among the fields).
     package init(

@@ -5,10 +5,10 @@ import JSON
 /// What became of each entry of one publication, and the answer that says so.
 struct PublicationResults {
     enum Entry {
-        /// Admitted: the `index`-th position of the log's outcome.
+        /// Admitted: the `index`-th event of the log's outcome.
         case admitted(index: Int)
-        /// Stands at that position, now or since an earlier request.
-        case placed(Position)
+        /// Stands under that id, now or since an earlier request.
+        case placed(UniqueID)
         case failed(code: ErrorCode, message: String)
     }
 
@@ -24,10 +24,10 @@ struct PublicationResults {
 
     mutating func fail(_ code: ErrorCode, _ message: String) { entries.append(.failed(code: code, message: message)) }
 
-    /// Entry `index` stands at `position`, whatever was decided about it before.
-    mutating func place(_ index: Int, at position: Position) {
+    /// Entry `index` stands under `id`, whatever was decided about it before.
+    mutating func place(_ index: Int, as id: UniqueID) {
         if case .failed = entries[index] { admittedCount += 1 }
-        entries[index] = .placed(position)
+        entries[index] = .placed(id)
     }
 
     /// Entry `index`, which was admitted, was not taken by the log after all.
@@ -70,39 +70,30 @@ struct PublicationResults {
     /// The answer's content.
     ///
     /// Source: botocore `events/2015-10-07` shapes `PutEventsResponse`, `PutPartnerEventsResponse`.
-    func answer(_ positions: Positions?, ids: EventIDCodec, into body: inout [UInt8]) {
+    ///
+    /// - Parameter made: the ids of the log's outcome, one an admitted entry.
+    func answer(_ made: ArraySlice<UniqueID>, into body: inout [UInt8]) {
         body.append("{\"FailedEntryCount\":")
         body.append(decimal: entries.count - admittedCount)
         body.append(",\"Entries\":[")
-        if let positions {
-            ids.withIDs(of: positions) { append($0, ids, to: &body) }
-        } else {
-            append(Span<UniqueID>(), ids, to: &body)
-        }
+        append(made, to: &body)
         body.append("]}")
     }
 
     /// The answer about the one entry there is.
-    func singleAnswer(_ positions: Positions?, ids: EventIDCodec) -> [UInt8] {
+    func singleAnswer(_ made: ArraySlice<UniqueID>) -> [UInt8] {
         precondition(entries.count == 1)
         var body: [UInt8] = []
-        if let positions {
-            ids.withIDs(of: positions) { append($0, ids, to: &body) }
-        } else {
-            append(Span<UniqueID>(), ids, to: &body)
-        }
+        append(made, to: &body)
         return body
     }
 
-    /// - Parameter made: the ids of the log's outcome.
-    private func append(_ made: borrowing Span<UniqueID>, _ ids: EventIDCodec, to body: inout [UInt8]) {
+    private func append(_ made: ArraySlice<UniqueID>, to body: inout [UInt8]) {
         for (index, entry) in entries.enumerated() {
             if index > 0 { body.append(UInt8(ascii: ",")) }
             switch entry {
-            case .admitted(let index):
-                precondition(index < made.count, "an admitted entry has a position")
-                Self.append(made[index], to: &body)
-            case .placed(let position): Self.append(ids.id(of: position), to: &body)
+            case .admitted(let index): Self.append(made[made.startIndex + index], to: &body)
+            case .placed(let id): Self.append(id, to: &body)
             case .failed(let code, let message):
                 JSONWriter.append(to: &body) { writer in
                     writer.object { writer in

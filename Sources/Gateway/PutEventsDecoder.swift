@@ -108,7 +108,7 @@ struct PutEventsDecoder {
     private func isObject(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard text.count < entriesBytes else { return true }
         do throws(JSONError) {
-            return try detail.withDocument(UnsafeRawBufferPointer(text)) { $0.object != nil }
+            return try detail.withDocument(inString: text) { $0.object != nil }
         } catch {
             return false
         }
@@ -143,20 +143,16 @@ private struct EntryFields {
     mutating func take(_ member: JSONObject.Member, _ index: Int, resources: inout [UInt8]) throws(Fault) {
         if member.value.isNull { return }
         let key = member.key
-        if key.equals("Detail") {
-            try text(member.value, "Detail", index, into: \.detail)
-        } else if key.equals("Source") {
-            try text(member.value, "Source", index, into: \.source)
-        } else if key.equals("DetailType") {
-            try text(member.value, "DetailType", index, into: \.detailType)
-        } else if key.equals("EventBusName") {
-            try text(member.value, "EventBusName", index, into: \.busName)
-        } else if key.equals("TraceHeader") {
-            try text(member.value, "TraceHeader", index, into: \.traceHeader)
-        } else if key.equals("Time") {
-            time = try Self.moment(member.value, index, isRepeated: time != nil)
-        } else if key.equals("Resources") {
-            try takeResources(member.value, index, into: &resources)
+        // By length first: it tells all but two of the names apart.
+        switch key.count {
+        case 4 where key.equals("Time"): time = try Self.moment(member.value, index, isRepeated: time != nil)
+        case 6 where key.equals("Detail"): try text(member.value, "Detail", index, into: \.detail)
+        case 6 where key.equals("Source"): try text(member.value, "Source", index, into: \.source)
+        case 9 where key.equals("Resources"): try takeResources(member.value, index, into: &resources)
+        case 10 where key.equals("DetailType"): try text(member.value, "DetailType", index, into: \.detailType)
+        case 11 where key.equals("TraceHeader"): try text(member.value, "TraceHeader", index, into: \.traceHeader)
+        case 12 where key.equals("EventBusName"): try text(member.value, "EventBusName", index, into: \.busName)
+        default: break
         }
     }
 

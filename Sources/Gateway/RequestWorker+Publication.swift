@@ -54,7 +54,7 @@ extension RequestWorker {
             traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes)
         guard results.admittedCount > 0 || repeatGuard.isDurable else {
             if publisher.hasUnrecorded { return refuse(pending, DecisionRecorder.unrecorded) }
-            return respond(pending, results, positions: nil)
+            return respond(pending, results)
         }
         batch.endRequest(
             token: waiting.insert(.publication(pending)), repeatGuard: repeatGuard, entryMask: results.mask)
@@ -86,7 +86,7 @@ extension RequestWorker {
         if scattered.outstanding > 0 {
             scattered.pending = pending
         } else {
-            respond(pending, results, positions: nil)
+            respond(pending, results)
         }
     }
 
@@ -137,34 +137,34 @@ extension RequestWorker {
         }
     }
 
-    /// The log has decided about a publication.
-    func answer(_ pending: PendingPublication, _ outcome: AppendOutcome) {
+    /// The log has decided about a publication; `ids` are those of the events at the outcome's positions.
+    func answer(_ pending: PendingPublication, _ outcome: AppendOutcome, _ ids: ArraySlice<UniqueID>) {
         switch outcome {
-        case .stored(let positions):
+        case .stored:
             services.metrics.add(pending.results.admittedCount, to: .entriesAccepted)
             services.metrics.add(pending.bytes, to: .entryBytes)
-            respond(pending, pending.results, positions: positions)
-        case .repeated(let positions, let mask):
-            services.metrics.add(positions.count, to: .entriesRepeated)
-            respond(pending, pending.results.recalling(mask: mask), positions: positions)
-        case .notRepeated: respond(pending, pending.results, positions: nil)
+            respond(pending, pending.results, ids)
+        case .repeated(_, let mask):
+            services.metrics.add(ids.count, to: .entriesRepeated)
+            respond(pending, pending.results.recalling(mask: mask), ids)
+        case .notRepeated: respond(pending, pending.results)
         case .keyMismatch: refuse(pending, Self.keyMismatch)
         case .full(let reason): refuse(pending, Self.full(reason))
         case .unknownOutcome: refuse(pending, Self.unknownOutcome)
         }
     }
 
-    /// The log has decided about one event of a publication.
-    func answer(_ scattered: ScatteredPublication, _ index: Int, _ outcome: AppendOutcome) {
+    /// The log has decided about one event of a publication; `id` is its, when it stands.
+    func answer(_ scattered: ScatteredPublication, _ index: Int, _ outcome: AppendOutcome, _ id: UniqueID?) {
         scattered.outstanding -= 1
         switch outcome {
-        case .stored(let positions):
+        case .stored:
             services.metrics.add(to: .entriesAccepted)
             services.metrics.add(scattered.entryBytes[index], to: .entryBytes)
-            scattered.pending?.results.place(index, at: positions[0])
-        case .repeated(let positions, _):
+            if let id { scattered.pending?.results.place(index, as: id) }
+        case .repeated:
             services.metrics.add(to: .entriesRepeated)
-            scattered.pending?.results.place(index, at: positions[0])
+            if let id { scattered.pending?.results.place(index, as: id) }
         case .notRepeated: break
         case .keyMismatch: scattered.pending?.results.refuse(index, Self.nonceReused.code, Self.nonceReused.message)
         case .full(let reason):
@@ -178,7 +178,7 @@ extension RequestWorker {
         if let reason = scattered.fullReason, pending.results.admittedCount == 0 {
             return refuse(pending, Self.full(reason))
         }
-        respond(pending, pending.results, positions: nil)
+        respond(pending, pending.results)
     }
 
     private static let keyMismatch = Fault(
@@ -207,16 +207,18 @@ extension RequestWorker {
         exchange.connection.respond(fault.response(exchange.requestID), to: exchange.stream)
     }
 
-    private func respond(_ pending: PendingPublication, _ results: PublicationResults, positions: Positions?) {
+    private func respond(
+        _ pending: PendingPublication, _ results: PublicationResults, _ ids: ArraySlice<UniqueID> = []
+    ) {
         let exchange = pending.exchange
         pending.traffic.count(
             accepted: results.admittedCount, failed: results.entries.count - results.admittedCount)
         services.metrics.observe(nanoseconds: services.monotonic() - exchange.receivedAt, in: .putEvents)
-        exchange.connection.respond(response(to: pending, results, positions), to: exchange.stream)
+        exchange.connection.respond(response(to: pending, results, ids), to: exchange.stream)
     }
 
     private func response(
-        to pending: PendingPublication, _ results: PublicationResults, _ positions: Positions?
+        to pending: PendingPublication, _ results: PublicationResults, _ ids: ArraySlice<UniqueID>
     ) -> Response {
         var body: [UInt8] = []
         let contentType: Response.ContentType
@@ -226,11 +228,11 @@ extension RequestWorker {
                 services.metrics.add(to: .requestsRefused)
                 return Fault(code, message).response(pending.exchange.requestID)
             }
-            body = results.singleAnswer(positions, ids: eventIDs)
+            body = results.singleAnswer(ids)
             contentType = .json
         case .batch, .entries:
             body.reserveCapacity(40 + 56 * results.entries.count)
-            results.answer(positions, ids: eventIDs, into: &body)
+            results.answer(ids, into: &body)
             if case .batch = pending.form { contentType = .json } else { contentType = .amzJSON }
         }
         return Response(status: 200, contentType: contentType, requestID: pending.exchange.requestID, body: body)

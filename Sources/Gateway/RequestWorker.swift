@@ -50,6 +50,7 @@ package final class RequestWorker {
     /// What the gauge of requests in flight holds of this loop.
     private var countedInFlight = 0
     private var drained: [AppendCompletion] = []
+    private var answeredIDs = AnsweredIDs()
     /// Set by Network's record of functions; asks it not to read while the log is behind.
     private var withholdReading: (Bool) -> Void = { _ in }
     private var isWithholding = false
@@ -226,10 +227,12 @@ package final class RequestWorker {
 
     private func answerWaiting() {
         completions.drain(into: &drained)
+        answeredIDs.make(for: drained, with: eventIDs)
         for completion in drained {
+            let ids = answeredIDs.take(for: completion.outcome)
             switch waiting.remove(completion.token) {
-            case .publication(let pending)?: answer(pending, completion.outcome)
-            case .event(let publication, let index)?: answer(publication, index, completion.outcome)
+            case .publication(let pending)?: answer(pending, completion.outcome, ids)
+            case .event(let publication, let index)?: answer(publication, index, completion.outcome, ids.first)
             case .control?, nil: continue
             }
         }

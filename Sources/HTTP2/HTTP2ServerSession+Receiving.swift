@@ -29,7 +29,7 @@ extension HTTP2ServerSession {
 
     func onHeader(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Int32 {
         guard block.place >= 0 else { return 0 }
-        switch block.append(name, value, limits: configuration) {
+        switch block.append(name, value, limits: headerLimits) {
         case .taken: return 0
         case .hopeless: return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
         }
@@ -55,18 +55,17 @@ extension HTTP2ServerSession {
         switch block.finish() {
         case .failure(let failure): refuse(place, failure.refusal)
         case .success(let request):
-            streams[place].request = request
-            if endsStream { return offer(place) }
+            if endsStream {
+                streams[place].request = request
+                return offer(place)
+            }
             guard declared <= configuration.bodyBytes else { return refuse(place, .contentTooLarge) }
-            streams[place].stage = .content
+            // A length is only a claim: no more is set aside for it than the peer may send at once.
+            streams.expectContent(
+                of: request, declared: declared, reserved: min(declared, Int(configuration.streamWindowBytes)),
+                at: place, since: now)
             streams[place].isHeadUnasked = true
             unaskedHeads += 1
-            streams[place].declaredBytes = declared
-            streams[place].since = now
-            // A length is only a claim: no more is set aside for it than the peer may send at once.
-            if declared > 0 {
-                streams[place].request?.body.reserveCapacity(min(declared, Int(configuration.streamWindowBytes)))
-            }
             isDue(at: now + min(configuration.bodyGraceNanoseconds, configuration.bodyNanoseconds))
         }
     }
@@ -74,13 +73,13 @@ extension HTTP2ServerSession {
     func onContent(_ streamID: Int32, _ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
         connectionCredit += bytes.count
         guard let place = place(of: streamID), streams[place].stage == .content else { return 0 }
-        let held = streams[place].request?.body.count ?? 0
+        let held = streams.contentBytes(at: place)
         guard held + bytes.count <= configuration.bodyBytes else {
             bufferedBodyBytes -= held
             refuse(place, .contentTooLarge)
             return 0
         }
-        streams[place].request?.body.append(contentsOf: bytes)
+        streams.append(content: bytes, at: place)
         bufferedBodyBytes += bytes.count
         let declared = streams[place].declaredBytes
         if declared < 0 || declared > Int(configuration.streamWindowBytes) {

@@ -27,6 +27,8 @@ package final class HTTP2ServerSession {
     // session is
     // confined to one loop. The run-time check of this would cost an eighth of a request.
     let configuration: HTTP2Configuration
+    /// Of `configuration`; beside it, for that is copied whole where one field is passed on.
+    let headerLimits: HeaderLimits
     @exclusivity(unchecked) var library: OpaquePointer
     @exclusivity(unchecked) var meter: FrameMeter
     @exclusivity(unchecked) var phase = Phase.open
@@ -77,6 +79,7 @@ package final class HTTP2ServerSession {
     ///   - ageJitter: any 32 random bits; they spread the maximum age over ± 10 %.
     package init(configuration: HTTP2Configuration, now: UInt64, ageJitter: UInt32) {
         self.configuration = configuration
+        headerLimits = HeaderLimits(bytes: configuration.headerBytes, fields: configuration.headerFields)
         self.now = now
         startedAt = now
         idleSince = now

@@ -1,6 +1,12 @@
 import CNghttp2
 import Domain
 
+/// What the fields of one block may come to.
+struct HeaderLimits {
+    let bytes: Int
+    let fields: Int
+}
+
 /// The header fields of the request whose block is being decoded. Bytes past the limits are counted, never kept.
 struct HeaderBlock {
     /// What to do after a field.
@@ -49,17 +55,17 @@ struct HeaderBlock {
     }
 
     mutating func append(
-        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, limits: HTTP2Configuration
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, limits: HeaderLimits
     ) -> Verdict {
         bytes += name.count + value.count
         count += 1
-        if bytes > limits.headerBytes || count > limits.headerFields {
+        if bytes > limits.bytes || count > limits.fields {
             if refusal == nil {
                 refusal = .headersTooLarge
                 fields = HeaderFields()
             }
             let isHopeless =
-                bytes > limits.headerBytes * Self.hopelessFactor || count > limits.headerFields * Self.hopelessFactor
+                bytes > limits.bytes * Self.hopelessFactor || count > limits.fields * Self.hopelessFactor
             return isHopeless ? .hopeless : .taken
         }
         if refusal != nil { return .taken }

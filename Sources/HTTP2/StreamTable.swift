@@ -63,6 +63,26 @@ struct StreamTable {
         count -= 1
     }
 
+    /// Bytes of content that the stream's request holds.
+    func contentBytes(at place: Int) -> Int { places[place].request?.body.count ?? 0 }
+
+    /// Adds content to the stream's request. Here and not through the subscript: behind an optional that is a
+    /// coroutine with a frame of its own on the heap, twice for every request.
+    mutating func append(content: UnsafeBufferPointer<UInt8>, at place: Int) {
+        places[place].request?.body.append(contentsOf: content)
+    }
+
+    /// The stream's request is here but for its content, of which `declared` bytes were promised (-1: not said).
+    ///
+    /// - Parameter reserved: how many of them memory is set aside for.
+    mutating func expectContent(of request: Request, declared: Int, reserved: Int, at place: Int, since now: UInt64) {
+        places[place].request = request
+        places[place].stage = .content
+        places[place].declaredBytes = declared
+        places[place].since = now
+        if reserved > 0 { places[place].request?.body.reserveCapacity(reserved + Request.bodySlackBytes) }
+    }
+
     // Inlined, for a coroutine that is called takes memory for its frame.
     subscript(place: Int) -> ServerStream {
         @inline(__always) _read { yield places[place] }

@@ -14,6 +14,8 @@ package final class JSONParser {
 
     private let parser: OpaquePointer
     private var isInUse = false
+    /// Bytes behind a document that simdjson may look at; a document without them is copied.
+    private static let padding = csimdjson_padding()
 
     /// The depth a document may have when the caller names none; AWS documents no limit, and no event needs more.
     package static let defaultMaximumDepth = 128
@@ -57,11 +59,24 @@ package final class JSONParser {
         return try body(root)
     }
 
-    /// Parses an array's bytes; see the form that takes a raw buffer.
+    /// Parses the text of a JSON string where it lies, as a document of its own.
+    ///
+    /// - Parameter text: the `string` of a value of another parser, within that one's `withDocument`.
+    package func withDocument<R>(
+        inString text: UnsafeBufferPointer<UInt8>, _ body: (JSONValue) throws(JSONError) -> R
+    ) throws(JSONError) -> R {
+        // INVARIANT: simdjson's buffer for strings ends with room to look ahead: it is made 64 bytes longer than the
+        // strings of a document can come to (simdjson `dom/document-inl.h`, `document::allocate`).
+        let root = try parse(UnsafeRawBufferPointer(text), isPadded: true)
+        defer { isInUse = false }
+        return try body(root)
+    }
+
+    /// Parses an array's bytes, where they lie if the array has room behind them; see the form that takes a raw buffer.
     package func withDocument<R>(
         _ bytes: [UInt8], _ body: (JSONValue) throws(JSONError) -> R
     ) throws(JSONError) -> R {
-        try withDocument(bytes[...], body)
+        try withDocument(bytes, refuse: { $0 }, body)
     }
 
     /// Parses a slice's bytes; see the form that takes a raw buffer.
@@ -73,11 +88,20 @@ package final class JSONParser {
         }
     }
 
-    /// Parses an array's bytes; see the form that takes a raw buffer and `refuse`.
+    /// Parses an array's bytes, where they lie if the array has room behind them; see the form that takes a raw buffer
+    /// and `refuse`.
     package func withDocument<R, E: Error>(
         _ bytes: [UInt8], refuse: (JSONError) -> E, _ body: (JSONValue) throws(E) -> R
     ) throws(E) -> R {
-        try withDocument(bytes[...], refuse: refuse, body)
+        let isPadded = bytes.capacity - bytes.count >= Self.padding
+        return try bytes.withUnsafeBufferPointer { buffer throws(E) in
+            let root: JSONValue
+            do throws(JSONError) {
+                root = try parse(UnsafeRawBufferPointer(buffer), isPadded: isPadded)
+            } catch { throw refuse(error) }
+            defer { isInUse = false }
+            return try body(root)
+        }
     }
 
     /// Parses a slice's bytes; see the form that takes a raw buffer and `refuse`.
@@ -89,11 +113,11 @@ package final class JSONParser {
         }
     }
 
-    private func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+    private func parse(_ bytes: UnsafeRawBufferPointer, isPadded: Bool = false) throws(JSONError) -> JSONValue {
         precondition(!isInUse, "a JSON parser reads one document at a time")
         guard bytes.count <= maximumBytes else { throw .tooLarge(bytes: bytes.count, limit: maximumBytes) }
         guard let base = bytes.baseAddress, !bytes.isEmpty else { throw .invalid(.empty) }
-        let status = csimdjson_parser_parse(parser, base.assumingMemoryBound(to: UInt8.self), bytes.count)
+        let status = csimdjson_parser_parse(parser, base.assumingMemoryBound(to: UInt8.self), bytes.count, isPadded)
         guard status == CSIMDJSON_OK else { throw refusal(status, bytes) }
         guard let tape = csimdjson_parser_tape(parser), let strings = csimdjson_parser_strings(parser) else {
             preconditionFailure("a parsed document has a tape")

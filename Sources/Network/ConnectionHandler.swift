@@ -291,6 +291,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Makes `loop.output` the records of `loop.plaintext` and of what the handshake has to say; `false` when there is
     /// nothing to send.
     private func encrypt(_ tls: TLSSession) -> Bool {
+        tls.writing(into: &loop.records) { encryptPlaintext(tls) }
+    }
+
+    private func encryptPlaintext(_ tls: TLSSession) -> Bool {
         if let failure = loop.plaintext.withUnsafeBytes({ Self.write($0, tls) }) {
             refuse(.session("\(failure)"))
             closeNow()

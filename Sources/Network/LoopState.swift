@@ -20,6 +20,8 @@ final class LoopState: @unchecked Sendable {
     private(set) var worker: LoopWorker!
     /// Plaintext on its way out, and bytes on their way to a socket.
     var plaintext: [UInt8] = []
+    /// Where a session puts its records until they are `output`.
+    var records: [UInt8] = []
     var output = ByteBuffer()
     /// Plaintext on its way in: what one read of a socket holds, and a record more.
     let inbound = UnsafeMutableRawBufferPointer.allocate(

@@ -85,10 +85,11 @@ final class DurableDatabase: Sendable {
     /// an error of the commit itself, which says nothing either way.
     func commit(_ body: (Database) throws -> Void) throws(StorageError) {
         try access { db in
-            try db.beginTransaction(.immediate)
+            // Prepared once: GRDB's own calls parse the two words each time.
+            try db.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
             do {
                 try body(db)
-                try db.commit()
+                try db.cachedStatement(sql: "COMMIT TRANSACTION").execute()
             } catch {
                 // SQLite rolls back itself after most failures; what a second failure says is worth less than the
                 // first.

@@ -113,7 +113,7 @@ package final class TLSSession {
         case .handshaking, .established: break
         }
         transport.input = ciphertext
-        ERR_clear_error()
+        OpenSSLFailure.clearQueue()
         var count = 0
         let result = SSL_read_ex(ssl, plaintext.baseAddress, plaintext.count, &count)
         let taken = ciphertext.count - transport.input.count
@@ -133,7 +133,7 @@ package final class TLSSession {
     package func write(_ plaintext: UnsafeRawBufferPointer) throws(TLSError) {
         guard case .established = state else { throw .ended }
         if plaintext.isEmpty { return }
-        ERR_clear_error()
+        OpenSSLFailure.clearQueue()
         var count = 0
         let result = SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &count)
         if result != 1 { throw fail(OpenSSLFailure.session()) }
@@ -153,6 +153,14 @@ package final class TLSSession {
         case .handshaking, .established: state = .closed(cleanly: false)
         case .closed, .failed: break
         }
+    }
+
+    /// Lets the session put what goes out into memory of the caller's, for as long as `body` runs: a session that
+    /// writes allocates nothing for it, and one that is idle holds nothing.
+    package func writing<Value>(into room: inout [UInt8], _ body: () -> Value) -> Value {
+        transport.lend(&room)
+        defer { transport.takeBack(&room) }
+        return body()
     }
 
     /// Bytes that wait to be sent.

@@ -224,6 +224,40 @@ func severalBuses() throws {
     #expect(verdicts[1] == .permitted(Scene.arn("default", of: Scene.sender)))
 }
 
+@Test("an entry like one that was allowed is allowed; one whose bytes only add up to the same is not, nor on another bus")
+func likeTheOneBefore() throws {
+    let statement =
+        #"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"events:PutEvents","#
+        + #""Resource":"\#(Scene.arn("orders"))","Condition":{"StringEquals":{"events:source":"com.acme"}}}"#
+    let snapshot = try Scene.snapshotWithOrders([statement])
+    let orders = Scene.arn("orders")
+    let verdicts = decide(
+        [
+            (Entry(source: "com.acme", detailType: "Paid"), orders),
+            (Entry(source: "com.acme", detailType: "Paid", detail: #"{"a":1}"#), orders),
+            (Entry(source: "com.acmeP", detailType: "aid"), orders),
+            (Entry(source: "com.acm", detailType: "ePaid"), orders),
+            (Entry(source: "com.acme", detailType: "Paid"), Scene.arn("missing")),
+            (Entry(source: "com.acme", detailType: "Paid"), orders),
+            (Entry(source: "aws.acme", detailType: "Paid"), orders),
+        ], snapshot)
+    let isPermitted = verdicts.map { if case .permitted = $0 { true } else { false } }
+    #expect(isPermitted == [true, true, false, false, false, true, false])
+}
+
+@Test("what one request was allowed says nothing about the next caller")
+func likeTheOneOfAnother() throws {
+    let snapshot = try Scene.snapshotWithOrders([Scene.admitsSender()])
+    let admission = Admission()
+    let verdicts = [Scene.publisher, Scene.stranger, Scene.publisher].map { principal in
+        admission.begin(CallerFacts(Callers.caller(principal), snapshot), snapshot, now: SettableClock.start)
+        let verdict = admission.decide(
+            Entry(), busReference: Array(Scene.arn("orders").utf8), decisionID: UniqueID(high: 0, low: 1))
+        return if case .permit = verdict { true } else { false }
+    }
+    #expect(verdicts == [true, false, true])
+}
+
 @Test("the bus kept from a request before is not another caller's")
 func keptBus() throws {
     let snapshot = try Scene.snapshotWithOrders([])

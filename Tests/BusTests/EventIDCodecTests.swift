@@ -80,11 +80,10 @@ import Testing
         let bus = BusNumber(9)
         let scattered = [7, 3, 900_000_000_000].map { Position(bus: bus, sequence: Domain.Sequence($0)) }
         for positions in [Positions(bus: bus, first: Domain.Sequence(41), count: 10), Positions(scattered)] {
-            var made: [UniqueID] = []
-            copy.withIDs(of: positions) { ids in
-                for index in ids.indices { made.append(ids[index]) }
-            }
-            #expect(made == positions.map { codec.id(of: $0) })
+            let first = UniqueID(high: 1, low: 2)
+            var made = [first]
+            copy.append(idsOf: Array(positions), to: &made)
+            #expect(made == [first] + positions.map { codec.id(of: $0) })
         }
     }
 

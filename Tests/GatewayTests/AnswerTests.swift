@@ -23,12 +23,10 @@ struct AnswerTests {
         let recalled = results.recalling(mask: 0b011)
         #expect(recalled.mask == 0b011)
         #expect(recalled.admittedCount == 2)
-        let codec = try EventIDCodec(key: [UInt8](repeating: 7, count: 32))
-        let bus = BusNumber(3)
+        let first = UniqueID(random: 5, 5)
+        let second = UniqueID(random: 6, 6)
         var body: [UInt8] = []
-        recalled.answer(Positions(bus: bus, first: Sequence(5), count: 2), ids: codec, into: &body)
-        let first = codec.id(of: Position(bus: bus, sequence: Sequence(5)))
-        let second = codec.id(of: Position(bus: bus, sequence: Sequence(6)))
+        recalled.answer([UniqueID(random: 4, 4), first, second][1...], into: &body)
         #expect(
             String(decoding: body, as: UTF8.self)
                 == #"{"FailedEntryCount":1,"Entries":[{"EventId":"\#(first)"},{"EventId":"\#(second)"},"#

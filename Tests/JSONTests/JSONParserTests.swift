@@ -59,6 +59,34 @@ import Testing
         #expect(try parser.withDocument(Array("[7]".utf8)) { $0.array?.first { _ in true }?.int64 } == 7)
     }
 
+    @Test("a document reads the same with and without room behind it, and as the string of another document")
+    func readsWhereItLies() throws {
+        let outer = JSONParser(maximumBytes: 1 << 16)
+        let inner = JSONParser(maximumBytes: 1 << 16)
+        for length in Array(0...200) + [4000, 4095, 4096, 4097, 8192, 40_000] {
+            let text = Array(#"{"a":"\#(String(repeating: "é", count: length / 2))","n":-12.5}"#.utf8)
+            var roomy = text
+            roomy.reserveCapacity(text.count + 64)
+            func check(_ root: JSONValue) {
+                #expect(root["a"]?.string?.count == length / 2 * 2)
+                #expect(root["n"]?.double == -12.5)
+            }
+            try outer.withDocument(text, check)
+            try outer.withDocument(roomy, check)
+            try outer.withDocument(text[...], check)
+            var quoted: [UInt8] = []
+            JSONWriter.append(to: &quoted) { writer in
+                writer.array { $0.string(utf8: text) }
+            }
+            try outer.withDocument(quoted) { root throws(JSONError) in
+                let string = root.array?.first { _ in true }?.string
+                try inner.withDocument(inString: string ?? .init(start: nil, count: 0), check)
+            }
+            roomy.removeLast()
+            #expect(throws: JSONError.invalid(.structure)) { try outer.withDocument(roomy) { _ in } }
+        }
+    }
+
     @Test("a repeated key is found in small objects and in large ones", arguments: [1, 2, 15, 16, 17, 18, 400])
     func findsRepeats(_ count: Int) throws {
         let parser = JSONParser(maximumBytes: 1 << 20)

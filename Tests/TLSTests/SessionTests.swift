@@ -61,6 +61,27 @@ import Testing
         #expect(client.takeAll().isEmpty)
     }
 
+    @Test("room that is lent takes what goes out, and comes back; what still waits in it stays with the session")
+    func lentRoom() throws {
+        let fixture = try TLSFixture()
+        let (client, server) = (try fixture.client(fixture.leaf()), try fixture.server())
+        converse(client, server)
+        var room: [UInt8] = []
+        room.reserveCapacity(100_000)
+        for isTaken in [true, false, true] {
+            let earlier = server.pendingCiphertextBytes
+            let sent = try server.writing(into: &room) { () -> [UInt8] in
+                do { try [UInt8](repeating: 7, count: 50).withUnsafeBytes { try server.write($0) } } catch {
+                    Issue.record(error)
+                }
+                return isTaken ? server.takeAll() : []
+            }
+            #expect(room.isEmpty)
+            #expect(server.pendingCiphertextBytes == (isTaken ? 0 : 72))
+            if isTaken { #expect(try client.feed(sent).count == 50 * (earlier > 0 ? 2 : 1)) }
+        }
+    }
+
     @Test("close_notify is a clean end; an end without it is not")
     func ends() throws {
         let fixture = try TLSFixture()

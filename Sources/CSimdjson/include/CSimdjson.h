@@ -1,6 +1,7 @@
 #ifndef ISTHMUS_CSIMDJSON_H
 #define ISTHMUS_CSIMDJSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +31,13 @@ csimdjson_parser *csimdjson_parser_create(size_t maximum_bytes, size_t maximum_d
 
 void csimdjson_parser_destroy(csimdjson_parser *parser);
 
-/// Parses `count` bytes (no padding needed: they are copied). Tape and strings of the previous document are overwritten.
-csimdjson_status csimdjson_parser_parse(csimdjson_parser *parser, const uint8_t *bytes, size_t count);
+/// How many bytes of memory behind a document simdjson may look at, whatever they hold.
+size_t csimdjson_padding(void);
+
+/// Parses `count` bytes. They are copied unless `is_padded`, which promises that `csimdjson_padding()` bytes behind them
+/// may be read. Tape and strings of the previous document are overwritten.
+csimdjson_status csimdjson_parser_parse(
+    csimdjson_parser *parser, const uint8_t *bytes, size_t count, bool is_padded);
 
 /// The tape of the last document that parsed; see simdjson's doc/tape.md for its layout.
 const uint64_t *csimdjson_parser_tape(const csimdjson_parser *parser);
