@@ -43,19 +43,26 @@ package enum RepeatGuard: Hashable, Sendable {
         return .explicit(key: whole.finalize(), principal: ownerDigest, body: body)
     }
 
+    /// What stands for a principal in the guards of its events; made once for many.
+    package static func owner(_ principal: String) -> Digest {
+        SHA256.hash(Array("isthmus principal\0\(principal)".utf8))
+    }
+
     /// The guard of a CloudEvent: events with the same `source` and `id` are duplicates, whatever else they hold, for
     /// each principal and bus.
     ///
+    /// - Parameters:
+    ///   - owner: of `owner(_:)`.
+    ///   - bus: the hash of the bus's ARN.
     /// - Source: github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, section "id"
-    package static func cloudEvent(principal: String, bus: [UInt8], source: Bytes, id: Bytes) -> RepeatGuard {
-        let ownerDigest = SHA256.hash(Array("isthmus principal\0\(principal)".utf8))
+    package static func cloudEvent(owner: Digest, bus: Digest, source: Bytes, id: Bytes) -> RepeatGuard {
         var whole = SHA256()
         whole.update("isthmus cloud event\0")
-        whole.update(ownerDigest)
-        whole.update(SHA256.hash(bus))
-        whole.update(SHA256.hash(Array(source)))
+        whole.update(owner)
+        whole.update(bus)
+        whole.update(SHA256.hash(source))
         whole.update(id)
-        return .named(event: whole.finalize(), principal: ownerDigest)
+        return .named(event: whole.finalize(), principal: owner)
     }
 
     /// The guard of a webhook's event.

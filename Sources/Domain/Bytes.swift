@@ -27,9 +27,14 @@ extension Array where Element == UInt8 {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    /// Appends `value` in decimal: the quick way for a small count.
+    package mutating func append(count value: Int) {
+        if value >= 0, value < 10 { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
+        append(decimal: value)
+    }
+
     /// Appends `value` in decimal.
     package mutating func append(decimal value: some BinaryInteger) {
-        if value >= 0, value < 10 { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
         var magnitude = value.magnitude
         var digits: (count: Int, bytes: InlineArray<40, UInt8>) = (0, InlineArray(repeating: 0))
         repeat {

@@ -84,7 +84,7 @@ struct CloudEventAttributes {
         guard let known = Name.allCases.first(where: { name.equals($0.text) }) else { return try keep(name, value) }
         guard case .text(let value) = value else { throw CloudEventRefusal("\(known.text)", "it is not a string") }
         guard places[known.rawValue] == nil else { throw CloudEventRefusal("\(known.text)", "it stands twice") }
-        try Self.check(value, "\(known.text)")
+        try Self.check(value, as: "\(known.text)")
         guard !value.isEmpty else { throw CloudEventRefusal("\(known.text)", "it is empty") }
         let start = text.count
         text.append(contentsOf: value)
@@ -102,7 +102,7 @@ struct CloudEventAttributes {
         }
         let shown = String(decoding: name, as: UTF8.self)
         switch value {
-        case .text(let value): try Self.check(value, shown)
+        case .text(let value): try Self.check(value, as: shown)
         case .integer(let number):
             guard Int32(exactly: number) != nil else { throw CloudEventRefusal(shown, "an integer has 32 bits") }
         case .bool: break
@@ -166,13 +166,15 @@ struct CloudEventAttributes {
     }
 
     /// Refuses control characters and what Unicode calls noncharacters. Source: section "Type System", `String`.
-    private static func check(_ text: UnsafeBufferPointer<UInt8>, _ name: String) throws(CloudEventRefusal) {
+    private static func check(
+        _ text: UnsafeBufferPointer<UInt8>, as name: @autoclosure () -> String
+    ) throws(CloudEventRefusal) {
         guard text.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return }
         for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
             let value = scalar.value
             guard value >= 0x20, !(0x7F...0x9F).contains(value), !(0xFDD0...0xFDEF).contains(value),
                 value & 0xFFFE != 0xFFFE
-            else { throw CloudEventRefusal(name, "it holds a control character or noncharacter") }
+            else { throw CloudEventRefusal(name(), "it holds a control character or noncharacter") }
         }
     }
 
@@ -185,11 +187,21 @@ struct CloudEventAttributes {
                 digits -= 1
             } else if byte == UInt8(ascii: "%") {
                 digits = 2
-            } else if byte <= 0x20 || byte >= 0x7F || "\"<>\\^`{|}".utf8.contains(byte) {
+            } else if !isURICharacter(byte) {
                 return false
             }
         }
         return digits == 0
+    }
+
+    private static func isURICharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0...0x20, 0x7F...: false
+        case UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\\"), UInt8(ascii: "^"),
+            UInt8(ascii: "`"), UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"):
+            false
+        default: true
+        }
     }
 
     /// The value of a hexadecimal digit of either case.

@@ -1,4 +1,5 @@
 import Bus
+import Cryptography
 import Domain
 import Identity
 import JSON
@@ -23,8 +24,20 @@ struct CloudEventsDecoder {
     struct Destination {
         /// The bus as an ARN.
         let bus: [UInt8]
-        /// Whose ids they are.
-        let principal: String
+        /// The hash of that.
+        let busDigest: Digest
+        /// Whose ids they are: `RepeatGuard.owner`.
+        let owner: Digest
+
+        init(bus: [UInt8], principal: String) {
+            self.init(bus: bus, busDigest: SHA256.hash(bus), owner: RepeatGuard.owner(principal))
+        }
+
+        init(bus: [UInt8], busDigest: Digest, owner: Digest) {
+            self.bus = bus
+            self.busDigest = busDigest
+            self.owner = owner
+        }
     }
 
     private let body: JSONParser
@@ -235,7 +248,7 @@ struct CloudEventsDecoder {
             storedBytes += entry.buffer.count
             entries.append(DecodedEntry(content: .entry(entry), busReference: destination.bus))
             guards.append(
-                .cloudEvent(principal: destination.principal, bus: destination.bus, source: source, id: id))
+                .cloudEvent(owner: destination.owner, bus: destination.busDigest, source: source, id: id))
         } catch {
             entries.append(
                 DecodedEntry(

@@ -5,6 +5,14 @@ import Network
 import Registry
 import Telemetry
 
+/// What was made of a caller and a bus for the CloudEvents of a connection.
+private struct CloudEventsAddress {
+    let bus: EventBusID
+    let owner: String
+    let generation: UInt64
+    let destination: CloudEventsDecoder.Destination
+}
+
 /// What the gateway keeps with a connection, so that a request prepares nothing that the one before had prepared.
 final class ConnectionState {
     /// Whom the certificate speaks for; `nil` without one.
@@ -17,6 +25,7 @@ final class ConnectionState {
     private var facts: CallerFacts?
     private var publisher: PublisherProvenance?
     private var traffic: (bus: BusNumber?, found: Metrics.Traffic)?
+    private var cloudEvents: CloudEventsAddress?
 
     init(identity: ConnectionIdentity?) { self.identity = identity }
 
@@ -46,6 +55,23 @@ final class ConnectionState {
         traffic = nil
         self.publisher = publisher
         return (facts, publisher)
+    }
+
+    /// Where and as whose the CloudEvents of a request are decided about.
+    func destination(
+        of caller: Caller, on bus: EventBusID, _ snapshot: Snapshot
+    ) -> CloudEventsDecoder.Destination {
+        let owner = caller.accountable
+        if let cloudEvents, cloudEvents.bus == bus, cloudEvents.owner == owner,
+            cloudEvents.generation == snapshot.generation
+        {
+            return cloudEvents.destination
+        }
+        let arn = bus.arn(partition: snapshot.partition, region: snapshot.region)
+        let destination = CloudEventsDecoder.Destination(bus: Array(arn.utf8), principal: owner)
+        cloudEvents = CloudEventsAddress(
+            bus: bus, owner: owner, generation: snapshot.generation, destination: destination)
+        return destination
     }
 
     /// Where the requests of the caller that was last prepared are counted; `bus` is `nil` when nothing was admitted.

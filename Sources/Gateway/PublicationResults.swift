@@ -74,7 +74,7 @@ struct PublicationResults {
     /// - Parameter made: the ids of the log's outcome, one an admitted entry.
     func answer(_ made: ArraySlice<UniqueID>, into body: inout [UInt8]) {
         body.append("{\"FailedEntryCount\":")
-        body.append(decimal: entries.count - admittedCount)
+        body.append(count: entries.count - admittedCount)
         body.append(",\"Entries\":[")
         append(made, to: &body)
         body.append("]}")

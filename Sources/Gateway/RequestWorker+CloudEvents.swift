@@ -18,8 +18,8 @@ extension RequestWorker {
             sender: .account(caller.account), action: "events:PutEvents",
             units: Quota.cost(entries: 1, contentBytes: request.body.count))
         try expect(charge, caller, state, exchange)
-        let bus = Array(id.arn(partition: snapshot.partition, region: snapshot.region).utf8)
-        let publication = try cloudEvents.decode(request, for: .init(bus: bus, principal: caller.accountable))
+        let publication = try cloudEvents.decode(
+            request, for: state.destination(of: caller, on: id, snapshot))
         charge.units = Quota.cost(entries: publication.entries.count, contentBytes: request.body.count)
         try take(charge, caller, state, exchange)
         try publish(publication, caller, state, exchange)

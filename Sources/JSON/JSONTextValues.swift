@@ -1,8 +1,10 @@
+import Glibc
+
 /// Where the values of one object or array stand in a text, in order: for a value that is passed on byte for byte.
 ///
 /// The text must be one that `JSONParser` has accepted; walk it in step with the parsed value.
 ///
-/// - Cost: one look at each byte, no allocation.
+/// - Cost: one look at each byte, in strings by `memchr`; no allocation.
 package struct JSONTextValues {
     private let text: UnsafeBufferPointer<UInt8>
     private var place: Int
@@ -39,13 +41,20 @@ package struct JSONTextValues {
     }
 
     private mutating func skipString() {
+        guard let base = text.baseAddress else { return }
         var end = place + 1
-        while end < text.count {
-            let byte = text[end]
-            if byte == UInt8(ascii: "\"") { break }
-            end += byte == UInt8(ascii: "\\") ? 2 : 1
+        while end < text.count, let quote = memchr(base + end, Int32(UInt8(ascii: "\"")), text.count - end) {
+            let found = UnsafeRawPointer(quote) - UnsafeRawPointer(base)
+            // Behind an odd number of backslashes it is part of the string.
+            var before = found
+            while text[before - 1] == UInt8(ascii: "\\") { before -= 1 }
+            end = found + 1
+            guard (found - before) % 2 == 1 else {
+                place = end
+                return
+            }
         }
-        place = min(end + 1, text.count)
+        place = text.count
     }
 
     private mutating func skipValue() {

@@ -116,8 +116,7 @@ struct KeyEntry {
         else { return nil }
         do throws(CryptographyError) {
             key = try Digest(bytes[offset..<offset + 32])
-            let padded = Array(bytes[offset + 32..<offset + 48]) + [UInt8](repeating: 0, count: 16)
-            principal = ShortDigest(try Digest(padded))
+            principal = bytes.withUnsafeBytes { ShortDigest(UnsafeRawBufferPointer(rebasing: $0[(offset + 32)...])) }
             body = try Digest(bytes[offset + 48..<offset + 80])
         } catch { return nil }
         answer = FirstAnswer(positions: positions, entryMask: fields.mask)
@@ -151,13 +150,12 @@ struct KeyEntry {
             guard (1...BusNumber.maximum).contains(bus), first >= 1, count >= 1,
                 first <= Domain.Sequence.maximum - count
             else { return nil }
+            if runs == 1 { return Positions(bus: BusNumber(bus), first: Domain.Sequence(first), count: Int(count)) }
             for sequence in first..<first + count {
                 positions.append(Position(bus: BusNumber(bus), sequence: Domain.Sequence(sequence)))
             }
         }
-        guard let first = positions.first else { return nil }
-        if runs == 1 { return Positions(bus: first.bus, first: first.sequence, count: positions.count) }
-        return Positions(positions)
+        return positions.isEmpty ? nil : Positions(positions)
     }
 
     private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {

@@ -8,9 +8,13 @@ struct ShortDigest: Hashable {
     let low: UInt64
 
     init(_ digest: Digest) {
-        (high, low) = digest.withUnsafeBytes {
-            ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        }
+        self = digest.withUnsafeBytes { ShortDigest($0) }
+    }
+
+    /// Of the first 16 of `bytes`, which has as many.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        high = bytes.loadUnaligned(as: UInt64.self)
+        low = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
     }
 }
 

@@ -130,7 +130,8 @@ import Testing
         try with(implementation) { (loop, clock) throws in
             func name(_ id: String) -> RepeatGuard {
                 .cloudEvent(
-                    principal: "p", bus: Array("b".utf8), source: Array("/s".utf8)[...], id: Array(id.utf8)[...])
+                    owner: RepeatGuard.owner("p"), bus: .zero, source: Array("/s".utf8)[...],
+                    id: Array(id.utf8)[...])
             }
             for (index, id) in ["1", "2", "3", "4"].enumerated() {
                 let place = UInt64(index + 1)

@@ -70,7 +70,7 @@ import Testing
         room.reserveCapacity(100_000)
         for isTaken in [true, false, true] {
             let earlier = server.pendingCiphertextBytes
-            let sent = try server.writing(into: &room) { () -> [UInt8] in
+            let sent = server.writing(into: &room) { () -> [UInt8] in
                 do { try [UInt8](repeating: 7, count: 50).withUnsafeBytes { try server.write($0) } } catch {
                     Issue.record(error)
                 }
