@@ -2,6 +2,9 @@ import CNghttp2
 package import Domain
 
 extension HTTP2ServerSession {
+    /// Whether `nextEvent` may have something to give.
+    package var hasEvents: Bool { inboxTaken < inbox.count }
+
     /// The next event, oldest first; `nil` when there is none.
     ///
     /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it. When the

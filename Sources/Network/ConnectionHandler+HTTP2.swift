@@ -18,11 +18,19 @@ extension ConnectionHandler {
             // `flush` sends the GOAWAY and closes.
             refuse(.http2Connection("\(error.name)"))
         }
+        if session.hasEvents { loop.markReady(self) }
+        if session.wantsProduce || session.wantsClose { loop.markDirty(self) }
+    }
+
+    /// Hands out what has become whole. Called by the loop once all sockets of a round are read, so that the code of
+    /// reading and that of deciding each run for many requests in turn, and find themselves in the processor's caches.
+    func deliver() {
+        guard case .http2(let session) = engine else { return }
+        defer { chargeBodies() }
         pump(session)
         if session.wantsProduce || session.wantsClose { loop.markDirty(self) }
     }
 
-    /// Hands out what has become whole.
     private func pump(_ session: HTTP2ServerSession) {
         while let event = session.nextEvent() {
             switch event {

@@ -59,6 +59,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var sourceAddress = ""
     /// Place in the loop's list; `nil` when not in it.
     var place: Int?
+    /// In the loop's list of those with requests to hand out.
+    var isReady = false
     /// In the loop's list of those with something to write.
     var isDirty = false
     var withheldSince: UInt64?
@@ -252,44 +254,53 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .opening, .open, .closing: break
         case .lingering, .closed: return
         }
+        var hasMore = false
         switch engine {
-        case .none: write(context) { _ in }
+        case .none: write { _ in }
         case .http1(let session):
             repeat {
-                write(context) { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
+                write { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
+                loop.sendStaged()
                 pump(session)
                 askAboutHead(session)
             } while session.outboxBytes > 0 && isWritable
             if session.wantsClose, session.outboxBytes == 0 { endOutput(context) }
         case .http2(let session):
             let now = loop.roundTime
-            while write(context, { session.produce(into: &$0, limit: LoopState.outputChunkBytes, now: now) }) {}
+            hasMore = write { session.produce(into: &$0, limit: LoopState.outputChunkBytes, now: now) }
             if let reason = session.takeSilentEnd() { refuse(.http2Connection("\(reason.name)")) }
-            if session.wantsClose { endOutput(context) }
+            if session.wantsClose, !hasMore { endOutput(context) }
         }
-        if case .closing = life { endOutput(context) }
+        if case .closing = life, !hasMore { endOutput(context) }
     }
 
-    /// Sends one chunk, encrypted where there is TLS; `false` when there was nothing or the socket is full.
+    /// Stages one chunk, encrypted where there is TLS; whether it was full, so that there may be more once it has left.
     @discardableResult
-    private func write(_ context: ChannelHandlerContext, _ produce: (inout [UInt8]) -> Void) -> Bool {
+    private func write(_ produce: (inout [UInt8]) -> Void) -> Bool {
         guard isWritable else { return false }
         loop.plaintext.removeAll(keepingCapacity: true)
         produce(&loop.plaintext)
         let isFull = loop.plaintext.count >= LoopState.outputChunkBytes
+        let start = loop.output.writerIndex
         if let tls {
             guard encrypt(tls) else { return false }
         } else {
             guard !loop.plaintext.isEmpty else { return false }
-            loop.output.clear()
             loop.output.writeBytes(loop.plaintext)
         }
-        context.writeAndFlush(wrapOutboundOut(loop.output), promise: nil)
+        loop.stage(self, from: start, isFull: isFull)
         return isFull
     }
 
-    /// Makes `loop.output` the records of `loop.plaintext` and of what the handshake has to say; `false` when there is
-    /// nothing to send.
+    /// Gives the socket what was staged for it, and asks for another turn where there may be more.
+    func send(_ bytes: ByteBuffer, isFull: Bool) {
+        guard let context else { return }
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        if isFull, isWritable { loop.markDirty(self) }
+    }
+
+    /// Appends to `loop.output` the records of `loop.plaintext` and of what the handshake has to say; `false` when
+    /// there is nothing to send.
     private func encrypt(_ tls: TLSSession) -> Bool {
         tls.writing(into: &loop.records) { encryptPlaintext(tls) }
     }
@@ -301,7 +312,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
             return false
         }
         guard tls.pendingCiphertextBytes > 0 else { return false }
-        loop.output.clear()
         tls.takeCiphertext { loop.output.writeBytes($0) }
         return true
     }
@@ -348,8 +358,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let tls {
             tls.shutdown()
             loop.plaintext.removeAll(keepingCapacity: true)
-            if encrypt(tls) { context.writeAndFlush(wrapOutboundOut(loop.output), promise: nil) }
+            let start = loop.output.writerIndex
+            if encrypt(tls) { loop.stage(self, from: start, isFull: false) }
         }
+        // What is staged must leave before our side is shut.
+        loop.sendStaged()
         // With the peer's side shut, shutting ours is closing, which drops what the socket has not taken.
         guard isInputClosed else { return context.close(mode: .output, promise: nil) }
         if bytesInSocket == 0 { closeNow() }

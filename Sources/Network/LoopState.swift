@@ -23,6 +23,7 @@ final class LoopState: @unchecked Sendable {
     /// Where a session puts its records until they are `output`.
     var records: [UInt8] = []
     var output = ByteBuffer()
+    private var staged: [(handler: ConnectionHandler, range: Range<Int>, isFull: Bool)] = []
     /// Plaintext on its way in: what one read of a socket holds, and a record more.
     let inbound = UnsafeMutableRawBufferPointer.allocate(
         byteCount: ReceiveBuffer.capacity + 16_384, alignment: MemoryLayout<UInt64>.alignment)
@@ -30,6 +31,8 @@ final class LoopState: @unchecked Sendable {
     private var ageSeed: UInt32 = 0
 
     private(set) var connections: [ConnectionHandler] = []
+    private var ready: [ConnectionHandler] = []
+    private var spareReady: [ConnectionHandler] = []
     private var dirty: [ConnectionHandler] = []
     private var spareDirty: [ConnectionHandler] = []
     private var withheld: [ConnectionHandler] = []
@@ -100,6 +103,12 @@ final class LoopState: @unchecked Sendable {
 
     private func endRound() {
         isRoundScheduled = false
+        swap(&ready, &spareReady)
+        for handler in spareReady {
+            handler.isReady = false
+            handler.deliver()
+        }
+        spareReady.removeAll(keepingCapacity: true)
         worker.cycleEnd()
         settle()
     }
@@ -111,7 +120,9 @@ final class LoopState: @unchecked Sendable {
             for handler in spareDirty {
                 handler.isDirty = false
                 handler.flush()
+                if output.writerIndex >= Self.outputChunkBytes { sendStaged() }
             }
+            sendStaged()
             spareDirty.removeAll(keepingCapacity: true)
         }
         guard !withheld.isEmpty, !worker.withholdsReading else { return }
@@ -120,11 +131,36 @@ final class LoopState: @unchecked Sendable {
         for handler in candidates { handler.resumeReading() }
     }
 
+    /// `handler` has requests to hand out at the end of the round.
+    func markReady(_ handler: ConnectionHandler) {
+        if handler.isReady { return }
+        handler.isReady = true
+        ready.append(handler)
+        scheduleRound()
+    }
+
     /// `handler` has something to write at the end of the round.
     func markDirty(_ handler: ConnectionHandler) {
         if handler.isDirty { return }
         handler.isDirty = true
         dirty.append(handler)
+    }
+
+    /// `handler` has put bytes for its socket into `output`, from `start` to the end. They leave with those of the others,
+    /// so that encrypting for many runs in one go, and the kernel's sending after it.
+    func stage(_ handler: ConnectionHandler, from start: Int, isFull: Bool) {
+        staged.append((handler, start..<output.writerIndex, isFull))
+    }
+
+    /// Gives the sockets what is staged for them.
+    func sendStaged() {
+        // No slice is taken before all is written: the buffer would be copied for the next one.
+        for (handler, range, isFull) in staged {
+            guard let bytes = output.getSlice(at: range.lowerBound, length: range.count) else { continue }
+            handler.send(bytes, isFull: isFull)
+        }
+        staged.removeAll(keepingCapacity: true)
+        output.clear()
     }
 
     /// `handler` has kept a read back and wants to be asked again.
