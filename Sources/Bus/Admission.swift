@@ -46,7 +46,8 @@ extension Denial.Side {
 package final class Admission {
     package enum Verdict {
         case permit(Permit)
-        case denial(Denial)
+        // Behind a pointer: a denial is large, and most verdicts are none.
+        indirect case denial(Denial)
     }
 
     private let authorization = Authorization()
@@ -93,9 +94,15 @@ package final class Admission {
     package func decide(_ entry: Entry, busReference: [UInt8], decisionID: UniqueID) -> Verdict {
         guard let request else { preconditionFailure("an entry is decided within a request") }
         let bus: EventBus
-        switch resolve(busReference, entry, request) {
-        case .success(let found): bus = found
-        case .failure(let refused): return .denial(captured(refused.denial, entry, busReference, request))
+        if let lastBus, busReference == lastReference {
+            bus = lastBus
+        } else {
+            switch find(busReference, entry, request) {
+            case .success(let found): bus = found
+            case .failure(let refused): return .denial(captured(refused.denial, entry, busReference, request))
+            }
+            lastReference = busReference
+            lastBus = bus
         }
         if let lastAllowed, lastAllowed.bus === bus, lastAllowed.entry.isAlike(entry) {
             return .permit(Permit(afterDecision: decisionID, bus: bus, revision: request.snapshot.revision))
@@ -144,19 +151,7 @@ package final class Admission {
             detail: decision.isBudgetExceeded ? "deciding cost more than the step budget" : detail)
     }
 
-    /// The bus a reference names; entries mostly name the same, so the last bus found is kept as long as the snapshot.
-    private func resolve(
-        _ reference: [UInt8], _ entry: Entry, _ request: Request
-    ) -> Result<EventBus, Refused> {
-        if let lastBus, reference == lastReference { return .success(lastBus) }
-        let found = find(reference, entry, request)
-        if case .success(let bus) = found {
-            lastReference = reference
-            lastBus = bus
-        }
-        return found
-    }
-
+    /// The bus a reference names. Entries mostly name the same: the last one found is kept as long as the snapshot.
     private func find(_ reference: [UInt8], _ entry: Entry, _ request: Request) -> Result<EventBus, Refused> {
         let snapshot = request.snapshot
         let id: EventBusID

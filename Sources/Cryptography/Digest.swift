@@ -81,7 +81,15 @@ package struct Digest: Hashable, Sendable {
 
     /// Appends 64 lower-case hexadecimal digits to `output`.
     package func appendHexadecimal(to output: inout [UInt8]) {
-        withUnsafeBytes { Hexadecimal.append($0, to: &output) }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.byteCount) { text in
+            withUnsafeBytes { bytes in
+                for index in 0..<Self.byteCount {
+                    text[2 * index] = Hexadecimal.digit(bytes[index] >> 4)
+                    text[2 * index + 1] = Hexadecimal.digit(bytes[index] & 15)
+                }
+            }
+            output.append(contentsOf: text)
+        }
     }
 
     /// 64 lower-case hexadecimal digits; for logs and command output, not for the hot path.

@@ -56,7 +56,13 @@ package struct Entry: Sendable {
     /// Whether policies read the same of both: they see source and detail type, and no more of an entry.
     package func isAlike(_ other: Entry) -> Bool {
         guard sourceEnd == other.sourceEnd, detailTypeEnd == other.detailTypeEnd else { return false }
-        return buffer[..<Int(detailTypeEnd)].elementsEqual(other.buffer[..<Int(detailTypeEnd)])
+        return buffer.withUnsafeBufferPointer { own in
+            other.buffer.withUnsafeBufferPointer { other in
+                let end = Int(detailTypeEnd)
+                return UnsafeBufferPointer(rebasing: own[..<end])
+                    .hasSameBytes(as: UnsafeBufferPointer(rebasing: other[..<end]))
+            }
+        }
     }
 
     /// How many bytes each text has, in the order of the buffer: what a frame says of them.

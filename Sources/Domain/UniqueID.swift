@@ -54,22 +54,33 @@ package struct UniqueID: Hashable, Sendable, CustomStringConvertible {
     /// Writes the 36 characters, lower case, to the start of `text`, which has room for them.
     package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
         precondition(text.count >= Self.textBytes)
-        let digits = Self.digits.utf8Start
-        var place = 0
-        for position in 0..<16 {
-            if position == 4 || position == 6 || position == 8 || position == 10 {
-                text[place] = UInt8(ascii: "-")
-                place += 1
-            }
-            let word = position < 8 ? high : low
-            let byte = UInt8(truncatingIfNeeded: word >> UInt64(56 - position % 8 * 8))
-            text[place] = digits[Int(byte >> 4)]
-            text[place + 1] = digits[Int(byte & 0xF)]
-            place += 2
-        }
+        let words = (
+            Self.digits(UInt32(truncatingIfNeeded: high >> 32)), Self.digits(UInt32(truncatingIfNeeded: high)),
+            Self.digits(UInt32(truncatingIfNeeded: low >> 32)), Self.digits(UInt32(truncatingIfNeeded: low))
+        )
+        let bytes = UnsafeMutableRawBufferPointer(text)
+        bytes.storeBytes(of: words.0, as: UInt64.self)
+        bytes.storeBytes(of: UInt32(truncatingIfNeeded: words.1), toByteOffset: 9, as: UInt32.self)
+        bytes.storeBytes(of: UInt32(truncatingIfNeeded: words.1 >> 32), toByteOffset: 14, as: UInt32.self)
+        bytes.storeBytes(of: UInt32(truncatingIfNeeded: words.2), toByteOffset: 19, as: UInt32.self)
+        bytes.storeBytes(of: UInt32(truncatingIfNeeded: words.2 >> 32), toByteOffset: 24, as: UInt32.self)
+        bytes.storeBytes(of: words.3, toByteOffset: 28, as: UInt64.self)
+        text[8] = UInt8(ascii: "-")
+        text[13] = UInt8(ascii: "-")
+        text[18] = UInt8(ascii: "-")
+        text[23] = UInt8(ascii: "-")
     }
 
-    private static let digits: StaticString = "0123456789abcdef"
+    /// The eight hexadecimal digits of `word`, lower case, in memory order: all nibbles at once, one a byte.
+    private static func digits(_ word: UInt32) -> UInt64 {
+        var nibbles = UInt64(word)
+        nibbles = (nibbles << 16 | nibbles) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles << 8 | nibbles) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles << 4 | nibbles) & 0x0F0F_0F0F_0F0F_0F0F
+        // 10 and more carry into bit 4 with 6 added; from `9` to `a` are 0x27 more.
+        let isLetter = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return (nibbles + 0x3030_3030_3030_3030 + isLetter * 0x27).bigEndian
+    }
 
     package var description: String {
         var buffer: [UInt8] = []

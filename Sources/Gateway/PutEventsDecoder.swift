@@ -27,6 +27,7 @@ struct PutEventsDecoder {
     private let entriesBytes: Int
     private var entries: [DecodedEntry] = []
     private var resources: [UInt8] = []
+    private var lastReference: [UInt8] = []
 
     /// `entriesBytes`: what the sizes of all entries together must stay below.
     init(entriesBytes: Int = Limits.entriesBytes) {
@@ -82,7 +83,7 @@ struct PutEventsDecoder {
         var fields = EntryFields()
         resources.removeAll(keepingCapacity: true)
         for member in object { try fields.take(member, index, resources: &resources) }
-        let bus = fields.busName.map { Array($0) } ?? []
+        let bus = reference(fields.busName)
         func reject(_ code: ErrorCode, _ message: String) -> Int {
             entries.append(DecodedEntry(content: .invalid(code: code, message: message), busReference: bus))
             return fields.billedBytes(resourceBytes: resources.count)
@@ -103,6 +104,14 @@ struct PutEventsDecoder {
         }
         entries.append(DecodedEntry(content: .entry(entry), busReference: bus))
         return entry.billedBytes
+    }
+
+    /// The bytes of a bus's name; entries mostly name the same as the one before, and share them.
+    private mutating func reference(_ name: UnsafeBufferPointer<UInt8>?) -> [UInt8] {
+        guard let name else { return [] }
+        let isLast = lastReference.withUnsafeBufferPointer { $0.hasSameBytes(as: name) }
+        if !isLast { lastReference = Array(name) }
+        return lastReference
     }
 
     private func isObject(_ text: UnsafeBufferPointer<UInt8>) -> Bool {

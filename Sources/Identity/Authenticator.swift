@@ -1,7 +1,8 @@
 package import Domain
 
-/// What the control plane knows about identities at one revision; functions, so that the answer is read and not copied.
-package struct IdentityDirectory: Sendable {
+/// What the control plane knows about identities at one revision; functions, so that the answer is read and not copied,
+/// and a class, so that it is handed on by one reference.
+package final class IdentityDirectory: Sendable {
     /// The record of an access key id; the token is nil for long-term keys. Nil when there is no such key.
     package let accessKey: @Sendable (_ id: Bytes, _ sessionToken: Bytes?) -> AccessKeyRecord?
     /// The trust domain of that name, nil when it is not or no longer configured.

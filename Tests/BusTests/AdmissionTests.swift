@@ -224,7 +224,7 @@ func severalBuses() throws {
     #expect(verdicts[1] == .permitted(Scene.arn("default", of: Scene.sender)))
 }
 
-@Test("an entry like one that was allowed is allowed; one whose bytes only add up to the same is not, nor on another bus")
+@Test("an entry like one that was allowed is allowed; one that only adds up to the same bytes is not")
 func likeTheOneBefore() throws {
     let statement =
         #"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"events:PutEvents","#

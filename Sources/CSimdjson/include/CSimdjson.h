@@ -34,8 +34,8 @@ void csimdjson_parser_destroy(csimdjson_parser *parser);
 /// How many bytes of memory behind a document simdjson may look at, whatever they hold.
 size_t csimdjson_padding(void);
 
-/// Parses `count` bytes. They are copied unless `is_padded`, which promises that `csimdjson_padding()` bytes behind them
-/// may be read. Tape and strings of the previous document are overwritten.
+/// Parses `count` bytes. They are copied unless `is_padded`, which promises that `csimdjson_padding()` bytes behind
+/// them may be read. Tape and strings of the previous document are overwritten.
 csimdjson_status csimdjson_parser_parse(
     csimdjson_parser *parser, const uint8_t *bytes, size_t count, bool is_padded);
 
