@@ -118,7 +118,8 @@ extension HTTP2ServerSession {
     }
 
     private func submit(_ response: Response, on streamID: Int32, place: Int, hasContent: Bool) -> Bool {
-        let text = ResponseText(response)
+        let text = ResponseText(response, isFirst: !hasResponded)
+        hasResponded = true
         var source = nghttp2_data_provider()
         source.source.fd = Int32(place)
         source.read_callback = { _, _, _, limit, flags, source, data in

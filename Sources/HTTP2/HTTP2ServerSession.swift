@@ -64,6 +64,8 @@ package final class HTTP2ServerSession {
     @exclusivity(unchecked) package internal(set) var unanswered = 0
     /// Requests whose head is here, whose content is not whole, and that `askAboutHeads` has not lent yet.
     @exclusivity(unchecked) package internal(set) var unaskedHeads = 0
+    /// Whether a response was submitted.
+    @exclusivity(unchecked) var hasResponded = false
     /// Content of requests kept here: neither taken by `nextEvent` nor dropped.
     @exclusivity(unchecked) package internal(set) var bufferedBodyBytes = 0
     /// Content of responses not yet produced.

@@ -232,6 +232,24 @@ struct SessionTests {
         #expect(peer.session.unanswered == 2)
     }
 
+    @Test("only the first answer spells the request id's field out, and no id pushes others out of the peer's table")
+    func requestIDField() throws {
+        let peer = Peer()
+        for number in 0..<200 {
+            let stream = Int32(2 * number + 1)
+            peer.writer.headers(stream: UInt32(stream))
+            peer.send()
+            _ = peer.events()
+            #expect(peer.respond(stream))
+            peer.collect()
+        }
+        let lengths = peer.sent(type: 1).map(\.payload.count)
+        #expect(lengths.count == 200)
+        #expect(lengths[0] >= lengths[1] + 12)
+        // As long as the first of them: what the table held then, it still holds.
+        #expect(lengths[1...].allSatisfy { $0 == lengths[1] })
+    }
+
     @Test("an answer without content, and one to HEAD, end with their header block")
     func noContent() {
         let peer = Peer()
