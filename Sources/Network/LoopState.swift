@@ -146,8 +146,8 @@ final class LoopState: @unchecked Sendable {
         dirty.append(handler)
     }
 
-    /// `handler` has put bytes for its socket into `output`, from `start` to the end. They leave with those of the others,
-    /// so that encrypting for many runs in one go, and the kernel's sending after it.
+    /// `handler` has put bytes for its socket into `output`, from `start` to the end. They leave with those of the
+    /// others, so that encrypting for many runs in one go, and the kernel's sending after it.
     func stage(_ handler: ConnectionHandler, from start: Int, isFull: Bool) {
         staged.append((handler, start..<output.writerIndex, isFull))
     }
