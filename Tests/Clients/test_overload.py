@@ -77,4 +77,7 @@ def test_ten_times_the_load_is_served_as_one(gateway, report):
     after = offer(gateway, key, 0.5, seconds=1)
     assert after.taken and not after.refused, "the load is over and requests are still refused"
     accepted = sum(len(step.taken) for step in [*steps.values(), after])
-    assert gateway.metric("isthmus_put_events_entries_accepted_total") == accepted == len(gateway.events())
+    # h2load goes with the clock, too: answers of requests under way at its end are not in its log.
+    stored = len(gateway.events())
+    assert accepted <= stored <= accepted + 5 * CONNECTIONS
+    assert gateway.metric("isthmus_put_events_entries_accepted_total") == stored
