@@ -29,6 +29,15 @@ package struct AssumableRole: Sendable {
         self.sessionsNotBefore = sessionsNotBefore
     }
 
+    /// The same role without the sessions from before `beginning`, if there is one: they are of another that had its
+    /// name.
+    func begun(at beginning: Timestamp?) -> AssumableRole {
+        guard let beginning else { return self }
+        return AssumableRole(
+            trust: trust, maximumSessionSeconds: maximumSessionSeconds,
+            sessionsNotBefore: max(beginning, sessionsNotBefore ?? beginning))
+    }
+
     /// Whether a session issued at that moment is still one.
     package func admits(sessionIssuedAt moment: Timestamp) -> Bool { sessionsNotBefore.map { moment >= $0 } ?? true }
 }

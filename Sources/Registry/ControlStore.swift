@@ -11,6 +11,7 @@ package struct ControlRecord: Hashable, Sendable {
         case partnerEventSource = "partner-event-source"
         case partnerAuthorization = "partner-authorization"
         case webhookSecret = "webhook-secret"
+        case role = "role"
     }
 
     package let kind: Kind

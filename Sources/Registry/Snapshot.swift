@@ -25,6 +25,8 @@ package final class Snapshot: Sendable {
     package let senderQuotas: SenderQuotas
     /// Keys of webhooks by source, the oldest first.
     let webhookSecrets: [String: [WebhookSecret]]
+    /// Since when each role can be assumed, by ARN.
+    let rolesSince: [String: Timestamp]
     /// The highest bus number ever given.
     let lastBusNumber: UInt32
 
@@ -35,7 +37,7 @@ package final class Snapshot: Sendable {
         revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus],
         accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations,
         invitations: [String: Invitation], partnerTrust: Declaration.TrustAnchor?,
-        partners: Partners, webhookSecrets: [String: [WebhookSecret]]
+        partners: Partners, webhookSecrets: [String: [WebhookSecret]], rolesSince: [String: Timestamp]
     ) {
         self.revision = revision
         self.generation = generation
@@ -52,6 +54,7 @@ package final class Snapshot: Sendable {
         self.partners = partners
         senderQuotas = declaration.senderQuotas.holding(to: invitations)
         self.webhookSecrets = webhookSecrets
+        self.rolesSince = rolesSince
         accounts = Dictionary(declaration.accounts.map { ($0.id, $0.isLocal) }, uniquingKeysWith: { $0 || $1 })
         members = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0) } },
@@ -94,6 +97,7 @@ extension Snapshot {
         var invitations: [String: Invitation] = [:]
         var partners = Partners()
         var webhookSecrets: [String: [WebhookSecret]] = [:]
+        var rolesSince: [String: Timestamp] = [:]
         var last: UInt32 = 0
         var numbers: Set<BusNumber> = []
         for record in records {
@@ -117,13 +121,15 @@ extension Snapshot {
             case .webhookSecret:
                 let secret = try WebhookSecret(record: record)
                 webhookSecrets[secret.source.description, default: []].append(secret)
+            case .role: rolesSince[record.key] = try roleSince(record)
             }
         }
         webhookSecrets = webhookSecrets.mapValues { $0.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) } }
         return Snapshot(
             revision: 1, generation: 1, declaration: declaration, buses: buses, accessKeys: keys, lastBusNumber: last,
             organizations: Organizations(last: organizations), invitations: invitations,
-            partnerTrust: declaration.partnerTrust, partners: partners, webhookSecrets: webhookSecrets)
+            partnerTrust: declaration.partnerTrust, partners: partners, webhookSecrets: webhookSecrets,
+            rolesSince: rolesSince)
     }
 
     /// The same control plane under another declaration, with the seeds that do not exist yet.
@@ -134,13 +140,14 @@ extension Snapshot {
                 "the gateway serves `\(partition)` `\(region)`; partition and region change at a restart only")
         }
         let next = try organizations.adopting(declaration.organizations, at: now)
+        let roles = adoptingRoles(of: declaration, at: now)
         var transition = Transition(
             snapshot: Snapshot(
                 revision: revision + 1, generation: generation + 1, declaration: declaration, buses: buses,
                 accessKeys: accessKeys, lastBusNumber: lastBusNumber, organizations: next,
                 invitations: invitations, partnerTrust: declaration.partnerTrust, partners: partners,
-                webhookSecrets: webhookSecrets),
-            changes: next.changes(since: organizations))
+                webhookSecrets: webhookSecrets, rolesSince: roles.since),
+            changes: next.changes(since: organizations) + roles.changes)
         let defaults = declaration.accounts.filter(\.isLocal).map {
             Declaration.Seed(
                 id: EventBusID(account: $0.id, name: .default), description: nil, policy: nil, tags: [])
@@ -177,6 +184,6 @@ extension Snapshot {
             accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber,
             organizations: organizations, invitations: invitations ?? self.invitations,
             partnerTrust: partnerTrust ?? self.partnerTrust, partners: partners ?? self.partners,
-            webhookSecrets: webhookSecrets ?? self.webhookSecrets)
+            webhookSecrets: webhookSecrets ?? self.webhookSecrets, rolesSince: rolesSince)
     }
 }

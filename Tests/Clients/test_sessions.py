@@ -15,7 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from gateway import BUS_ARN, OWNER, REGION, ROOT, SENDER, Gateway, wait_until
-from signing import Signed
+from signing import Signed, stamp
+from wallclock import WallClock
 
 ROLE = f"arn:aws:iam::{OWNER}:role/delivery/worker"
 CHAINED = f"arn:aws:iam::{OWNER}:role/chained"
@@ -320,7 +321,65 @@ def test_a_reload_takes_older_sessions_back_and_a_role_that_is_gone_ends_all(gat
     finally:
         write_owner(gateway)
         gateway.reload()
-    assert events.put_events(Entries=[ORDER])["FailedEntryCount"] == 0
+    # The role that is there again is another one, also after a restart.
+    assert refusal(lambda: events.put_events(Entries=[ORDER]))[0] == "ExpiredTokenException"
+    gateway.stop()
+    gateway.start()
+    assert refusal(lambda: events.put_events(Entries=[ORDER]))[0] == "ExpiredTokenException"
+    again = with_session(gateway, assume(administrator)["Credentials"])
+    assert again.put_events(Entries=[ORDER])["FailedEntryCount"] == 0
+
+
+def ask(gateway, connection, credentials, service, clock, **changes):
+    """PutEvents or GetCallerIdentity with a session, signed by a client whose clock goes as the gateway's: status, content."""
+    if service == "events":
+        body = json.dumps({"Entries": [ORDER]}).encode()
+        headers = [("Content-Type", "application/x-amz-json-1.1"), ("X-Amz-Target", "AWSEvents.PutEvents")]
+    else:
+        body, headers = b"Action=GetCallerIdentity&Version=2011-06-15", [("Content-Type", "application/x-www-form-urlencoded")]
+    headers.append(("X-Amz-Security-Token", credentials["SessionToken"]))
+    key = (credentials["AccessKeyId"], changes.pop("secret", credentials["SecretAccessKey"]))
+    signed = Signed(key, body, headers, date=stamp(clock.ahead), service=service)
+    connection.request("POST", "/", body, dict([*signed.fields(), ("Authorization", signed.authorization())]))
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+@pytest.fixture
+def moved():
+    """A gateway of its own, whose clock the test moves."""
+    made = Gateway()
+    write_owner(made)
+    made.clock = WallClock(made.folder)
+    made.start(wrapper=made.clock.command)
+    yield made
+    made.stop()
+    made.remove()
+
+
+def test_a_session_of_900_seconds_ends_after_900_seconds_on_an_open_connection_and_past_a_restart(moved):
+    sts = client(moved, "sts", moved.credentials(OWNER, "role/administrator"))
+    credentials = assume(sts, DurationSeconds=900)["Credentials"]
+    context = ssl.create_default_context(cafile=str(moved.servers.bundle))
+    context.set_alpn_protocols(["http/1.1"])
+    connection = http.client.HTTPSConnection("localhost", moved.open_port, context=context, timeout=10)
+    for ahead in (0, 450, 870):
+        moved.clock.move(ahead)
+        status, answer = ask(moved, connection, credentials, "events", moved.clock)
+        assert status == 200 and json.loads(answer)["FailedEntryCount"] == 0, answer
+    moved.clock.move(901)
+    for _ in range(2):
+        status, answer = ask(moved, connection, credentials, "events", moved.clock)
+        assert (status, json.loads(answer)["__type"]) == (400, "ExpiredTokenException")
+        status, answer = ask(moved, connection, credentials, "sts", moved.clock)
+        assert status == 403 and "<Code>ExpiredToken</Code>" in answer
+        # Whoever has the token alone does not learn that it was one.
+        status, answer = ask(moved, connection, credentials, "events", moved.clock, secret="x" * 40)
+        assert (status, json.loads(answer)["__type"]) == (400, "InvalidSignatureException")
+        connection.close()
+        moved.stop()
+        moved.start(wrapper=moved.clock.command)
+    assert len(moved.events()) == 3
 
 
 def test_a_session_outlives_a_restart(gateway, administrator):

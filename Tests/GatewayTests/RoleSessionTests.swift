@@ -51,6 +51,30 @@ struct RoleSessionTests {
         }
     }
 
+    @Test("a role that goes and comes back by its name has none of its old sessions, and those it gives now are good")
+    func recreation() async throws {
+        let role = try Scene.role(trust: [trusted])
+        let plain = Declaration.Member(principal: role.principal, policies: role.policies)
+        for absent in [
+            try Scene.declaration(), try Scene.declaration(members: [plain]),
+            try Scene.declaration(isOwnerLocal: false, members: [role]),
+        ] {
+            try await RoleStage.with([role]) { stage in
+                let signer = try await stage.gateway.signer(Scene.nobody)
+                let old = try #require(try stage.assume(signer).credentials)
+                stage.gateway.clock.advance(bySeconds: 1)
+                try await stage.gateway.plane.adopt(try Scene.declaration(members: [role]))
+                #expect(try stage.publish(old).body.contains(#""FailedEntryCount":0"#), "a reload ends no session")
+                try await stage.gateway.plane.adopt(absent)
+                stage.gateway.clock.advance(bySeconds: 1)
+                try await stage.gateway.plane.adopt(try Scene.declaration(members: [role]))
+                #expect(try stage.publish(old).body.contains("ExpiredTokenException"))
+                let young = try #require(try stage.assume(signer).credentials)
+                #expect(try stage.publish(young).body.contains(#""FailedEntryCount":0"#))
+            }
+        }
+    }
+
     @Test("a token that is altered, foreign, of another key or not signed is refused")
     func forgery() async throws {
         try await RoleStage.with([try Scene.role(trust: [trusted])]) { stage in

@@ -97,6 +97,14 @@ struct SnapshotTests {
             }
             #expect(reason.hasPrefix("access key `AKIA`"))
         }
+        for value in ["", "{}", "[]", #"{"since":"1"}"#, #"{"since":1.5}"#] {
+            let record = ControlRecord(kind: .role, key: Scene.worker.arn, value: Array(value.utf8))
+            guard case .unreadable(let reason)? = loadingError([record], declaration) else {
+                Issue.record("`\(value)` was read")
+                return
+            }
+            #expect(reason.hasPrefix("role `\(Scene.worker.arn)`"))
+        }
         for (key, value) in [
             ("last-bus-number", "-1"), ("last-bus-number", ""), ("last-bus-number", "4294967296"), ("other", "1"),
         ] {
@@ -132,6 +140,37 @@ struct SnapshotTests {
         #expect(again.snapshot.bus(Scene.bus("orders"))?.properties.description == "mine")
         #expect(again.snapshot.generation == changed.snapshot.generation + 1)
         #expect(again.snapshot.revision > changed.snapshot.revision)
+    }
+
+    @Test("a role begins when it appears, stays the same past a restart, and is another one when it comes back")
+    func roles() throws {
+        let store = InMemoryControlStore()
+        let without = try Scene.declaration()
+        let with = try Scene.declaration(members: [try Scene.role(trust: [Scene.trust(Scene.nobody.arn)])])
+        var current = try Snapshot.loading([], declaration: with)
+        func adopt(_ declaration: Declaration, second: Int64) throws {
+            let transition = try current.adopting(declaration, at: now.advanced(bySeconds: second))
+            try store.commit(transition.changes)
+            current = transition.snapshot
+        }
+        func admits(second: Int64) -> Bool? {
+            current.assumableRole(Scene.worker.arn)?.admits(sessionIssuedAt: now.advanced(bySeconds: second))
+        }
+        try adopt(with, second: 10)
+        #expect(admits(second: 9) == false && admits(second: 10) == true)
+        try adopt(with, second: 20)
+        #expect(admits(second: 10) == true)
+        current = try Snapshot.loading(try store.load(), declaration: with)
+        try adopt(with, second: 30)
+        #expect(admits(second: 9) == false && admits(second: 10) == true)
+        try adopt(without, second: 40)
+        #expect(admits(second: 40) == nil)
+        current = try Snapshot.loading(try store.load(), declaration: without)
+        try adopt(with, second: 50)
+        #expect(admits(second: 49) == false && admits(second: 50) == true)
+        // A clock that was ahead, and is right again.
+        try adopt(with, second: 45)
+        #expect(admits(second: 44) == false && admits(second: 45) == true)
     }
 
     @Test("a declaration of another region or partition is not adopted while the gateway runs")
