@@ -51,7 +51,9 @@ package final class DecisionRecorder: Sendable {
         caller: Caller
     ) -> Bool {
         let draft = DecisionDraft(
-            id: id, time: capture.time, resource: capture.question.resource, weight: capture.weight
+            id: id, time: capture.time,
+            sender: .init(principal: caller.accountable, account: caller.account),
+            resource: capture.question.resource, weight: capture.weight
         ) {
             DecisionRecord(
                 id: id, requestID: requestID, entry: entry, caller: DecisionRecord.Caller(caller), answer: answer,
@@ -65,7 +67,9 @@ package final class DecisionRecorder: Sendable {
 
     /// What a sender is told instead of a denial that cannot be recorded.
     static let unrecorded = Fault(
-        .throttling, "too many decisions wait to be recorded; nothing was stored, retry later", retryAfterSeconds: 1)
+        .throttling,
+        "the decision cannot be recorded now: too many wait, or the disk takes none; nothing was stored, retry later",
+        retryAfterSeconds: 1)
 }
 
 extension DecisionRecorder.Allows {

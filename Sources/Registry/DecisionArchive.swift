@@ -2,8 +2,21 @@ package import Domain
 
 /// A decision record to be: it waits for the archive's thread, which makes and keeps it.
 package struct DecisionDraft: Sendable {
+    /// On whose account a draft waits.
+    package struct Sender: Hashable, Sendable {
+        /// `Caller.accountable`: the principal, or the role behind a session.
+        package let principal: String
+        package let account: AccountID
+
+        package init(principal: String, account: AccountID) {
+            self.principal = principal
+            self.account = account
+        }
+    }
+
     package let id: UniqueID
     package let time: Timestamp
+    package let sender: Sender
     /// The ARN that was asked for, or `*`.
     package let resource: String
     /// About how many bytes it holds while it waits.
@@ -12,10 +25,12 @@ package struct DecisionDraft: Sendable {
     package let make: @Sendable () -> [UInt8]
 
     package init(
-        id: UniqueID, time: Timestamp, resource: String, weight: Int, make: @escaping @Sendable () -> [UInt8]
+        id: UniqueID, time: Timestamp, sender: Sender, resource: String, weight: Int,
+        make: @escaping @Sendable () -> [UInt8]
     ) {
         self.id = id
         self.time = time
+        self.sender = sender
         self.resource = resource
         self.weight = weight
         self.make = make
@@ -59,7 +74,7 @@ package struct DecisionArchive: Sendable {
         }
     }
 
-    /// Takes a record to be; `false` when too many wait, or the disk no longer takes any. Never blocks.
+    /// Takes a record to be; `false` when too many wait, of all or of its sender, or the disk takes none. Never blocks.
     package let keep: @Sendable (DecisionDraft) -> Bool
     /// The record of a decision, also of one that was kept a moment ago. Blocks for a commit at most.
     package let find: @Sendable (UniqueID) -> Finding

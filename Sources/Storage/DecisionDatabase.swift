@@ -42,6 +42,8 @@ final class DecisionDatabase: Sendable {
 
     private let writer: DurableDatabase
     private let reader: DurableDatabase
+    /// The files SQLite writes to, as they were opened.
+    private let files: [(path: String, identity: FileIdentity?)]
 
     init(in home: DataDirectory) throws(StorageError) {
         writer = try DurableDatabase(
@@ -49,6 +51,19 @@ final class DecisionDatabase: Sendable {
         try writer.upgrade([{ try $0.execute(sql: Self.tables) }])
         try home.sync()
         reader = try DurableDatabase(readingFrom: writer.path)
+        files = try [writer.path, writer.path + "-wal"].map { path throws(StorageError) in
+            (path, try FileIdentity(of: path))
+        }
+    }
+
+    /// Makes sure that a restart will find what is written: SQLite itself goes on writing to files that were removed.
+    ///
+    /// - Throws: `.replaced`.
+    func requireInPlace() throws(StorageError) {
+        for (path, identity) in files {
+            let found = try FileIdentity(of: path)
+            guard found != nil, found == identity else { throw .replaced(path: path) }
+        }
     }
 
     private static let tables = """

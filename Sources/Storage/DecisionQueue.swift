@@ -1,12 +1,12 @@
 import Registry
 
-/// Decision records that wait for the archive's thread: bounded by number and by bytes.
+/// Decision records that wait for the archive's thread: bounded by number and by bytes, all together and of a sender.
 ///
 /// `@unchecked Sendable`: `state` is read and written only under the one monitor.
 final class DecisionQueue: @unchecked Sendable {
     private struct State {
         var drafts: [DecisionDraft] = []
-        var bytes = 0
+        var shares: DecisionShares
         /// Drafts ever taken in, and those of them whose commit has ended.
         var accepted = 0
         var settled = 0
@@ -25,23 +25,17 @@ final class DecisionQueue: @unchecked Sendable {
     }
 
     private let monitor = Monitor()
-    private var state = State()
-    private let countLimit: Int
-    private let bytesLimit: Int
+    private var state: State
 
     init(countLimit: Int, bytesLimit: Int) {
-        self.countLimit = countLimit
-        self.bytesLimit = bytesLimit
+        state = State(shares: DecisionShares(count: countLimit, bytes: bytesLimit))
     }
 
-    /// Adds a draft; `false` when there is no room for it, or the queue was stopped.
+    /// Adds a draft; `false` when there is no room for it or its sender has its share, or the queue was stopped.
     func add(_ draft: DecisionDraft) -> Bool {
         monitor.locked {
-            guard !state.isStopping, state.drafts.count < countLimit, state.bytes + draft.weight <= bytesLimit else {
-                return false
-            }
+            guard !state.isStopping, state.shares.add(draft) else { return false }
             state.drafts.append(draft)
-            state.bytes += draft.weight
             state.accepted += 1
             if state.drafts.count == 1 { monitor.broadcast() }
             return true
@@ -55,7 +49,7 @@ final class DecisionQueue: @unchecked Sendable {
             guard !state.drafts.isEmpty else { return state.isStopping ? .end : .idle }
             let taken = Array(state.drafts.prefix(count))
             state.drafts.removeFirst(taken.count)
-            state.bytes -= taken.reduce(0) { $0 + $1.weight }
+            for draft in taken { state.shares.remove(draft) }
             return .write(taken)
         }
     }

@@ -44,6 +44,7 @@ final class DecisionWriter: Sendable {
                 case .idle:
                     if commits % Self.commitsPerCheckpoint != 0 { try database.checkpoint() }
                     commits = 0
+                    try database.requireInPlace()
                 case .end:
                     try database.checkpoint()
                     return
@@ -64,6 +65,7 @@ final class DecisionWriter: Sendable {
         while true {
             do throws(StorageError) {
                 try database.insert(rows)
+                try database.requireInPlace()
                 if isFull { watch.onFull(false) }
                 return queue.settle(count: rows.count)
             } catch  where error.isFull || error.isBusy {

@@ -29,6 +29,8 @@ package enum StorageError: Error, Hashable, Sendable {
     case otherRegion(path: String, region: String, configured: String)
     /// The database was written by a later version; `format` is its number.
     case laterFormat(path: String, format: Int)
+    /// The file was removed or replaced while it was open: what was written since is lost with the process.
+    case replaced(path: String)
     /// What is stored contradicts itself. `what` names the table and row.
     case damaged(path: String, what: String)
     /// SQLite failed; `code` is its extended result code.
@@ -57,6 +59,8 @@ extension StorageError: CustomStringConvertible {
                 + "directory of its own"
         case .laterFormat(let path, let format):
             "`\(path)` has format \(format), which a later version wrote: start that version"
+        case .replaced(let path):
+            "`\(path)` was removed or replaced while it was open: restart the gateway, and leave its files alone"
         case .damaged(let path, let what): "`\(path)` is damaged: \(what): restore it from the backup"
         case .database(let path, let code): "`\(path)`: SQLite failed with code \(code)"
         }

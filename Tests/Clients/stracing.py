@@ -1,7 +1,12 @@
 """strace as the maker of faults in the disk under the real gateway."""
 
+import os
 import pathlib
 import shutil
+import signal
+import subprocess
+
+from gateway import wait_until
 
 
 class Strace:
@@ -20,3 +25,27 @@ class Strace:
             if "(INJECTED)" in line and "= -1" in line:
                 return float(line.split()[1])
         raise AssertionError("no call was made to fail")
+
+
+class FileFault:
+    """One call on one file fails in a process that runs, from `with` on until its end."""
+
+    def __init__(self, process, path, call, error):
+        self.process = process
+        self.command = ["strace", "-f", "-qq", "-o", os.devnull, "-p", str(process), "-P", str(path), "-e", f"trace={call}",
+                        "-e", "signal=none", "-e", f"inject={call}:error={error}"]
+
+    def __enter__(self):
+        self.strace = subprocess.Popen(self.command)
+        wait_until(lambda: self.tracers() == {self.strace.pid}, 10, "strace on every thread")
+        return self
+
+    def __exit__(self, *_):
+        self.strace.send_signal(signal.SIGINT)
+        self.strace.wait(timeout=10)
+
+    def tracers(self):
+        found = set()
+        for status in pathlib.Path(f"/proc/{self.process}/task").glob("*/status"):
+            found |= {int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("TracerPid:")}
+        return found

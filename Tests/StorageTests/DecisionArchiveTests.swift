@@ -25,7 +25,9 @@ struct DecisionArchiveTests {
     private static func draft(
         _ number: Int, at time: Timestamp = start, resource: String = "a", bytes: Int = 3, weight: Int = 1
     ) -> DecisionDraft {
-        DecisionDraft(id: id(number), time: time, resource: resource, weight: weight) {
+        // Each of its own sender: nobody is near a share.
+        let sender = DecisionDraft.Sender(principal: "p\(number)", account: AccountID(unchecked: UInt64(number)))
+        return DecisionDraft(id: id(number), time: time, sender: sender, resource: resource, weight: weight) {
             [UInt8](repeating: UInt8(number % 251), count: bytes)
         }
     }
