@@ -111,10 +111,12 @@ package struct DecisionCapture: Sendable {
     package var time: Timestamp
     /// Whether the resource was there.
     package var resourceExists: Bool
+    /// Whether the answer was no because deciding took more steps than one decision may.
+    package var isBudgetExceeded: Bool
 
     package init(
         _ question: DecisionQuestion, _ layers: PolicyLayers?, effect: Decision.Effect, side: Decision.Side,
-        revision: UInt64, time: Timestamp, resourceExists: Bool
+        revision: UInt64, time: Timestamp, resourceExists: Bool, isBudgetExceeded: Bool = false
     ) {
         self.question = question
         self.layers = layers
@@ -123,5 +125,6 @@ package struct DecisionCapture: Sendable {
         self.revision = revision
         self.time = time
         self.resourceExists = resourceExists
+        self.isBudgetExceeded = isBudgetExceeded
     }
 }

@@ -19,13 +19,15 @@ package final class DecisionRecorder: Sendable {
 
     package let archive: DecisionArchive
     private let metrics: Metrics
+    private let logger: Logger
     /// 0 for no allows, 1 for all, else one in so many.
     private let oneIn: Atomic<Int>
     private let allowed = Atomic<Int>(0)
 
-    package init(archive: DecisionArchive, allows: Allows, metrics: Metrics) {
+    package init(archive: DecisionArchive, allows: Allows, metrics: Metrics, logger: Logger) {
         self.archive = archive
         self.metrics = metrics
+        self.logger = logger
         oneIn = Atomic(allows.oneIn)
     }
 
@@ -50,6 +52,7 @@ package final class DecisionRecorder: Sendable {
         _ capture: DecisionCapture, _ answer: DecisionRecord.Answer?, id: UniqueID, requestID: UniqueID, entry: Int?,
         caller: Caller
     ) -> Bool {
+        if capture.isBudgetExceeded { warn(of: capture, id, caller) }
         let draft = DecisionDraft(
             id: id, time: capture.time,
             sender: .init(principal: caller.accountable, account: caller.account),
@@ -63,6 +66,17 @@ package final class DecisionRecorder: Sendable {
         let isKept = archive.keep(draft)
         metrics.add(to: isKept ? .decisionsRecorded : .decisionsUnrecorded)
         return isKept
+    }
+
+    /// Policies that no decision can be made with are somebody's mistake, or an attack.
+    private func warn(of capture: DecisionCapture, _ id: UniqueID, _ caller: Caller) {
+        metrics.add(to: .decisionsOverBudget)
+        logger.log(
+            .error, "policy-budget-exceeded",
+            [
+                ("decisionId", .text("\(id)")), ("principal", .text(caller.principal.arn)),
+                ("action", .text(capture.question.action)), ("resource", .text(capture.question.resource)),
+            ])
     }
 
     /// What a sender is told instead of a denial that cannot be recorded.

@@ -66,7 +66,7 @@ extension Authorization {
     ) -> DecisionCapture {
         DecisionCapture(
             question, layers, effect: decision.effect, side: decision.side, revision: revision, time: now,
-            resourceExists: exists)
+            resourceExists: exists, isBudgetExceeded: decision.isBudgetExceeded)
     }
 
     func question(of entry: Entry) -> DecisionQuestion {

@@ -27,6 +27,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case logLinesDropped
     case decisionsRecorded
     case decisionsUnrecorded
+    case decisionsOverBudget
 
     /// The family name, without the `_total` that the text adds.
     package var name: StaticString {
@@ -56,6 +57,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .logLinesDropped: "isthmus_log_lines_dropped"
         case .decisionsRecorded: "isthmus_decisions_recorded"
         case .decisionsUnrecorded: "isthmus_decisions_unrecorded"
+        case .decisionsOverBudget: "isthmus_decisions_over_budget"
         }
     }
 
@@ -87,6 +89,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .decisionsRecorded: "decisions handed to the archive of decision records"
         case .decisionsUnrecorded:
             "decisions the archive had no room for: denials were answered ThrottlingException, allows went unrecorded"
+        case .decisionsOverBudget: "decisions that took more steps than one may, and were denied for it"
         }
     }
 }

@@ -50,7 +50,7 @@ actor GatewayProcess {
         }
         held.follow(registry)
         let decisions = DecisionRecorder(
-            archive: stores.decisions.archive, allows: configuration.decisions.recorded, metrics: metrics)
+            archive: stores.decisions.archive, allows: configuration.decisions.recorded, metrics: metrics, logger: log)
         plane = ControlPlane(
             registry: registry, store: stores.control, logger: log, metrics: metrics, clock: .system,
             decisions: decisions, onFatal: { Self.end(log, lines, reason: $0) })

@@ -25,11 +25,11 @@ private struct Plane {
     init(_ declaration: Declaration) throws {
         registry = Registry(try Scene.snapshot(declaration))
         let metrics = Metrics()
+        let logger = Logger(level: .error, clock: clock.clock, metrics: metrics, sink: { _ in })
         plane = ControlPlane(
-            registry: registry, store: store,
-            logger: Logger(level: .error, clock: clock.clock, metrics: metrics, sink: { _ in }), metrics: metrics,
-            clock: clock.clock,
-            decisions: DecisionRecorder(archive: InMemoryDecisionArchive().archive, allows: .none, metrics: metrics),
+            registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock,
+            decisions: DecisionRecorder(
+                archive: InMemoryDecisionArchive().archive, allows: .none, metrics: metrics, logger: logger),
             onFatal: { [failures] _ in failures.clock.advance(bySeconds: 1) })
     }
 

@@ -2,6 +2,7 @@ import AccessPolicy
 import Domain
 import JSON
 import Registry
+import Telemetry
 import TestKit
 import Testing
 
@@ -11,8 +12,11 @@ private let start = #"{"Entries":[{"Source":"com.acme.orders","DetailType":"b","
 private let denied = start + #""\#(Scene.arn("closed"))"}]}"#
 private let allowed = start + #""\#(Scene.arn("orders"))"}]}"#
 
-private func withGateway(_ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void) async throws {
-    try await TestGateway.with(try Scene.snapshotWithOrders([Scene.admitsSender()]), body)
+private func withGateway(
+    _ policy: [String] = [Scene.admitsSender()],
+    _ body: (TestGateway, RawClient, SigV4Signer) async throws -> Void
+) async throws {
+    try await TestGateway.with(try Scene.snapshotWithOrders(policy), body)
 }
 
 extension RawClient {
@@ -80,6 +84,28 @@ struct DecisionTests {
             #expect(control.status == 400 && control.body.contains("ThrottlingException"))
             #expect(try client.call(gateway, "PutEvents", allowed, signer).body.contains("EventId"))
             #expect(gateway.archive.records.isEmpty)
+        }
+    }
+
+    @Test("a decision that takes more steps than one may is denied, on record, counted and told to the operator")
+    func overBudget() async throws {
+        let values = (0..<60).map { "\"*\(String(repeating: "a", count: 120))b\($0)\"" }.joined(separator: ",")
+        let statement = #"""
+            {"Effect":"Allow","Principal":{"AWS":"\#(Scene.sender)"},"Action":"events:PutEvents",
+             "Resource":"\#(Scene.arn("orders"))","Condition":{"StringLike":{"events:source":[\#(values)]}}}
+            """#
+        try await withGateway([statement]) { gateway, client, signer in
+            let source = String(repeating: "a", count: 256)
+            let costly = allowed.replacing("com.acme.orders", with: source)
+            let answer = try client.call(gateway, "PutEvents", costly, signer)
+            #expect(answer.body.contains("AccessDeniedException"))
+            let record = try #require(try gateway.decisions.last)
+            #expect(record.effect == .implicitDeny && record.reasons?.isBudgetExceeded == true)
+            #expect(gateway.lines.text.contains(#""event":"policy-budget-exceeded""#))
+            #expect(gateway.lines.text.contains(#""resource":"\#(Scene.arn("orders"))""#))
+            #expect(gateway.services.metrics.value(of: .decisionsOverBudget) == 1)
+            #expect(try client.call(gateway, "PutEvents", denied, signer).body.contains("AccessDeniedException"))
+            #expect(gateway.services.metrics.value(of: .decisionsOverBudget) == 1)
         }
     }
 

@@ -24,11 +24,11 @@ private struct Plane {
         registry = Registry(
             try Scene.snapshot(try Scene.partnerDeclaration(consentRequired: consentRequired)))
         let metrics = Metrics()
+        let logger = Logger(level: .error, clock: clock.clock, metrics: metrics, sink: { _ in })
         plane = ControlPlane(
-            registry: registry, store: store,
-            logger: Logger(level: .error, clock: clock.clock, metrics: metrics, sink: { _ in }), metrics: metrics,
-            clock: clock.clock,
-            decisions: DecisionRecorder(archive: InMemoryDecisionArchive().archive, allows: .none, metrics: metrics),
+            registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock,
+            decisions: DecisionRecorder(
+                archive: InMemoryDecisionArchive().archive, allows: .none, metrics: metrics, logger: logger),
             onFatal: { _ in })
     }
 

@@ -61,7 +61,7 @@ struct TestGateway {
         let metrics = Metrics()
         registry = Registry(snapshot)
         let logger = Logger(level: .info, clock: clock.clock, metrics: metrics, sink: { [lines] in lines.append($0) })
-        let decisions = DecisionRecorder(archive: archive.archive, allows: .none, metrics: metrics)
+        let decisions = DecisionRecorder(archive: archive.archive, allows: .none, metrics: metrics, logger: logger)
         plane = ControlPlane(
             registry: registry, store: store, logger: logger, metrics: metrics, clock: clock.clock,
             decisions: decisions, onFatal: { _ in })
