@@ -77,10 +77,6 @@ package struct PolicyReview: Sendable {
         if !findings.contains(finding) { findings.append(finding) }
     }
 
-    /// Says that only one side of a cross-account grant is there: `resource` allows, or `identity` does, for the same
-    /// action. For callers that have both documents.
-    package mutating func noteOneSidedGrant(_ subject: String) { add(.oneSidedGrant, nil, nil, subject) }
-
     private mutating func reviewElements(_ statement: Statement, _ index: Int, _ kind: PolicyKind) {
         let isAllow = statement.effect == .allow
         if isAllow, statement.principal?.isNegated == true {
@@ -176,7 +172,7 @@ extension PolicyReview.Rule {
         case .unreachableStatement: "statement \(subject) already decides all that this one could: remove one"
         case .ifExistsOnCreatorAccount: "`StringEqualsIfExists` on `\(subject)` admits rules whose creator is not known"
         case .nearSizeLimit: "it has \(subject) characters: leave room or split it"
-        case .oneSidedGrant: "only one of the two sides grants `\(subject)`: a request across accounts needs both"
+        case .oneSidedGrant: "only one side grants \(subject): a request across accounts needs both"
         }
     }
 }

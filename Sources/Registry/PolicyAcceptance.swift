@@ -21,7 +21,7 @@ enum PolicyAcceptance {
         for (index, statement) in policy.statements.enumerated() {
             guard let resource = statement.resource, !resource.isNegated else { continue }
             for pattern in resource.patterns where pattern != "*" && pattern != resourceARN {
-                guard covers(pattern, resourceARN) || pattern.hasPrefix(resourceARN + "/") else {
+                guard ResourceElement.couldMatch(pattern, resourceARN) || pattern.hasPrefix(resourceARN + "/") else {
                     throw ControlFault(
                         .validation,
                         "Parameter Policy is not valid. Reason: statement \(index) names the resource `\(pattern)`, "
@@ -35,10 +35,5 @@ enum PolicyAcceptance {
             throw ControlFault(
                 .validation, "Parameter Policy is not valid. Reason: \(reasons.joined(separator: "; ")).")
         }
-    }
-
-    /// Whether `pattern` could match `arn`: `*` is any run, `?` any character; one with a variable might.
-    private static func covers(_ pattern: String, _ arn: String) -> Bool {
-        pattern.contains("${") || Wildcard.matches(Array(pattern.utf8), Array(arn.utf8), anyOne: UInt8(ascii: "?"))
     }
 }

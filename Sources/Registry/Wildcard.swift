@@ -1,14 +1,14 @@
 /// Patterns in which `*` is any run of characters, also none.
 enum Wildcard {
-    /// Linear in the text for each `*`; compares bytes. `anyOne` stands for any one byte, where it is given.
-    static func matches(_ pattern: [UInt8], _ text: [UInt8], anyOne: UInt8? = nil) -> Bool {
+    /// Linear in the text for each `*`; compares bytes.
+    static func matches(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
         var (inPattern, inText) = (0, 0)
         var star: (inPattern: Int, inText: Int)?
         while inText < text.count {
             if inPattern < pattern.count, pattern[inPattern] == UInt8(ascii: "*") {
                 star = (inPattern, inText)
                 inPattern += 1
-            } else if inPattern < pattern.count, pattern[inPattern] == anyOne || pattern[inPattern] == text[inText] {
+            } else if inPattern < pattern.count, pattern[inPattern] == text[inText] {
                 inPattern += 1
                 inText += 1
             } else if let last = star {

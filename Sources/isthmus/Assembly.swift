@@ -15,6 +15,7 @@ struct Assembly {
         var quotas = Declaration.Quotas()
         quotas.busesPerAccount = configuration.limits.busesPerAccount
         quotas.eventSourcesPerPartner = configuration.limits.eventSourcesPerPartner
+        quotas.policyCharacters = configuration.limits.policyCharacters
         declaration = Declaration(
             partition: configuration.partition, region: configuration.region,
             accounts: try Self.accounts(configuration.accounts),

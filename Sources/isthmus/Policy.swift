@@ -119,11 +119,12 @@ enum PolicyReading {
 
     /// Reviews a document; without a `kind` it is a resource's when it names principals, else an identity's.
     static func findings(
-        _ json: [UInt8], kind: PolicyKind?, compatibility: PolicyReview.Compatibility = .strict
+        _ json: [UInt8], kind: PolicyKind?, compatibility: PolicyReview.Compatibility = .strict,
+        limits: PolicyLimits = .default
     ) -> Findings {
         do throws(PolicyError) {
-            let document = try PolicyDocument(parsing: json, kind: kind ?? guess(json))
-            let review = PolicyReview(document, compatibility: compatibility)
+            let document = try PolicyDocument(parsing: json, kind: kind ?? guess(json), limits: limits)
+            let review = PolicyReview(document, compatibility: compatibility, limits: limits)
             return Findings(
                 refusals: review.refusals.map(\.description), warnings: review.warnings.map(\.description))
         } catch {

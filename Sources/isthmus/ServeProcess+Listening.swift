@@ -156,8 +156,7 @@ extension GatewayProcess {
         if places(next) != places(configuration) {
             fixed.append("listeners' addresses, ports and modes, dataDirectory")
         }
-        let reloaded = ["busesPerAccount", "eventSourcesPerPartner"]
-        for field in GatewayLimits.fields where !reloaded.contains(field.name) {
+        for field in GatewayLimits.fields where !GatewayLimits.reloaded.contains(field.name) {
             if next.limits[keyPath: field.place] != configuration.limits[keyPath: field.place] {
                 fixed.append("limits.\(field.name)")
             }

@@ -67,6 +67,50 @@ import Testing
         #expect(shop.tags == [Configuration.Tag(key: "application", value: "shop")])
     }
 
+    @Test("the policy of a bus may be as long as `policyCharacters` says, an identity's 10,240 characters")
+    func longPolicies() throws {
+        var fixture = try ConfigurationFixture()
+        let padding = String(repeating: " ", count: 20_000)
+        fixture["etc/long.json"] = String(
+            decoding: document(
+                #""Principal":{"AWS":"111122223333"},"Action":"events:PutEvents","Resource":"\#(Self.bus)""#),
+            as: UTF8.self) + padding
+        fixture.replace("name: orders,", "name: orders, policy: long.json,")
+        #expect(fixture.complaints().count == 1)
+        fixture.replace("limits: {", "limits: {policyCharacters: 30000, ")
+        #expect(fixture.complaints() == [])
+        #expect(try fixture.load().configuration.limits.policyCharacters == 30_000)
+        fixture["etc/accounts/publisher.json"] += padding
+        #expect(fixture.complaints().count == 1)
+        for (value, isGood) in [("10239", false), ("10240", true), ("1048576", true), ("1048577", false)] {
+            var other = try ConfigurationFixture()
+            other.replace("limits: {", "limits: {policyCharacters: \(value), ")
+            #expect(other.complaints().isEmpty == isGood, "\(value)")
+        }
+    }
+
+    @Test("a bus that lets in another account of these files is warned of until that account lets its principal out")
+    func oneSidedGrant() throws {
+        var fixture = try ConfigurationFixture()
+        fixture.replace(
+            "name: orders,",
+            """
+            name: orders, policy: {Version: 2012-10-17, Statement: {Effect: Allow, Principal: {AWS: 111122223333},
+                 Action: "events:PutEvents", Resource: "\(Self.bus)"}},
+            """)
+        let own = "policies: [{Version: 2012-10-17, Statement: {Effect: Allow, Action: \"events:*\", Resource: \"*\"}}]"
+        for (acme, count) in [
+            ("{account: 111122223333, principals: [{name: role/publisher}]}", 1),
+            ("{account: 111122223333, principals: [{name: role/publisher, \(own)}]}", 0),
+            ("{account: 111122223333, local: false, principals: [{name: role/publisher}]}", 0),
+        ] {
+            fixture["etc/accounts/acme.yaml"] = acme
+            let warnings = try fixture.load().warnings.map(\.description)
+            #expect(warnings.count == count, "\(acme): \(warnings)")
+            #expect(warnings.allSatisfy { $0.contains("only one side grants `events:PutEvents` to") })
+        }
+    }
+
     @Test("the annotated configuration names every key and no other")
     func annotated() throws {
         let root = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()

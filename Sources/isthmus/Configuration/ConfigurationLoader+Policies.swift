@@ -7,7 +7,9 @@ extension ConfigurationLoader {
     /// A policy: a path to a JSON file, or a document written in YAML. What the gateway would refuse is reported.
     func readPolicy(_ value: YAMLValue, kind: PolicyKind) -> PolicyText? {
         guard let policy = readPolicyText(value) else { return nil }
-        let findings = PolicyReading.findings(policy.json, kind: kind, compatibility: policyCompatibility)
+        let findings = PolicyReading.findings(
+            policy.json, kind: kind, compatibility: policyCompatibility,
+            limits: kind == .resource ? busPolicyLimits : .default)
         let name = value.node.mapping == nil ? policy.origin : value.path
         for refusal in findings.refusals { value.error("`\(name)` is \(refusal)", "correct the policy") }
         for warning in findings.warnings { value.warning("`\(name)`: \(warning)", "look at it again") }

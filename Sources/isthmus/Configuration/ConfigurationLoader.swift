@@ -16,6 +16,8 @@ struct ConfigurationLoader {
     let workingDirectory: String
     /// What `policies.compat` says.
     private(set) var policyCompatibility = PolicyReview.Compatibility.strict
+    /// What the policy of a bus is held to.
+    private(set) var busPolicyLimits = PolicyLimits.default
 
     /// The largest YAML file that is read: what some ten thousand principals need.
     static let maximumDocumentBytes = 4 * 1024 * 1024
@@ -70,6 +72,7 @@ struct ConfigurationLoader {
         checkDurability(root["durability"])
         policyCompatibility = readPolicyCompatibility(root["policies"])
         let limits = readLimits(root["limits"])
+        busPolicyLimits = PolicyLimits(characters: limits.policyCharacters)
         let listeners = readListeners(root.required("listeners", "[…]"))
         let admin = readAdmin(root.required("admin", "{address: 127.0.0.1, port: 9443}"))
         let trustDomains = readTrustDomains(root["trustDomains"], region: region)
@@ -78,6 +81,7 @@ struct ConfigurationLoader {
         let accounts = readAccounts(root["accounts"], partition: partition)
         let partners = readPartners(root["partners"])
         let buses = readBuses(root["buses"], accounts: accounts)
+        checkGrants(buses, accounts ?? [], region: region, partition: partition, at: root["buses"])
         let webhooks = readWebhooks(root["webhooks"])
         let decisions = readDecisions(root["decisions"])
         let senderQuotas = readQuotas(root["quotas"])

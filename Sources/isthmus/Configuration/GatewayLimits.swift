@@ -1,3 +1,4 @@
+import AccessPolicy
 import Domain
 
 /// The limits an operator may set. Each has a default that suits one small machine and a range outside of which it is
@@ -12,10 +13,14 @@ struct GatewayLimits: Equatable, Sendable {
     var drainSeconds = 30
     var busesPerAccount = 100
     var eventSourcesPerPartner = 10_000
+    var policyCharacters = Limits.policyCharacters
     var bodyBytesInFlight = 256 * 1024 * 1024
     var entriesBytes = Limits.entriesBytes
     var retentionDays = 7
     var retentionBytes = 16 << 30
+
+    /// Limits of what is stored, which a reload puts in force; the others are the process's own.
+    static let reloaded: Set<String> = ["busesPerAccount", "eventSourcesPerPartner", "policyCharacters"]
 
     /// One limit: its name in the file, its range, where it is kept, and what it limits.
     struct Field: Sendable {
@@ -54,6 +59,9 @@ struct GatewayLimits: Equatable, Sendable {
         Field(
             name: "eventSourcesPerPartner", range: 1...1_000_000, place: \.eventSourcesPerPartner,
             meaning: "partner event sources of one partner account"),
+        Field(
+            name: "policyCharacters", range: Limits.policyCharacters...PolicyLimits.largestDocument,
+            place: \.policyCharacters, meaning: "characters of one event bus's policy"),
         Field(
             name: "bodyBytesInFlight", range: 2_097_152...68_719_476_736, place: \.bodyBytesInFlight,
             meaning: "content of requests that are not whole yet, on all connections together"),
