@@ -54,6 +54,33 @@ struct AuthorizerTests {
         #expect(decision.statement == 1)
     }
 
+    @Test("a service principal is a member of no organization, and no pattern makes it one")
+    func serviceInNoOrganization() throws {
+        let context = RequestContext()
+        context.setPrincipal(PrincipalFacts(kind: .service, arn: "", account: nil, service: "events.amazonaws.com"))
+        context.setResource(ResourceFacts(arn: Self.bus))
+        context.beginRequest(action: "events:PutEvents")
+        func decide(_ effect: String, _ condition: String) throws -> Decision.Effect {
+            let service = #""Principal":{"Service":"events.amazonaws.com"},"Action":"*","Resource":"*""#
+            let asked = #"{"Effect":"\#(effect)",\#(service),"Condition":{\#(condition)}}"#
+            let open = #"{"Effect":"Allow",\#(service)}"#
+            let policy = try Self.policy(effect == "Deny" ? "\(open),\(asked)" : asked)
+            return Authorizer.decide(context, PolicyLayers(resource: policy)).effect
+        }
+        for condition in [
+            #""StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}"#, #""StringLike":{"aws:PrincipalOrgID":"o-*"}"#,
+            #""StringLike":{"aws:PrincipalOrgID":"*"}"#, #""Null":{"aws:PrincipalOrgID":"false"}"#,
+            #""ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-*"}"#,
+        ] {
+            #expect(try decide("Allow", condition) == .implicitDeny, "\(condition)")
+        }
+        let stranger = #""StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}"#
+        #expect(try decide("Deny", stranger) == .explicitDeny)
+        // How AWS has services let through where strangers are kept out.
+        let person = #""Bool":{"aws:PrincipalIsAWSService":"false"}"#
+        #expect(try decide("Deny", "\(stranger),\(person)") == .allow)
+    }
+
     @Test("a condition on the source of an entry decides entry by entry")
     func entries() throws {
         let open = try Self.policy(

@@ -272,5 +272,16 @@ struct ReviewTests {
             #expect(Self.isRead(text) == isGood)
         }
         #expect(PolicyLimits(characters: 1 << 30).characters == PolicyLimits.largestDocument)
+        // The list of statements, the list and the values of the condition make four of the levels.
+        for (levels, isNesting) in [(2, false), (3, false), (4, true)] {
+            let value = String(repeating: "[", count: levels) + "\"a\"" + String(repeating: "]", count: levels)
+            do throws(PolicyError) {
+                _ = try PolicyDocument(
+                    parsing: Self.condition(#""StringEquals":{"aws:username":\#(value)}"#), kind: .resource)
+                Issue.record("\(levels) lists were read")
+            } catch {
+                #expect(error.place.isEmpty == isNesting, "\(levels): \(error)")
+            }
+        }
     }
 }
