@@ -173,11 +173,4 @@ package struct AppendBatch: Sendable {
                 token: token, events: openRequest..<events.count, repeatGuard: repeatGuard, entryMask: entryMask))
         openRequest = events.count
     }
-
-    /// Takes back the frames of the request begun last, as when a later entry of it makes the whole request fail.
-    package mutating func abandonRequest() {
-        guard openRequest < events.count else { return }
-        bytes.removeSubrange(events[openRequest].start...)
-        events.removeSubrange(openRequest...)
-    }
 }

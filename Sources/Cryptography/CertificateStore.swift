@@ -98,9 +98,6 @@ package final class CertificateStore: @unchecked Sendable {
 
     deinit { X509_STORE_free(store) }
 
-    /// The certificates this store trusts, for a report.
-    package var authorityCertificates: [Certificate] { Array(authorities.values) }
-
     /// The first moment at which an authority's list stops being usable (next update plus grace), nil without lists.
     package var usableUntil: Int64? {
         revocationLists.values.map { ($0.nextUpdate ?? $0.thisUpdate) + configuration.revocationGrace }.min()

@@ -11,7 +11,6 @@ final class WaitingBatches: @unchecked Sendable {
         /// The writer sleeps until so many requests wait; 0 while it is awake.
         var wakesAt = 0
         var isStopping = false
-        var hasErrand = false
     }
 
     /// What the writer should do next.
@@ -65,10 +64,8 @@ final class WaitingBatches: @unchecked Sendable {
         if isGathering { park(until: target, nanoseconds: GroupWindow.nanoseconds) }
         let hasGathered = isGathering && !state.batches.isEmpty
         if state.batches.isEmpty { park(until: 1, nanoseconds: Int64(milliseconds) * 1_000_000) }
-        let isErrand = state.hasErrand
-        state.hasErrand = false
         guard !state.batches.isEmpty else { return state.isStopping ? .end : .idle }
-        if !isErrand, !hasGathered { park(until: target, nanoseconds: GroupWindow.nanoseconds) }
+        if !hasGathered { park(until: target, nanoseconds: GroupWindow.nanoseconds) }
         let isMet = state.requests >= window.target
         var taken = 0
         var takenBytes = 0
@@ -94,23 +91,17 @@ final class WaitingBatches: @unchecked Sendable {
     /// The commit that held these bytes has ended.
     func settle(bytes: Int) { waitingBytes.subtract(bytes, ordering: .relaxed) }
 
-    /// Lets the writer have an idle turn now, for work that is not an append.
-    func nudge() {
-        monitor.locked { state.hasErrand = true }
-        monitor.signal()
-    }
-
     /// Takes no more batches; the writer commits what waits and ends.
     func stop() {
         monitor.locked { state.isStopping = true }
         monitor.signal()
     }
 
-    /// Sleeps until `requests` wait, the time is over, or something else is to be done.
+    /// Sleeps until `requests` wait, the time is over, or nothing more comes.
     private func park(until requests: Int, nanoseconds: Int64) {
-        guard state.requests < requests, !state.isStopping, !state.hasErrand else { return }
+        guard state.requests < requests, !state.isStopping else { return }
         state.wakesAt = requests
-        monitor.wait(nanoseconds: nanoseconds) { state.requests >= requests || state.isStopping || state.hasErrand }
+        monitor.wait(nanoseconds: nanoseconds) { state.requests >= requests || state.isStopping }
         state.wakesAt = 0
     }
 }

@@ -1,11 +1,7 @@
 import Domain
-import Glibc
+import Network
 
 extension WallClock {
     /// The clock of this machine.
-    static let system = WallClock {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-    }
+    static let system = WallClock { SystemClock.wallClock() }
 }

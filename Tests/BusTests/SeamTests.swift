@@ -50,23 +50,6 @@ import Testing
         #expect(invocation("a", "k", body) != invocation("a", "k", SHA256.hash([2])))
     }
 
-    @Test("an abandoned request leaves nothing in the batch")
-    func abandon() {
-        var batch = AppendBatch(completions: CompletionQueue {}, policyRevision: 1)
-        batch.beginRequest()
-        batch.bytes += Samples.frame(Samples.entry())
-        batch.endFrame(unchecked: 0, bus: BusNumber(1), id: Samples.bus)
-        batch.endRequest(token: 1, repeatGuard: .none, entryMask: 1)
-        let kept = batch.bytes
-        batch.beginRequest()
-        batch.bytes += Samples.frame(Samples.entry())
-        batch.endFrame(unchecked: kept.count, bus: BusNumber(1), id: Samples.bus)
-        batch.abandonRequest()
-        #expect(batch.bytes == kept)
-        #expect(batch.events.count == 1)
-        #expect(batch.requests.count == 1)
-    }
-
     @Test("a subscription is woken once, then again after it rearms")
     func subscription() {
         let wakes = Atomic<Int>(0)
