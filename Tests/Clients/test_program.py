@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from authority import Leaf
+from authority import Authority, Leaf
 from gateway import BUS_ARN, OWNER, SENDER, Gateway, binary
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Publisher, body_of, entry
@@ -326,3 +326,12 @@ def test_the_size_of_a_request_and_the_time_of_events_are_limits_of_the_configur
         made.stop()
     finally:
         made.remove()
+
+
+@pytest.mark.parametrize("length, words", [(None, "any number of"), (2, "2"), (1, None), (0, None)])
+def test_an_authority_that_may_make_authorities_is_warned_of(made, length, words):
+    made.acme = Authority("acme", made.folder, path_length=length)
+    made.write_configuration()
+    said = made.run("check", "--config", str(made.config)).stderr
+    assert ("authorities below it" in said) == (words is not None), said
+    assert words is None or f"may have {words} authorities below it" in said

@@ -69,9 +69,10 @@ extension ConfigurationLoader {
                     "`\(domain.bundle.path)` holds `\(authority.subject)`, which is no CA",
                     "put CA certificates only into a bundle")
             }
-            if let length = authority.usage.pathLength, length > 1 {
+            if authority.usage.isAuthority, authority.usage.pathLength.map({ $0 > 1 }) ?? true {
+                let count = authority.usage.pathLength.map { "\($0)" } ?? "any number of"
                 bundle.warning(
-                    "`\(authority.subject)` may have \(length) authorities below it",
+                    "`\(authority.subject)` may have \(count) authorities below it",
                     "issue CAs with a path length of 0 or 1")
             }
             if authority.notAfter < now.seconds {
