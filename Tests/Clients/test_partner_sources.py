@@ -272,14 +272,6 @@ def test_a_deny_of_the_bus_policy_wins_over_the_binding(gateway, partner, custom
     customer.remove_permission(EventBusName=source, RemoveAllPermissions=True)
 
 
-def attempt(gateway, **members):
-    """A verb whose gateway may be killed meanwhile."""
-    try:
-        verb(gateway, **members)
-    except (OSError, json.JSONDecodeError):
-        pass
-
-
 def test_a_customer_that_wants_to_be_asked_is_asked(gateway, partner):
     owner = gateway.folder / "accounts" / "owner.yaml"
     whole = owner.read_text()
