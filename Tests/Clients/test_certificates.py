@@ -13,8 +13,9 @@ import pytest
 
 import leaves
 from attacks import END_HEADERS, Attacker, block, client_context, connect_tls, headers
+from authority import Authority
 from canary import Canary, body_of
-from gateway import wait_until
+from gateway import SENDER, wait_until
 from http1 import Peer, event_id
 from measures import report  # noqa: F401
 from scanners import GROUPS, SUITES_12, SUITES_13
@@ -91,6 +92,25 @@ def test_t1_to_t4_no_certificate_of_the_corpus_speaks_for_anyone(gateway, report
     assert tried >= 200
     assert accepted == []
     assert not [name for name in clear if name.startswith("not counted")]
+
+
+def test_t4_an_authority_of_the_bundle_that_is_not_pinned_issues_for_nobody(gateway):
+    text, bundle = gateway.config.read_text(), gateway.acme.bundle.read_bytes()
+    second = Authority("second", gateway.folder)
+    assert f"revocationLists: [{gateway.acme.crl}]" in text
+    try:
+        gateway.acme.bundle.write_bytes(bundle + second.bundle.read_bytes())
+        gateway.config.write_text(text.replace(
+            f"revocationLists: [{gateway.acme.crl}]", f"revocationLists: [{gateway.acme.crl}, {second.crl}]"))
+        gateway.reload()
+        leaf = second.principal("unpinned", f"spiffe://acme.example/account/{SENDER}/role/publisher")
+        assert outcome(gateway, gateway.publisher) == "200"
+        assert outcome(gateway, leaf) == "handshake"
+        assert "refused: authority not pinned at depth 1" in gateway.logged()
+    finally:
+        gateway.config.write_text(text)
+        gateway.acme.bundle.write_bytes(bundle)
+        gateway.reload()
 
 
 def test_t1_the_log_says_why_and_never_with_the_certificates_own_bytes(gateway):
