@@ -184,3 +184,10 @@ def test_a_revoked_partners_webhook_ends_with_its_rights(side):
     assert refused.status == 400 and "DELETED" in refused.json["message"], refused
     assert len(side.gateway.events(source)) == 2, "the test event and the one before"
     assert STRANGER in side.gateway.logged()
+
+
+def test_renewing_what_was_never_joined_makes_nothing(side):
+    absent = side.folder("absent")
+    done = side.gateway.run("partner", "renew", "--directory", str(absent), check=False)
+    assert done.returncode == 1 and f"`{absent}` holds no membership: run `isthmus partner join` first" in done.stderr
+    assert not absent.exists()

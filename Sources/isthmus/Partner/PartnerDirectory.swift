@@ -16,9 +16,15 @@ struct PartnerDirectory {
     private var membershipPath: String { path + "/membership.json" }
     private var receiptPath: String { path + "/receipt.json" }
 
-    /// Makes the directory and runs `body` while no other process does anything with it.
-    func locked<Result>(_ body: () throws(ProgramError) -> Result) throws(ProgramError) -> Result {
-        try DurableFile.makeDirectory(path)
+    /// Runs `body` while no other process does anything with the directory, which may be `isNew`: then it is made.
+    func locked<Result>(
+        isNew: Bool = false, _ body: () throws(ProgramError) -> Result
+    ) throws(ProgramError) -> Result {
+        if isNew {
+            try DurableFile.makeDirectory(path)
+        } else if access(certificatePath, F_OK) != 0 {
+            throw ProgramError("`\(path)` holds no membership: run `isthmus partner join` first")
+        }
         return try DurableFile.locked(path + "/.lock", body)
     }
 

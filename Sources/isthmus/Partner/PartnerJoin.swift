@@ -32,7 +32,7 @@ extension Partner {
         func run() throws {
             let token = try Self.token()
             let bundle = try trustBundle.map { try Self.bundle($0) } ?? []
-            let receipt = try place.files.locked { () throws(ProgramError) in
+            let receipt = try place.files.locked(isNew: true) { () throws(ProgramError) in
                 try Joining(token: token, directory: place.files, trustBundle: bundle).run()
             }
             Output.line(receipt.text)
