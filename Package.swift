@@ -118,13 +118,14 @@ house.add(
         name: "TestKit", dependencies: kit.map { .target(name: $0) }, path: "Tests/TestKit", swiftSettings: strict))
 
 // tests · one target for each module
+house.add("CAllocations", [], .target(name: "CAllocations", path: "Tests/CAllocations"))
 house.tests("DomainTests", ["Domain"])
 house.tests("JSONTests", ["JSON", "TestKit"])
 house.tests("TelemetryTests", ["Domain", "JSON", "Telemetry"])
 house.tests("CryptographyTests", ["Cryptography"])
 house.tests("TLSTests", ["COpenSSL", "Cryptography", "TLS"])
 house.tests("HTTP2Tests", ["CNghttp2", "Domain", "HTTP2"])
-house.tests("AccessPolicyTests", ["Domain", "JSON", "AccessPolicy", "TestKit"])
+house.tests("AccessPolicyTests", ["CAllocations", "Domain", "JSON", "AccessPolicy", "TestKit"])
 house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "TestKit"])
 house.tests("LedgerTests", ["Cryptography", "Ledger"])
 house.tests("RegistryTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "TestKit"])

@@ -16,6 +16,7 @@ package final class CompiledPolicy: Sendable {
     let values: [CompiledValue]
     let pieces: [CompiledPiece]
     let bytes: [UInt8]
+    let index: StatementIndex
 
     /// Compiling never fails: the document was checked when it was read.
     package init(_ document: PolicyDocument, name: String = "") {
@@ -33,6 +34,7 @@ package final class CompiledPolicy: Sendable {
         values = compiler.values
         pieces = compiler.pieces
         bytes = compiler.bytes
+        index = StatementIndex(compiler)
     }
 
     /// Parses and compiles; see `PolicyDocument.init(parsing:kind:limits:)`.
@@ -45,6 +47,11 @@ package final class CompiledPolicy: Sendable {
     /// Gives the flat arrays to `body` as pointers that end with the call.
     @inline(__always)
     func withView<Result>(_ body: (PolicyView) -> Result) -> Result {
+        index.withView { index in withArrays(index, body) }
+    }
+
+    @inline(__always)
+    private func withArrays<Result>(_ index: StatementIndexView, _ body: (PolicyView) -> Result) -> Result {
         statements.withUnsafeBufferPointer { statements in
             principals.withUnsafeBufferPointer { principals in
                 patterns.withUnsafeBufferPointer { patterns in
@@ -55,7 +62,8 @@ package final class CompiledPolicy: Sendable {
                                     body(
                                         PolicyView(
                                             statements: statements, principals: principals, patterns: patterns,
-                                            conditions: conditions, values: values, pieces: pieces, bytes: bytes))
+                                            conditions: conditions, values: values, pieces: pieces, bytes: bytes,
+                                            index: index))
                                 }
                             }
                         }
@@ -75,6 +83,7 @@ struct PolicyView {
     let values: UnsafeBufferPointer<CompiledValue>
     let pieces: UnsafeBufferPointer<CompiledPiece>
     let bytes: UnsafeBufferPointer<UInt8>
+    let index: StatementIndexView
 
     @inline(__always)
     func text(_ span: Span32) -> UnsafeBufferPointer<UInt8> {
@@ -83,7 +92,7 @@ struct PolicyView {
 }
 
 /// A run within one of the arrays.
-struct Span32: Equatable, Sendable {
+struct Span32: Hashable, Sendable {
     var start: UInt32 = 0
     var count: UInt32 = 0
 
@@ -203,4 +212,8 @@ struct CompiledValue: Sendable {
     var prefix: UInt8 = 0
     var flag = false
     var text = Span32()
+
+    /// As a network.
+    @inline(__always)
+    var range: IPRange { IPRange(unchecked: high, low, prefix: prefix, isIPv4: flag) }
 }

@@ -132,16 +132,7 @@ extension PolicyEvaluation {
     ) -> ConditionVerdict {
         for index in condition.values.range {
             steps -= 1
-            let wanted = policy.values[index].number
-            let holds =
-                switch condition.comparison {
-                case .numericLessThan, .dateLessThan: number < wanted
-                case .numericLessThanEquals, .dateLessThanEquals: number <= wanted
-                case .numericGreaterThan, .dateGreaterThan: number > wanted
-                case .numericGreaterThanEquals, .dateGreaterThanEquals: number >= wanted
-                default: number == wanted
-                }
-            if holds { return .yes }
+            if condition.comparison.holds(number, policy.values[index].number) { return .yes }
         }
         return .no
     }
@@ -163,9 +154,7 @@ extension PolicyEvaluation {
         guard let address = IPRange(text.buffer) else { return .undecided }
         for index in condition.values.range {
             steps -= 1
-            let value = policy.values[index]
-            let range = IPRange(unchecked: value.high, value.low, prefix: value.prefix, isIPv4: value.flag)
-            if range.contains(address) { return .yes }
+            if policy.values[index].range.contains(address) { return .yes }
         }
         return .no
     }
@@ -174,7 +163,8 @@ extension PolicyEvaluation {
         _ policy: PolicyView, _ condition: CompiledCondition, _ text: ContextText
     ) -> ConditionVerdict {
         for index in condition.values.range {
-            steps -= 1 + text.count / 16
+            steps -= 1 + text.count
+            if steps < 0 { return .undecided }
             let wanted = policy.text(policy.values[index].text)
             guard let isEqual = TypedText.base64(text.buffer, equals: wanted) else { return .undecided }
             if isEqual { return .yes }
@@ -187,7 +177,8 @@ extension PolicyEvaluation {
         _ policy: PolicyView, _ condition: CompiledCondition, _ text: ContextText
     ) -> ConditionVerdict {
         for index in condition.values.range {
-            steps -= 1 + text.count / 16
+            steps -= 1
+            if steps < 0 { return .undecided }
             let pattern = policy.patterns[index]
             var wanted = policy.text(Span32())
             if pattern.kind == .template {
@@ -197,15 +188,40 @@ extension PolicyEvaluation {
             } else {
                 wanted = policy.text(pattern.text)
             }
-            if CaseFolding.equal(wanted, text.buffer) { return .yes }
+            if CaseFolding.equal(wanted, text.buffer, steps: &steps) { return .yes }
         }
         return .no
     }
 }
 
+extension ConditionOperator.Comparison {
+    /// Whether a number, or a moment, of the request stands to the policy's as a numeric or date operator wants.
+    @inline(__always)
+    func holds(_ number: Double, _ wanted: Double) -> Bool {
+        switch self {
+        case .numericLessThan, .dateLessThan: number < wanted
+        case .numericLessThanEquals, .dateLessThanEquals: number <= wanted
+        case .numericGreaterThan, .dateGreaterThan: number > wanted
+        case .numericGreaterThanEquals, .dateGreaterThanEquals: number >= wanted
+        default: number == wanted
+        }
+    }
+}
+
 /// Equality without regard to case.
 enum CaseFolding {
-    static func equal(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
+    /// How much longer the lower case of a text may be than the text, in bytes, or shorter: the Kelvin sign of three
+    /// bytes becomes `k`. Source: unicode.org/Public/UCD/latest/ucd/UnicodeData.txt and SpecialCasing.txt.
+    static let longestRatio = 3
+
+    /// Spends a step for two bytes of ASCII, sixteen for a byte of other texts, for which Unicode's tables are asked;
+    /// not equal when they are used up.
+    static func equal(
+        _ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>, steps: inout Int
+    ) -> Bool {
+        let (shorter, longer) = (min(left.count, right.count), max(left.count, right.count))
+        guard longer <= longestRatio * shorter else { return false }
+        steps -= shorter / 2
         var isASCII = true
         var isEqual = left.count == right.count
         for index in 0..<min(left.count, right.count) {
@@ -216,6 +232,8 @@ enum CaseFolding {
             if lower(left[index]) != lower(right[index]) { isEqual = false }
         }
         if isASCII { return isEqual }
+        steps -= 16 * (shorter + longer)
+        if steps < 0 { return false }
         return String(decoding: left, as: UTF8.self).lowercased() == String(decoding: right, as: UTF8.self).lowercased()
     }
 

@@ -91,7 +91,7 @@ struct ARNParts {
             count += 1
             if count == 5 { break }
         }
-        steps -= count == 5 ? Int(colons[4]) / 16 : text.count / 16
+        steps -= count == 5 ? Int(colons[4]) / 4 : text.count / 4
     }
 
     mutating func append(_ position: Int) {

@@ -172,7 +172,9 @@ struct PolicyCompiler {
             conditionPlaces[condition] = conditions.count
             return compile(condition)
         }
-        if conditions[place].memo == CompiledCondition.notShared, sharedConditions < CompiledCondition.mostShared {
+        if conditions[place].memo == CompiledCondition.notShared, sharedConditions < CompiledCondition.mostShared,
+            !conditions[place].isColumnar(patterns)
+        {
             conditions[place].memo = UInt8(sharedConditions)
             sharedConditions += 1
         }

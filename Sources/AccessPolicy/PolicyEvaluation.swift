@@ -33,20 +33,6 @@ struct PolicyEvaluation {
 
     var isExhausted: Bool { steps < 0 }
 
-    /// The first statement of that effect which matches, or -1.
-    ///
-    /// - Parameter naming: whom the `Principal` of an allow that counts must name.
-    mutating func firstMatch(_ policy: PolicyView, deny: Bool, firstAllow: Int, naming: Naming = .anyone) -> Int {
-        forgetLists()
-        let range = deny ? 0..<firstAllow : firstAllow..<policy.statements.count
-        for index in range {
-            if naming != .anyone, !names(naming, policy, policy.statements[index]) { continue }
-            if matches(policy, index) { return index }
-            if steps < 0 { return -1 }
-        }
-        return -1
-    }
-
     /// Begins with another policy, whose lists are numbered anew.
     mutating func forgetLists() {
         lastPrincipals.span = Span32()
@@ -55,13 +41,8 @@ struct PolicyEvaluation {
         shared.known = 0
     }
 
-    @inline(__always)
-    private mutating func matches(_ policy: PolicyView, _ index: Int) -> Bool {
-        outcome(policy, index).element == .matched
-    }
-
-    /// Whether a statement applies, or the first of its elements that does not.
-    @inline(__always)
+    /// Whether a statement applies, or the first of its elements that does not: for explanations, which ask each by
+    /// itself.
     mutating func outcome(_ policy: PolicyView, _ index: Int) -> StatementOutcome {
         metUnknown = false
         let statement = policy.statements[index]
@@ -69,18 +50,10 @@ struct PolicyEvaluation {
             return StatementOutcome(.principal)
         }
         if !actionMatches(policy, statement) { return StatementOutcome(.action) }
-        if statement.hasResource {
-            let matched = resourceMatches(policy, statement)
-            if metUnknown ? !statement.isDeny : !matched { return StatementOutcome(.resource) }
-            metUnknown = false
-        }
+        if statement.hasResource, !resourceHolds(policy, statement) { return StatementOutcome(.resource) }
         guard let first = policy.conditions.baseAddress else { return StatementOutcome(steps < 0 ? .budget : .matched) }
         for condition in statement.conditions.range {
-            let compiled = first + condition
-            let verdict =
-                compiled.pointee.memo == CompiledCondition.notShared
-                ? verdict(policy, compiled, isDeny: statement.isDeny)
-                : sharedVerdict(policy, compiled, isDeny: statement.isDeny)
+            let verdict = verdict(policy, first + condition, isDeny: statement.isDeny)
             if verdict == .no || (verdict == .undecided && !statement.isDeny) {
                 return StatementOutcome(.condition, condition: condition)
             }
@@ -90,6 +63,15 @@ struct PolicyEvaluation {
 }
 
 extension PolicyEvaluation {
+    /// What a condition says of the request.
+    @inline(__always)
+    mutating func verdict(
+        _ policy: PolicyView, _ condition: UnsafePointer<CompiledCondition>, isDeny: Bool
+    ) -> ConditionVerdict {
+        condition.pointee.memo == CompiledCondition.notShared
+            ? ownVerdict(policy, condition, isDeny: isDeny) : sharedVerdict(policy, condition, isDeny: isDeny)
+    }
+
     /// The verdict on a condition that other statements have too: found once in a decision, whatever their effect.
     @inline(__always)
     private mutating func sharedVerdict(
@@ -100,7 +82,7 @@ extension PolicyEvaluation {
             steps -= 1
             return shared.yes & bit != 0 ? .yes : shared.undecided & bit != 0 ? .undecided : .no
         }
-        let verdict = verdict(policy, condition, isDeny: isDeny)
+        let verdict = ownVerdict(policy, condition, isDeny: isDeny)
         shared.known |= bit
         shared.yes = verdict == .yes ? shared.yes | bit : shared.yes & ~bit
         shared.undecided = verdict == .undecided ? shared.undecided | bit : shared.undecided & ~bit
@@ -108,7 +90,7 @@ extension PolicyEvaluation {
     }
 
     @inline(__always)
-    private mutating func verdict(
+    private mutating func ownVerdict(
         _ policy: PolicyView, _ condition: UnsafePointer<CompiledCondition>, isDeny: Bool
     ) -> ConditionVerdict {
         if condition.pointee.isLiteral {
@@ -153,7 +135,7 @@ struct StatementOutcome {
 }
 
 extension PolicyEvaluation {
-    private mutating func principalMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+    mutating func principalMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
         if statement.principalMode == .negated { return !isExempt(policy, statement) }
         steps -= 1
         if statement.principals == lastPrincipals.span { return lastPrincipals.matched }
@@ -218,7 +200,7 @@ extension PolicyEvaluation {
         case caller
     }
 
-    private func names(_ naming: Naming, _ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+    func names(_ naming: Naming, _ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
         guard statement.principalMode == .listed else { return false }
         for index in statement.principals.range {
             let wanted = policy.principals[index]
@@ -232,7 +214,7 @@ extension PolicyEvaluation {
         return false
     }
 
-    private mutating func actionMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+    mutating func actionMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
         steps -= 1
         if statement.actions != lastActions.span {
             var matched = false
@@ -243,6 +225,14 @@ extension PolicyEvaluation {
             lastActions = (statement.actions, matched)
         }
         return lastActions.matched != statement.negatesAction
+    }
+
+    /// Whether the resources of a statement leave it in the running: a variable that cannot be known now does so in a
+    /// deny alone.
+    mutating func resourceHolds(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {
+        let matched = resourceMatches(policy, statement)
+        defer { metUnknown = false }
+        return metUnknown ? statement.isDeny : matched
     }
 
     private mutating func resourceMatches(_ policy: PolicyView, _ statement: CompiledStatement) -> Bool {

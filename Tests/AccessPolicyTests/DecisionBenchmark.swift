@@ -12,6 +12,9 @@ struct DecisionBenchmark {
     static var isAsked: Bool { getenv("ISTHMUS_BENCHMARK") != nil }
     static var rounds: Int { getenv("ISTHMUS_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 200_000 }
 
+    /// Times are taken of so many batches: the quietest is the one that others on the machine disturbed least.
+    static let batches = 20
+
     static func allow(_ account: String, _ conditions: String, effect: String = "Allow") -> String {
         #"""
         {"Effect":"\#(effect)","Principal":{"AWS":"\#(account)"},"Action":"events:PutEvents",
@@ -32,6 +35,22 @@ struct DecisionBenchmark {
         """#
     }
 
+    /// Ten conditions whose values no other statement has: each must be looked at for itself. All but the last hold.
+    static func ownTen(_ index: Int, last: String) -> String {
+        #"""
+        "StringEquals":{"events:source":["com.own.s\#(index)","com.acme.orders"],
+          "aws:PrincipalOrgID":["o-own0000\#(index)","o-exampleorgid"],
+          "aws:PrincipalAccount":["\#(200_000_000_000 + index)","111111111111"],
+          "aws:SourceVpce":["vpce-own\#(index)","vpce-partners"],
+          "isthmus:TrustDomain":["own\#(index).example","acme.example"],
+          "isthmus:SignatureScheme":["own\#(index)","certificate"]},
+        "StringLike":{"events:detail-type":["Own\#(index)*","Order*"]},
+        "NumericLessThan":{"isthmus:Hops":"\#(index + 5)"},
+        "IpAddress":{"aws:SourceIp":["192.0.\#(index).0/24","10.20.0.0/16"]},
+        "StringNotLike":{"aws:UserAgent":["own\#(index)*","\#(last)*"]}
+        """#
+    }
+
     static func context() -> RequestContext {
         let context = RequestContext()
         context.setPrincipal(
@@ -47,6 +66,7 @@ struct DecisionBenchmark {
         connection.set(.isthmusTrustDomain, "acme.example")
         connection.set(.isthmusSignatureScheme, "certificate")
         connection.set(.userAgent, "aws-sdk")
+        connection.set(.isthmusHops, "1")
         context.setConnection(connection)
         context.beginRequest(action: "events:PutEvents")
         return context
@@ -59,20 +79,24 @@ struct DecisionBenchmark {
         let source: StaticString = "com.acme.orders"
         let type: StaticString = "OrderPlaced"
         var effects = 0
-        let took = ContinuousClock().measure {
-            for _ in 0..<rounds {
-                context.set(
-                    .eventsSource,
-                    borrowing: UnsafeBufferPointer(start: source.utf8Start, count: source.utf8CodeUnitCount))
-                context.set(
-                    .eventsDetailType,
-                    borrowing: UnsafeBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount))
-                if Authorizer.decide(context, layers).effect == expected { effects += 1 }
+        let batch = max(1, rounds / batches)
+        let times = (0..<batches).map { _ in
+            ContinuousClock().measure {
+                for _ in 0..<batch {
+                    context.set(
+                        .eventsSource,
+                        borrowing: UnsafeBufferPointer(start: source.utf8Start, count: source.utf8CodeUnitCount))
+                    context.set(
+                        .eventsDetailType,
+                        borrowing: UnsafeBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount))
+                    if Authorizer.decide(context, layers).effect == expected { effects += 1 }
+                }
             }
         }
-        #expect(effects == rounds)
-        let nanoseconds = Double(took.components.attoseconds) / 1e9 + Double(took.components.seconds) * 1e9
-        print("decision benchmark: \(name): \((nanoseconds / Double(rounds)).rounded()) ns a decision")
+        #expect(effects == batch * batches)
+        let sorted = times.map { Double($0.components.attoseconds) / 1e9 / Double(batch) }.sorted()
+        let (least, median) = (sorted[0].rounded(), sorted[sorted.count / 2].rounded())
+        print("decision benchmark: \(name): \(median) ns a decision, the quietest batch \(least)")
     }
 
     @Test("ten statements", .enabled(if: isAsked))
@@ -113,6 +137,15 @@ struct DecisionBenchmark {
         Self.measure(
             "64 statements × 10 conditions, 63 fail at the last condition",
             PolicyLayers(resource: try policy(failing + [last])), Self.context(), expected: .allow)
+        let own = (0..<63).map { Self.allow("111111111111", Self.ownTen($0, last: "aws-sdk")) }
+        let ownLast = Self.allow("111111111111", Self.ownTen(63, last: "curl"))
+        Self.measure(
+            "64 statements × 10 conditions of their own, 63 fail at the last",
+            PolicyLayers(resource: try policy(own + [ownLast])), Self.context(), expected: .allow)
+        let ownDenies = (0..<63).map { Self.allow("111111111111", Self.ownTen($0, last: "aws-sdk"), effect: "Deny") }
+        Self.measure(
+            "64 statements × 10 conditions of their own, 63 denies fail at the last",
+            PolicyLayers(resource: try policy(ownDenies + [ownLast])), Self.context(), expected: .allow)
         let denies = (0..<63).map {
             Self.allow(
                 "111111111111", Self.ten($0, last: "aws-sdk").replacing("com.acme.orders", with: "com.acme.order\($0)"),
@@ -126,20 +159,29 @@ struct DecisionBenchmark {
             Self.context(), expected: .allow)
     }
 
+    /// Others on the machine make single decisions late: the median is what is held to the limit.
+    static func worst(_ name: String, _ layers: PolicyLayers, _ context: RequestContext) {
+        var decision: Decision?
+        let times = (0..<200).map { _ in
+            ContinuousClock().measure { decision = Authorizer.decide(context, layers) }
+        }.sorted()
+        #expect(decision?.isAllowed == false)
+        #expect(times[100] <= .milliseconds(1), "\(name)")
+        print(
+            "decision benchmark: \(name): median \(times[100]), worst \(times[199]), "
+                + "budget exceeded: \(decision?.isBudgetExceeded == true)")
+    }
+
     @Test("adversarial wildcards", .enabled(if: isAsked))
     func adversarial() throws {
         let stars = try StepBudgetTests.policy(String(repeating: "a*", count: 2_000) + "b")
         let context = StepBudgetTests.context(String(repeating: "a", count: 200_000))
         func worst(_ name: String, _ policy: CompiledPolicy, _ context: RequestContext) {
-            var worst = Duration.zero
-            var decision: Decision?
-            for _ in 0..<200 {
-                worst = max(
-                    worst,
-                    ContinuousClock().measure { decision = Authorizer.decide(context, PolicyLayers(resource: policy)) })
-            }
-            print("decision benchmark: \(name): worst \(worst), budget exceeded: \(decision?.isBudgetExceeded == true)")
-            #expect(decision?.isAllowed == false)
+            Self.worst(name, PolicyLayers(resource: policy), context)
+        }
+        for index in StepBudgetTests.long.indices {
+            let (context, layers) = try StepBudgetTests.longText(index)
+            Self.worst("8 KiB of a header: \(StepBudgetTests.long[index].name)", layers, context)
         }
         worst("a*a*…b over 200,000 characters", stars, context)
         worst(

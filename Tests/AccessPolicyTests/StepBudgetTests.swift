@@ -70,6 +70,68 @@ struct StepBudgetTests {
         #expect(!decision.isAllowed)
     }
 
+    /// Conditions whose cost is in the length of what a client may write, a header field of 8 KiB.
+    static let long: [(name: String, text: String, conditions: [String])] = {
+        let plain = String(repeating: "a", count: 8_192)
+        let foreign = String(repeating: "é", count: 4_096)
+        func each(_ operators: [String], _ value: (Int) -> String) -> [String] {
+            operators.map { name in
+                let values = (0..<(100 / operators.count)).map { "\"\(value($0))\"" }.joined(separator: ",")
+                return #""\#(name)":{"aws:UserAgent":[\#(values)]}"#
+            }
+        }
+        let arn = "arn:aws:sqs:eu-central-1:111111111111:" + plain
+        return [
+            ("base64", plain, each(["BinaryEquals"]) { String(repeating: "b", count: 4 + 4 * ($0 % 7)) }),
+            ("without case", plain, each(["StringEqualsIgnoreCase"]) { "\(plain.dropLast())\($0)" }),
+            ("without case, not ASCII", foreign, each(["StringEqualsIgnoreCase"]) { "\(foreign.dropLast())\($0)" }),
+            ("ARN", arn, each(["ArnLike", "ArnEquals", "ArnLikeIfExists"]) { "arn:aws:*:*:*:*a*\($0)b" }),
+            ("wildcards", plain, each(["StringLike", "StringLikeIfExists"]) { "*a*a*\($0)b" }),
+            ("number", String(repeating: "1", count: 64), each(["NumericEquals"]) { "\($0)" }),
+            ("no colon", plain, each(["ArnLike", "ArnEquals"]) { "arn:aws:sqs:*:*:\($0)" }),
+        ]
+    }()
+
+    static func longText(_ index: Int) throws -> (RequestContext, PolicyLayers) {
+        let statements = long[index].conditions.map {
+            #"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{\#($0)}}"#
+        }
+        let policy = try CompiledPolicy(
+            parsing: #"{"Version":"2012-10-17","Statement":[\#(statements.joined(separator: ","))]}"#, kind: .resource,
+            limits: PolicyLimits(characters: PolicyLimits.largestDocument))
+        let context = context("s")
+        var connection = ContextFacts()
+        connection.set(.userAgent, long[index].text)
+        context.setConnection(connection)
+        return (context, PolicyLayers(resource: policy))
+    }
+
+    @Test("what a long header costs is counted: no decision goes far past the budget", arguments: long.indices)
+    func longHeader(index: Int) throws {
+        let (context, layers) = try Self.longText(index)
+        let decision = Authorizer.decide(context, layers)
+        #expect(!decision.isAllowed)
+        #expect(decision.steps <= PolicyLimits.stepsPerDecision + 16 * 4 * 8_192)
+        let isLong = Self.long[index].text.utf8.count > 64
+        #expect(decision.steps > (isLong ? 1_000 : 0), "\(Self.long[index].name) costs only \(decision.steps) steps")
+    }
+
+    @Test("texts without ASCII are equal without case, also where the lower case is longer or shorter")
+    func folding() throws {
+        for (wanted, asked, isEqual) in [
+            ("STRASSE-É", "strasse-é", true), ("\u{212A}", "k", true), ("É", "e", false), ("É", "é-", false),
+            ("É", String(repeating: "é", count: 4), false),
+        ] {
+            let policy = try AuthorizerTests.policy(
+                #"""
+                {"Effect":"Allow","Principal":"*","Action":"*","Resource":"*",
+                 "Condition":{"StringEqualsIgnoreCase":{"events:source":"\#(wanted)"}}}
+                """#)
+            let isAllowed = Authorizer.decide(Self.context(asked), PolicyLayers(resource: policy)).isAllowed
+            #expect(isAllowed == isEqual, "\(wanted) \(asked)")
+        }
+    }
+
     @Test("the explanation of an exhausted decision says so")
     func explained() throws {
         let policy = try Self.policy("*" + String(repeating: "a", count: 1_000) + "b")
