@@ -49,7 +49,7 @@ final class DecisionQueue: @unchecked Sendable {
             guard !state.drafts.isEmpty else { return state.isStopping ? .end : .idle }
             let taken = Array(state.drafts.prefix(count))
             state.drafts.removeFirst(taken.count)
-            for draft in taken { state.shares.remove(draft) }
+            state.shares.remove(taken)
             return .write(taken)
         }
     }

@@ -44,17 +44,30 @@ struct DecisionShares {
         return true
     }
 
-    /// Notes that `draft` waits no more.
-    mutating func remove(_ draft: DecisionDraft) {
-        whole.remove(draft)
-        Self.remove(draft, of: draft.sender.principal, from: &principals)
-        Self.remove(draft, of: draft.sender.account, from: &accounts)
+    /// Notes that `drafts` wait no more. Those of one sender that follow each other are taken off together.
+    mutating func remove(_ drafts: [DecisionDraft]) {
+        var run = (sender: DecisionDraft.Sender?.none, holding: Holding())
+        for draft in drafts {
+            if draft.sender != run.sender {
+                remove(run.holding, of: run.sender)
+                run = (draft.sender, Holding())
+            }
+            run.holding.add(draft)
+        }
+        remove(run.holding, of: run.sender)
     }
 
-    private static func remove<Name>(_ draft: DecisionDraft, of name: Name, from holdings: inout [Name: Holding]) {
-        guard var holding = holdings[name] else { return }
-        holding.remove(draft)
-        holdings[name] = holding.count > 0 ? holding : nil
+    private mutating func remove(_ holding: Holding, of sender: DecisionDraft.Sender?) {
+        guard let sender else { return }
+        whole.remove(holding)
+        Self.remove(holding, of: sender.principal, from: &principals)
+        Self.remove(holding, of: sender.account, from: &accounts)
+    }
+
+    private static func remove<Name>(_ holding: Holding, of name: Name, from holdings: inout [Name: Holding]) {
+        guard var rest = holdings[name] else { return }
+        rest.remove(holding)
+        holdings[name] = rest.count > 0 ? rest : nil
     }
 }
 
@@ -74,8 +87,8 @@ extension DecisionShares.Holding {
         bytes += draft.weight
     }
 
-    fileprivate mutating func remove(_ draft: DecisionDraft) {
-        count -= 1
-        bytes -= draft.weight
+    fileprivate mutating func remove(_ other: Self) {
+        count -= other.count
+        bytes -= other.bytes
     }
 }
