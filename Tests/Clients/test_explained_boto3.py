@@ -1,14 +1,20 @@
 """boto3 from the call to the explanation: allowed, and denied by each layer, with the words of the answer and of `isthmus explain`."""
 
+import datetime
+import json
+import pathlib
 import re
+import time
 
 import boto3
 import pytest
 from botocore.config import Config
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from gateway import BUS_ARN, OWNER, REGION, SENDER
 from test_decisions import (  # noqa: F401 (one is a fixture)
-    ALLOW_ALL, SECRET_SID, SECRET_SOURCE, UNIT, UUID, explain, gateway, set_endpoint_policy)
+    ALLOW_ALL, ENDPOINT, SECRET_SID, SECRET_SOURCE, UNIT, UUID, explain, gateway, set_endpoint_policy)
 
 PUBLISHER = f"arn:aws:iam::{SENDER}:role/publisher"
 BOUNDED = f"arn:aws:iam::{OWNER}:role/bounded"
@@ -99,3 +105,24 @@ def test_a_denial_by_a_permissions_boundary(gateway):  # noqa: F811
     assert_explained(
         gateway, decision, BOUNDED, "nothing in the permissions boundary allows it. The statement that came closest:",
         "`LookOnly` of the permissions boundary", "its Action is `events:Describe*`; the request is `events:PutEvents`")
+
+
+def test_the_record_has_every_context_key_that_the_call_proved_and_no_other(gateway, publisher):  # noqa: F811
+    decision = refused(
+        publisher, PUBLISHER, "because no resource-based policy allows the events:PutEvents action", Source="com.evil.orders")
+    context = json.loads(explain(gateway, decision, "--json").stdout)["context"]
+    leaf = x509.load_pem_x509_certificate(pathlib.Path(gateway.publisher.pair[0]).read_bytes())
+    found = {name: values for part in context.values() for name, values in part.items()}
+    moment = datetime.datetime.strptime(found.pop("aws:CurrentTime"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    assert abs(moment.timestamp() - time.time()) < 60 and int(found.pop("aws:EpochTime")) == moment.timestamp()
+    assert "Boto3" in found.pop("aws:UserAgent") and found.pop("aws:userid").startswith("AROA")
+    assert str(found.pop("aws:PrincipalOrgPaths")).strip("[']").startswith("o-exampleorgid/r-")
+    for name in ("aws:ResourceOrgID", "aws:ResourceOrgPaths"):
+        assert "o-exampleorgid" in str(found.pop(name, "o-exampleorgid"))
+    assert found == {
+        "aws:PrincipalArn": PUBLISHER, "aws:PrincipalAccount": SENDER, "aws:PrincipalOrgID": "o-exampleorgid",
+        "aws:PrincipalType": "AssumedRole", "aws:PrincipalIsAWSService": "false", "aws:ResourceAccount": OWNER,
+        "aws:SourceVpce": ENDPOINT, "aws:SourceIp": "127.0.0.1", "aws:VpcSourceIp": "127.0.0.1",
+        "aws:SecureTransport": "true", "aws:RequestedRegion": REGION, "isthmus:SignatureScheme": "sigV4",
+        "isthmus:TrustDomain": "acme.example", "isthmus:CertificateFingerprint": leaf.fingerprint(hashes.SHA256()).hex(),
+        "events:source": "com.evil.orders", "events:detail-type": "OrderPlaced"}
