@@ -51,21 +51,15 @@ final class WaitingBatches: @unchecked Sendable {
     }
 
     /// Takes what waits, in order, until `bytes` or `requests` are reached; waits up to `milliseconds` for the first,
-    /// and as long as `window` says for the others.
+    /// and then as long as `window` says for the others.
     func take(bytes: Int, requests: Int, milliseconds: Int, window: inout GroupWindow) -> Turn {
         monitor.locked { next(bytes: bytes, requests: requests, milliseconds: milliseconds, window: &window) }
     }
 
     private func next(bytes: Int, requests: Int, milliseconds: Int, window: inout GroupWindow) -> Turn {
-        // Where several are expected the window begins with the end of the commit before, and the first of them does
-        // not wake the writer only to wait on: it would push the loop that gathers them off its core.
-        let target = min(window.target, requests)
-        let isGathering = state.batches.isEmpty && target > 1 && milliseconds > 0
-        if isGathering { park(until: target, nanoseconds: GroupWindow.nanoseconds) }
-        let hasGathered = isGathering && !state.batches.isEmpty
         if state.batches.isEmpty { park(until: 1, nanoseconds: Int64(milliseconds) * 1_000_000) }
         guard !state.batches.isEmpty else { return state.isStopping ? .end : .idle }
-        if !hasGathered { park(until: target, nanoseconds: GroupWindow.nanoseconds) }
+        park(until: min(window.target, requests), nanoseconds: GroupWindow.nanoseconds)
         let isMet = state.requests >= window.target
         var taken = 0
         var takenBytes = 0
