@@ -142,7 +142,7 @@ extension PolicyEvaluation {
     private mutating func equal(_ text: ContextText, _ column: ConditionColumn, _ policy: PolicyView) -> UInt64 {
         let mask = Int(column.buckets.count) - 1
         let first = Int(column.buckets.start)
-        var bucket = ConditionColumn.bucket(of: text, size: mask + 1)
+        var bucket = column.bucket(of: text, size: mask + 1)
         while true {
             steps -= 1
             let place = Int(policy.index.buckets[first + bucket])

@@ -10,13 +10,16 @@ struct StatementIndex: Sendable {
     private(set) var columns: [ConditionColumn] = []
     private(set) var values: [ColumnValue] = []
     /// For texts that are compared whole: places among the values of their column, plus one, found by a hash.
-    private(set) var buckets: [UInt16] = []
+    private(set) var buckets: [UInt32] = []
     /// For each statement its conditions that are in no column, a span of `direct`.
     private(set) var rest: [Span32] = []
     /// Places among the conditions.
     private(set) var direct: [UInt32] = []
 
     static let statementsPerBlock = 64
+    /// Looks for a free bucket, for each value, past which the values of a column are hashed with a key: texts that
+    /// are not written to fall together need less than one.
+    static let mostLooks = 8
 
     init(_ compiler: PolicyCompiler) {
         let count = compiler.statements.count
@@ -94,25 +97,44 @@ struct StatementIndex: Sendable {
             }
         }
         column.values = Span32(start..<values.count)
-        if key.comparison == .stringEquals { column.buckets = addBuckets(of: column.values, compiler) }
+        if key.comparison == .stringEquals { addBuckets(to: &column, compiler) }
         columns.append(column)
     }
 
     /// Twice as many buckets as values, a power of two, so that a text is found at the first look or near it.
-    private mutating func addBuckets(of span: Span32, _ compiler: PolicyCompiler) -> Span32 {
+    private mutating func addBuckets(to column: inout ConditionColumn, _ compiler: PolicyCompiler) {
         var size = 2
-        while size < 2 * Int(span.count) { size *= 2 }
-        let start = buckets.count
+        while size < 2 * Int(column.values.count) { size *= 2 }
+        column.buckets = Span32(buckets.count..<(buckets.count + size))
         buckets.append(contentsOf: repeatElement(0, count: size))
-        for (place, value) in values[span.range].enumerated() {
+        if fill(column, compiler, mostLooks: Self.mostLooks * Int(column.values.count)) { return }
+        // Whoever wrote these values wants them to fall together; nobody knows the key of the other hash.
+        column.isKeyed = true
+        for place in column.buckets.range { buckets[place] = 0 }
+        _ = fill(column, compiler, mostLooks: .max)
+    }
+
+    /// Puts every value of a column into its bucket, or the next that is free.
+    ///
+    /// - Returns: `false` when that took more looks than allowed.
+    private mutating func fill(
+        _ column: ConditionColumn, _ compiler: PolicyCompiler, mostLooks: Int
+    ) -> Bool {
+        let (start, size) = (Int(column.buckets.start), Int(column.buckets.count))
+        var looks = 0
+        for (place, value) in values[column.values.range].enumerated() {
             let text = compiler.patterns[Int(value.place)].text
             var bucket = compiler.bytes[text.range].withUnsafeBufferPointer {
-                ConditionColumn.bucket(of: ContextText($0), size: size)
+                column.bucket(of: ContextText($0), size: size)
             }
-            while buckets[start + bucket] != 0 { bucket = (bucket + 1) & (size - 1) }
-            buckets[start + bucket] = UInt16(place + 1)
+            while buckets[start + bucket] != 0 {
+                bucket = (bucket + 1) & (size - 1)
+                looks += 1
+                if looks > mostLooks { return false }
+            }
+            buckets[start + bucket] = UInt32(place + 1)
         }
-        return Span32(start..<buckets.count)
+        return true
     }
 }
 
@@ -147,7 +169,7 @@ struct StatementIndexView {
     let groups: UnsafeBufferPointer<StatementGroup>
     let columns: UnsafeBufferPointer<ConditionColumn>
     let values: UnsafeBufferPointer<ColumnValue>
-    let buckets: UnsafeBufferPointer<UInt16>
+    let buckets: UnsafeBufferPointer<UInt32>
     let rest: UnsafeBufferPointer<Span32>
     let direct: UnsafeBufferPointer<UInt32>
 }
@@ -189,16 +211,25 @@ struct ConditionColumn: Sendable {
     var statements: UInt64 = 0
     var values = Span32()
     var buckets = Span32()
+    /// Whether its texts are hashed whole and with the process's own key.
+    var isKeyed = false
 
     /// Where to begin to look for a text among `size` buckets: its two ends and its length tell it from most others.
     @inline(__always)
-    static func bucket(of text: ContextText, size: Int) -> Int {
+    func bucket(of text: ContextText, size: Int) -> Int {
+        if isKeyed { return Self.keyed(text) & (size - 1) }
         var tail = text.head
         if text.count > 8, let base = text.base {
             tail = UnsafeRawPointer(base).loadUnaligned(fromByteOffset: text.count - 8, as: UInt64.self)
         }
         let mixed = (text.head ^ (tail &* 0x9E37_79B9_7F4A_7C15) &+ UInt64(text.count)) &* 0xD6E8_FEB8_6659_FD93
         return Int(truncatingIfNeeded: mixed >> 32) & (size - 1)
+    }
+
+    private static func keyed(_ text: ContextText) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(text.buffer))
+        return hasher.finalize()
     }
 }
 

@@ -98,6 +98,49 @@ struct StatementIndexTests {
         return Authorizer.decide(context, PolicyLayers(resource: policy))
     }
 
+    @Test("a policy of nearly 1 MiB, whose two statements list 35,000 values each, finds the last as the first")
+    func manyValues() throws {
+        let count = 35_000
+        let statements = (0..<2).map { half in
+            let values = (0..<count).map { "\"\(100_000 + half * count + $0)\"" }.joined(separator: ",")
+            return #"""
+                {"Effect":"Allow","Principal":"*","Action":"*","Resource":"*",
+                 "Condition":{"StringEquals":{"events:source":[\#(values)]}}}
+                """#
+        }
+        let policy = try CompiledPolicy(
+            parsing: #"{"Version":"2012-10-17","Statement":[\#(statements.joined(separator: ","))]}"#, kind: .resource,
+            limits: Self.wide)
+        for (value, statement) in [(0, 0), (count - 1, 0), (count, 1), (65_535, 1), (65_536, 1), (2 * count - 1, 1)] {
+            let decision = Authorizer.decide(
+                StepBudgetTests.context("\(100_000 + value)"), PolicyLayers(resource: policy))
+            #expect(decision.isAllowed && decision.statement == statement, "\(value)")
+        }
+        let none = Authorizer.decide(StepBudgetTests.context("\(100_000 + 2 * count)"), PolicyLayers(resource: policy))
+        #expect(none.effect == .implicitDeny)
+    }
+
+    @Test("values written to fall into one bucket do not make a look at them long")
+    func values() throws {
+        // One beginning, one end, one length.
+        let all = (0..<4_000).map { "com.acme.\(100_000 + $0).orders.v1" }
+        let statements = [all[..<2_000], all[2_000...]].map { half in
+            let values = half.map { "\"\($0)\"" }.joined(separator: ",")
+            return #"""
+                {"Effect":"Allow","Principal":"*","Action":"*","Resource":"*",
+                 "Condition":{"StringEquals":{"events:source":[\#(values)]}}}
+                """#
+        }
+        let policy = try CompiledPolicy(
+            parsing: #"{"Version":"2012-10-17","Statement":[\#(statements.joined(separator: ","))]}"#, kind: .resource,
+            limits: Self.wide)
+        let decisions = all.map {
+            Authorizer.decide(StepBudgetTests.context($0), PolicyLayers(resource: policy))
+        }
+        #expect(decisions.map(\.statement) == (0..<4_000).map { $0 / 2_000 })
+        #expect(decisions.allSatisfy { $0.isAllowed && $0.steps < 100 }, "\(decisions.map(\.steps).max() ?? 0)")
+    }
+
     @Test(
         "each of many statements is found by its own values, at the edges of a block too",
         arguments: [2, 63, 64, 65, 200])
