@@ -1,3 +1,4 @@
+import Cryptography
 import Domain
 import Identity
 import TestKit
@@ -23,6 +24,28 @@ private func call(_ principal: Principal, bytes: Int = 2) -> ControlRequest {
             for _ in 0..<ControlLine.principalShare { #expect(line.offer(call(other))) }
         }
         #expect(!line.offer(call(Scene.administrator)))
+    }
+
+    @Test("a partner's requests to join or renew take places of the invitation's or the certificate's own share")
+    func partners() throws {
+        let line = ControlLine()
+        func join(_ kind: JoinCall.Kind) -> ControlWork {
+            .join(
+                JoinCall(
+                    kind: kind, content: [], requestID: UniqueID(high: 1, low: 2), token: 0,
+                    answers: AnswerQueue(wake: {})))
+        }
+        let certificates = [SHA256.hash([1]), SHA256.hash([2])]
+        for certificate in certificates {
+            for _ in 0..<ControlLine.principalShare { #expect(line.offer(join(.renew(certificate: certificate)))) }
+            #expect(!line.offer(join(.renew(certificate: certificate))))
+        }
+        let messages = try PartnerDoor.messages(ofInvitations: 2)
+        for message in messages {
+            for _ in 0..<ControlLine.principalShare { #expect(line.offer(join(.join(message)))) }
+            #expect(!line.offer(join(.join(message))))
+        }
+        #expect(line.offer(call(Scene.publisher)))
     }
 
     @Test("a call that did not fit into the bytes takes no place of its principal's")
