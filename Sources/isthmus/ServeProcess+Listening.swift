@@ -12,7 +12,7 @@ extension GatewayProcess {
         do throws(ControlFault) { try await plane.adopt(registry.snapshot.declaration) } catch {
             throw ProgramError("the configuration cannot be put in force: \(error.message)", status: .configuration)
         }
-        try await letPartnersIn(configuration)
+        await letPartnersIn(configuration)
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
         for listener in configuration.listeners {
             let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))
@@ -88,7 +88,7 @@ extension GatewayProcess {
             do throws(ControlFault) { try await plane.adopt(declaration) } catch {
                 throw ProgramError(error.message, status: .configuration)
             }
-            try await letPartnersIn(next)
+            await letPartnersIn(next)
             for (slot, context) in contexts { slot.replace(with: context) }
             services.decisions.record(next.decisions.recorded)
             stores.decisions.keep(within: next.decisions.bounds)

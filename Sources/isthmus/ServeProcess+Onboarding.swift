@@ -11,26 +11,17 @@ extension GatewayProcess {
     private static let tendingSeconds: Int64 = 5
 
     /// Lets partners in as the configuration says, and does what became due while the gateway was down.
-    func letPartnersIn(_ configuration: Configuration) async throws(ProgramError) {
-        await plane.employ(try onboarding(configuration))
+    func letPartnersIn(_ configuration: Configuration) async {
+        await plane.employ(configuration.onboarding.map(onboarding))
         if tending == nil {
             tending = loops.repeating(everySeconds: Self.tendingSeconds) { [plane] in await plane.tendPartners() }
         }
     }
 
-    private func onboarding(_ configuration: Configuration) throws(ProgramError) -> Onboarding? {
-        guard let settings = configuration.onboarding,
-            let listener = configuration.listeners.first(where: { $0.id == settings.listener })
-        else { return nil }
-        let pin: Digest
-        do throws(CryptographyError) {
-            pin = try Certificate.certificates(pem: listener.certificate.bytes)[0].publicKeyFingerprint
-        } catch {
-            throw ProgramError("listener `\(listener.id)`: \(error)", status: .configuration)
-        }
+    private func onboarding(_ settings: Configuration.Onboarding) -> Onboarding {
         let authority = PartnerAuthority(settings)
         return Onboarding(
-            endpoint: settings.endpoint, pin: pin, bundle: settings.bundle.bytes,
+            endpoint: settings.endpoint, pin: settings.pin, bundle: settings.bundle.bytes,
             authority: settings.certificate.bytes, tokens: stores.invitations,
             issue: { (uri, key) throws(AuthorityFault) in try authority.issue(uri, key) },
             withdraw: { (serials) throws(AuthorityFault) in try authority.withdraw(serials) },

@@ -1,4 +1,4 @@
-"""Partners as they come in: one command on each side, and every way in which it can be cut short, repeated or abused."""
+"""Partners as they come in: one command on each side, and each way in which it can be cut short, repeated or abused."""
 
 import base64
 import collections
@@ -220,6 +220,48 @@ def test_renewing_gives_a_new_certificate_and_leaves_the_old_one_good(side):
     assert side.put(side.connect(10), 10)[1]["FailedEntryCount"] == 0
 
 
+def test_renewing_asks_for_the_gateways_key_and_for_its_authority(side):
+    assert side.join(side.invite(16), 16).returncode == 0
+    folder = side.folder(16)
+    before = (folder / "partner.pem").read_bytes()
+
+    def renew(*more):
+        done = side.gateway.run("partner", "renew", "--directory", str(folder), *more, check=False)
+        assert (done.returncode == 0) == ((folder / "partner.pem").read_bytes() != before), done.stderr
+        return done
+
+    def pin():
+        return re.search("renew --pin` takes it: ([0-9a-f]{64})",
+                         side.gateway.run("check", "--config", str(side.gateway.config)).stdout)[1]
+
+    bundle = folder / "gateway-ca.pem"
+    kept, known = bundle.read_bytes(), pin()
+    bundle.write_bytes(side.gateway.acme.bundle.read_bytes())
+    refused = renew("--force")
+    assert refused.returncode == 4 and "is not trusted" in refused.stderr, "the key alone is not enough"
+    bundle.write_bytes(kept)
+    certificate, key = side.gateway.server.path.read_bytes(), side.gateway.server.key_path.read_bytes()
+    try:
+        side.gateway.servers.server("server")
+        side.gateway.reload()
+        refused = renew("--force")
+        assert refused.returncode == 4 and "another key" in refused.stderr, "the authority alone is not enough"
+        assert "give it with `--pin`" in refused.stderr
+        assert renew("--pin", known).returncode == 4
+        assert renew("--pin", "abc").returncode == 1
+        assert pin() != known
+        assert "renewed" in renew("--pin", pin()).stdout
+        before = (folder / "partner.pem").read_bytes()
+        assert "renewed" in renew("--force").stdout, "the new key is known from now on"
+        before = (folder / "partner.pem").read_bytes()
+    finally:
+        side.gateway.server.path.write_bytes(certificate)
+        side.gateway.server.key_path.write_bytes(key)
+        side.gateway.reload()
+    assert renew("--force").returncode == 4
+    assert "renewed" in renew("--pin", known).stdout
+
+
 def test_a_suspended_partner_is_refused_with_the_reason(side):
     assert side.join(side.invite(11), 11).returncode == 0
     side.gateway.run("partner", "suspend", side.source(11), "--config", str(side.gateway.config))
@@ -302,8 +344,8 @@ KILLS_OF_A_CALL = 16
 
 
 class Traced:
-    """strace on a running gateway until the end of the block. The kernel lets the gateway go when strace is killed; asked to
-    leave while the gateway dies, strace 6.1 may wait for a thread that is gone."""
+    """strace on a running gateway until the end of the block. The kernel lets the gateway go when strace is killed;
+    asked to leave while the gateway dies, strace 6.1 may wait for a thread that is gone."""
 
     def __init__(self, gateway, *options):
         self.strace = subprocess.Popen(

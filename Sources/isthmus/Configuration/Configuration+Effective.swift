@@ -117,6 +117,7 @@ extension Configuration.Onboarding {
         out.note("partners are named by trust domain \(trustDomain)")
         out.line(1, "authority", authority)
         out.line(1, "listener", listener)
+        out.note("  its key, as `isthmus partner renew --pin` takes it: \(pin.hexadecimal)")
         out.line(1, "endpoint", endpoint)
         out.line(1, "bundle", bundle.path)
         out.line(1, "certificateSeconds", certificateSeconds)

@@ -173,6 +173,8 @@ struct Configuration: Sendable {
         let certificate: LoadedFile
         /// The listener that partners reach: one that takes clients without a certificate.
         let listener: String
+        /// SHA-256 of the SubjectPublicKeyInfo of that listener: partners ask for this key.
+        let pin: Digest
         /// `https://HOST:PORT`, as partners see it.
         let endpoint: String
         /// PEM, the authorities of the listener's certificate.

@@ -22,7 +22,7 @@ extension ConfigurationLoader {
         guard let authority, let listener, let endpoint, let bundle, let seconds else { return nil }
         return Configuration.Onboarding(
             authority: authority.directory, trustDomain: authority.trustDomain, certificate: authority.certificate,
-            listener: listener, endpoint: endpoint, bundle: bundle, certificateSeconds: seconds)
+            listener: listener.id, pin: listener.pin, endpoint: endpoint, bundle: bundle, certificateSeconds: seconds)
     }
 
     private func readAuthority(
@@ -76,7 +76,9 @@ extension ConfigurationLoader {
         return true
     }
 
-    private func readOpenListener(_ value: YAMLValue, among listeners: [Configuration.Listener]) -> String? {
+    private func readOpenListener(
+        _ value: YAMLValue, among listeners: [Configuration.Listener]
+    ) -> (id: String, pin: Digest)? {
         guard let id = value.text() else { return nil }
         guard let listener = listeners.first(where: { $0.id == id }) else {
             value.error("`\(value.path)`: there is no listener `\(id)`", "name one of `listeners`")
@@ -88,7 +90,12 @@ extension ConfigurationLoader {
                 "name a listener with `clientCertificate: optional`")
             return nil
         }
-        return id
+        do throws(CryptographyError) {
+            return (id, try Certificate.certificates(pem: listener.certificate.bytes)[0].publicKeyFingerprint)
+        } catch {
+            value.error("`\(listener.certificate.path)` holds no usable certificates: \(error)", "name a PEM file")
+            return nil
+        }
     }
 
     private func readEndpoint(_ value: YAMLValue) -> String? {

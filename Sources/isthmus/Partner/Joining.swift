@@ -1,4 +1,5 @@
 import Cryptography
+import Cryptography
 import Domain
 import JSON
 import Registry
@@ -34,7 +35,9 @@ struct Joining {
     private func bind(_ key: PrivateKey) throws(ProgramError) -> PartnerMembership {
         let request = JoinRequest(
             step: .bind, signingRequest: try directory.signingRequest(for: key), trustBundle: trustBundle)
-        guard let membership = PartnerMembership(parsing: try ask(request)) else { throw Self.unreadable }
+        guard let membership = PartnerMembership(parsing: try ask(request), pin: terms.pin) else {
+            throw Self.unreadable
+        }
         guard membership.place.source == terms.source, membership.place.region == terms.region else {
             throw ProgramError(
                 "the gateway gave `\(Printable.line(membership.place.source))` of `"
@@ -102,11 +105,13 @@ struct Joining {
 enum GatewayAnswer {
     /// Sends `request` and returns the content of a success.
     ///
+    /// - Parameter advice: what to do when the server has another key, to add to that.
     /// - Throws: the gateway's refusal in its own words.
-    static func of(_ request: OutboundRequest) throws(ProgramError) -> [UInt8] {
+    static func of(_ request: OutboundRequest, onOtherKey advice: String = "") throws(ProgramError) -> [UInt8] {
         let answer: OutboundRequest.Answer
         do throws(OutboundError) { answer = try request.send() } catch {
-            throw ProgramError(error.description, status: .unreachable)
+            let isOtherKey = if case .wrongPin = error { true } else { false }
+            throw ProgramError(error.description + (isOtherKey ? advice : ""), status: .unreachable)
         }
         if (200...299).contains(answer.status) { return answer.body }
         let node: JSONNode
@@ -124,26 +129,34 @@ enum GatewayAnswer {
     }
 }
 
-/// Replaces the certificate by one for the same key, by the certificate that is still good.
+/// Replaces the certificate by one for the same key, by the certificate that is still good. The gateway must have the
+/// key that is known, and the bundle it left must vouch for it.
 struct Renewal {
     let directory: PartnerDirectory
     let clock: WallClock
+    /// The gateway's new key, as its operator told it; nil when it is the one of before.
+    let pin: Digest?
 
     /// Renews when half of the time is over, or when told to; what happened, for a person.
     func run(isForced: Bool) throws(ProgramError) -> String {
         let current = try directory.certificate()
         let place = try directory.place()
         let half = (current.notBefore + current.notAfter) / 2
-        guard isForced || clock.now().seconds >= half else {
+        guard isForced || pin != nil || clock.now().seconds >= half else {
             return "nothing to do: good until \(Timestamp(seconds: current.notAfter).iso8601)"
+        }
+        guard let pin = pin ?? place.pin else {
+            throw ProgramError(
+                "`\(directory.path)` names no key of the gateway: ask its operator, and give it with `--pin`")
         }
         let request = try directory.signingRequest(for: try directory.key())
         let bytes = try GatewayAnswer.of(
             OutboundRequest(
                 url: place.endpoint + "/renew", fields: [("Content-Type", "application/x-pem-file")], body: request,
-                trust: .init(bundlePath: directory.bundlePath),
-                client: .init(certificatePath: directory.certificatePath, keyPath: directory.keyPath)))
-        guard let membership = PartnerMembership(parsing: bytes) else {
+                trust: .init(pin: pin, bundlePath: directory.bundlePath),
+                client: .init(certificatePath: directory.certificatePath, keyPath: directory.keyPath)),
+            onOtherKey: " for the new one, and give it with `--pin`")
+        guard let membership = PartnerMembership(parsing: bytes, pin: pin) else {
             throw ProgramError("the gateway's answer cannot be read: is it of the same version as this program?")
         }
         try directory.keep(membership)

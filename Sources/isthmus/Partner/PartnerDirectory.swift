@@ -126,23 +126,22 @@ struct PartnerMembership {
         let endpoint: String
         let region: String
         let source: String
-
-        init(endpoint: String, region: String, source: String) {
-            self.endpoint = endpoint
-            self.region = region
-            self.source = source
-        }
+        /// SHA-256 of the SubjectPublicKeyInfo of the gateway's key; never taken from an answer of the gateway.
+        let pin: Digest?
 
         init?(parsing bytes: [UInt8]) {
             guard let node = PartnerMembership.node(bytes) else { return nil }
-            self.init(node)
+            self.init(node, pin: node["pin"]?.string.flatMap { Digest(hexadecimal: $0.utf8) })
         }
 
-        init?(_ node: JSONNode) {
+        init?(_ node: JSONNode, pin: Digest?) {
             guard let endpoint = node["endpoint"]?.string, let region = node["region"]?.string,
                 let source = node["source"]?.string
             else { return nil }
-            self.init(endpoint: endpoint, region: region, source: source)
+            self.endpoint = endpoint
+            self.region = region
+            self.source = source
+            self.pin = pin
         }
     }
 
@@ -152,11 +151,11 @@ struct PartnerMembership {
     let bundle: [UInt8]
     let notAfter: String
 
-    /// Reads the gateway's answer.
-    init?(parsing bytes: [UInt8]) {
-        guard let node = Self.node(bytes), let place = Place(node), let certificate = node["certificate"]?.string,
-            let authority = node["authority"]?.string, let bundle = node["bundle"]?.string,
-            let notAfter = node["notAfter"]?.string
+    /// Reads the answer of the gateway that has the key of `pin`.
+    init?(parsing bytes: [UInt8], pin: Digest) {
+        guard let node = Self.node(bytes), let place = Place(node, pin: pin),
+            let certificate = node["certificate"]?.string, let authority = node["authority"]?.string,
+            let bundle = node["bundle"]?.string, let notAfter = node["notAfter"]?.string
         else { return nil }
         self.place = place
         self.certificate = Array(certificate.utf8)
@@ -172,6 +171,7 @@ struct PartnerMembership {
             writer.member("endpoint", place.endpoint)
             writer.member("region", place.region)
             writer.member("source", place.source)
+            if let pin = place.pin { writer.member("pin", pin.hexadecimal) }
         }
         return writer.bytes
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cryptography
 import Domain
 import Glibc
 import Registry
@@ -70,12 +71,25 @@ extension Partner {
             discussion: "Does nothing while more than half of the certificate's time is left. The old one stays good.")
         @OptionGroup var place: Place
         @Flag(help: "Renew now, however much time is left.") var force = false
+        @Option(
+            help: ArgumentHelp(
+                "The gateway's new key, as its operator told you: 64 hexadecimal digits. Renews now.",
+                valueName: "SHA-256"))
+        var pin: String?
 
         func run() throws {
+            let pin = try pin.map { try Self.digest($0) }
             let outcome = try place.files.locked { () throws(ProgramError) in
-                try Renewal(directory: place.files, clock: .system).run(isForced: force)
+                try Renewal(directory: place.files, clock: .system, pin: pin).run(isForced: force)
             }
             Output.line(outcome)
+        }
+
+        private static func digest(_ text: String) throws(ProgramError) -> Digest {
+            guard let digest = Digest(hexadecimal: text.utf8) else {
+                throw ProgramError("`\(text)` is no key's SHA-256: `isthmus check` on the gateway's side prints it")
+            }
+            return digest
         }
     }
 }
