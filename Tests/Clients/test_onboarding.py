@@ -10,6 +10,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -208,6 +209,30 @@ def test_a_revoked_partner_is_cut_off_within_a_second(side):
     assert side.put(side.connect(1), 1)[1]["FailedEntryCount"] == 0, "others still send"
 
 
+def test_a_partner_that_never_stops_sending_is_served_for_less_than_a_second_after_it_is_revoked(side):
+    assert side.join(side.invite(17), 17).returncode == 0
+    live, served = side.connect(17), []
+
+    def send():
+        try:
+            while side.put(live, 17)[1].get("FailedEntryCount") == 0:
+                served.append(time.monotonic())
+        except (OSError, http.client.HTTPException):
+            pass
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    wait_until(lambda: served, 10, "a first event")
+    began = time.monotonic()
+    side.gateway.run("partner", "revoke", side.source(17), "--config", str(side.gateway.config))
+    sending.join(10)
+    assert not sending.is_alive(), "the connection still serves"
+    print(f"served for {served[-1] - began:.3f} s after the order to revoke")
+    assert served[-1] - began < 1
+    stored = len(side.gateway.events(side.source(17), OWNER))
+    assert stored - len(served) in (1, 2), "the test event, what was acknowledged, at most one whose answer was cut off"
+
+
 def test_renewing_gives_a_new_certificate_and_leaves_the_old_one_good(side):
     assert side.join(side.invite(10), 10).returncode == 0
     old = side.connect(10)
@@ -372,7 +397,7 @@ def disk_calls_of_a_join(side, number):
 
 
 def test_a_gateway_killed_at_every_step_to_its_disk_lets_the_partner_join_exactly_once(side):
-    gateway, number = side.gateway, 1000
+    gateway, number = side.gateway, 2000
     calls = disk_calls_of_a_join(side, number)
     assert all(calls[call] for call in ("fdatasync", "fsync", "pwrite64", "openat")), calls
     for call, made in calls.items():
