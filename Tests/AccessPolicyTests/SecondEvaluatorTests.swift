@@ -80,7 +80,18 @@ struct SecondEvaluatorTests {
         #expect((counts["allow"] ?? 0) > 5_000)
     }
 
-    @Test("a deny never allows, losing an allow never allows, order and duplicates do not matter")
+    /// The same document with white space wherever JSON lets it stand.
+    static func spaced(_ json: String) -> String {
+        var text = ""
+        var isString = false
+        for character in json {
+            if character == "\"" { isString.toggle() }
+            text += isString || !"{}[]:,".contains(character) ? String(character) : " \n\t\(character)\r "
+        }
+        return text
+    }
+
+    @Test("a deny never allows, losing an allow never allows, order, duplicates and white space do not matter")
     func metamorphic() throws {
         var universe = GeneratedUniverse(seed: Self.seed ^ 0xFF)
         var allowed = 0
@@ -103,6 +114,10 @@ struct SecondEvaluatorTests {
             if before != .allow, !fewer.isEmpty { #expect(try decide(fewer) != .allow) }
             #expect(try decide(policy.statements.reversed()) == before)
             #expect(try decide(policy.statements + policy.statements) == before)
+            let spaced = try CompiledPolicy(
+                parsing: Self.spaced(policy.json), kind: .resource,
+                limits: PolicyLimits(characters: PolicyLimits.largestDocument))
+            #expect(Authorizer.decide(context, PolicyLayers(resource: spaced)).effect == before)
         }
         #expect(allowed > 100)
     }
