@@ -69,6 +69,11 @@ package enum Base64Text {
     }
 
     private static func decode(_ payload: some Collection<UInt8>) -> [UInt8]? {
+        if let bytes = payload.withContiguousStorageIfAvailable(decodeBuffer) { return bytes }
+        return Array(payload).withUnsafeBufferPointer(decodeBuffer)
+    }
+
+    private static func decodeBuffer(_ payload: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         guard payload.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(payload.count / 4 * 3 + 2)

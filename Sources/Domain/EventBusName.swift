@@ -20,7 +20,7 @@ package struct EventBusName: Hashable, Sendable, Comparable, CustomStringConvert
     package init(_ source: PartnerEventSourceName) { description = source.description }
 
     /// Whether only a partner event source may have this name.
-    package var isPartner: Bool { description.hasPrefix("\(PartnerEventSourceName.prefix)") }
+    package var isPartner: Bool { description.hasPrefix(PartnerEventSourceName.prefix) }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {

@@ -15,6 +15,9 @@ package struct PartnerName: Hashable, Comparable, Sendable, CustomStringConverti
 
     fileprivate init(unchecked text: String) { description = text }
 
+    /// `aws.partner/acme.example`: what the names of its sources begin with.
+    package var qualified: String { PartnerEventSourceName.prefix + description }
+
     fileprivate static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x2D, 0x2E, 0x5F, 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
@@ -32,7 +35,8 @@ package struct PartnerEventSourceName: Hashable, Comparable, Sendable, CustomStr
     /// The greatest length.
     package static let maximumBytes = 256
     /// What every name begins with.
-    package static let prefix: StaticString = "aws.partner/"
+    package static let prefix = "aws.partner/"
+    private static let prefixBytes = Array(prefix.utf8)
     /// The pattern, for messages.
     package static let pattern = #"aws\.partner(/[\.\-_A-Za-z0-9]+){2,}"#
 
@@ -41,21 +45,32 @@ package struct PartnerEventSourceName: Hashable, Comparable, Sendable, CustomStr
     package let partner: PartnerName
 
     /// Reads a name byte by byte: what is not ASCII is no name, however alike it looks.
-    package init?(parsing bytes: some Collection<UInt8>) {
-        let start = Self.prefix.utf8CodeUnitCount
-        guard bytes.count <= Self.maximumBytes, bytes.starts(with: "\(Self.prefix)".utf8) else { return nil }
-        let parts = bytes.dropFirst(start).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard parts.count >= 2, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(PartnerName.isAllowed) }) else {
-            return nil
+    package init?(parsing bytes: Bytes) {
+        guard bytes.count <= Self.maximumBytes, Self.isClaimed(by: bytes) else { return nil }
+        let parts = bytes[(bytes.startIndex + Self.prefixBytes.count)...]
+        var slashes = 0
+        var partnerEnd = parts.startIndex
+        var last = UInt8(ascii: "/")
+        for index in parts.indices {
+            let byte = parts[index]
+            if byte == UInt8(ascii: "/") {
+                guard last != byte else { return nil }
+                if slashes == 0 { partnerEnd = index }
+                slashes += 1
+            } else if !PartnerName.isAllowed(byte) {
+                return nil
+            }
+            last = byte
         }
+        guard slashes >= 1, last != UInt8(ascii: "/") else { return nil }
         description = String(decoding: bytes, as: UTF8.self)
-        partner = PartnerName(unchecked: String(decoding: parts[0], as: UTF8.self))
+        partner = PartnerName(unchecked: String(decoding: parts[..<partnerEnd], as: UTF8.self))
     }
 
-    package init?(parsing text: String) { self.init(parsing: text.utf8) }
+    package init?(parsing text: String) { self.init(parsing: Array(text.utf8)[...]) }
 
     /// Whether the bytes claim to be a partner source, well-formed or not.
-    package static func isClaimed(by bytes: Bytes) -> Bool { bytes.starts(with: "\(prefix)".utf8) }
+    package static func isClaimed(by bytes: Bytes) -> Bool { bytes.starts(with: prefixBytes) }
 
     /// `arn:aws:events:eu-central-1::event-source/aws.partner/…`: it belongs to no account.
     package func arn(partition: String, region: String) -> String {

@@ -33,7 +33,7 @@ extension RequestWorker {
             guard let name = PartnerEventSourceName(parsing: entry.source)?.partner,
                 snapshot.partnerAccount(of: name) == caller.account
             else { continue }
-            let sender = SenderQuotas.Sender.partner("\(PartnerEventSourceName.prefix)\(name)")
+            let sender = SenderQuotas.Sender.partner(name.qualified)
             if !senders.contains(sender) { senders.append(sender) }
         }
         return senders.isEmpty ? [.account(caller.account)] : senders

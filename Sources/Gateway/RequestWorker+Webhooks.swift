@@ -15,7 +15,7 @@ extension RequestWorker {
         guard let attestation = caller.webhook else { preconditionFailure("a webhook's caller has its attestation") }
         note(attestation, credential, exchange)
         let charge = Charge(
-            sender: .partner("\(PartnerEventSourceName.prefix)\(webhook.source.partner)"),
+            sender: .partner(webhook.source.partner.qualified),
             action: "events:PutPartnerEvents", units: Quota.cost(entries: 1, contentBytes: request.body.count))
         try take(charge, caller, state, exchange)
         let publication = try webhooks.decode(request, webhook, attestation)

@@ -152,9 +152,15 @@ extension WebhookVerifier {
         // `id.timestamp.body`: a point in the id would let one text be read as two messages.
         guard id.count <= Self.maximumIDBytes, id.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ".") })
         else { throw .malformedID }
+        var text: [UInt8] = []
+        text.reserveCapacity(id.count + timestamp.count + 2 + request.body.count)
+        text += id
+        text.append(UInt8(ascii: "."))
+        text += timestamp
+        text.append(UInt8(ascii: "."))
+        text += request.body
         var claim = Claim(
-            text: id + [UInt8(ascii: ".")] + timestamp + [UInt8(ascii: ".")] + request.body,
-            timestamp: try seconds(timestamp), id: String(decoding: id, as: UTF8.self))
+            text: text, timestamp: try seconds(timestamp), id: String(decoding: id, as: UTF8.self))
         let entries = field.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         guard entries.count <= Self.maximumSignatures else { throw .tooManySignatures }
         // An entry that cannot be read fits no key; the others of the list still may.

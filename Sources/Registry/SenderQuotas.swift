@@ -50,7 +50,7 @@ package struct SenderQuotas: Equatable, Sendable {
         var invited: [String: Quota] = [:]
         for invitation in invitations.values where invitation.holds {
             guard let quota = invitation.terms.quota else { continue }
-            let name = "\(PartnerEventSourceName.prefix)\(invitation.terms.partner)"
+            let name = PartnerEventSourceName.prefix + invitation.terms.partner
             invited[name] = invited[name]?.stricter(quota) ?? quota
         }
         return SenderQuotas(everybody: everybody, overrides: overrides, invited: invited)
