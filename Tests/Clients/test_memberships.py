@@ -12,7 +12,7 @@ from gateway import OWNER, REGION, STRANGER
 from publishing import Answer, Publisher
 from test_onboarding import Invitations
 
-HOOKED, KEPT, HELD, BUNDLED, ENDED = range(1, 6)
+HOOKED, KEPT, HELD, BUNDLED, ENDED, METERED = range(1, 7)
 TARGET = "AWSEvents."
 
 
@@ -20,8 +20,8 @@ TARGET = "AWSEvents."
 def side():
     running = Invitations()
     running.gateway.extra += "webhooks:\n" + "".join(
-        f"  - {{source: {running.source(number)}, scheme: standard-webhooks, detailType: {{pointer: /type}}}}\n"
-        for number in (HOOKED, ENDED))
+        f"  - {{source: {source}, scheme: standard-webhooks, detailType: {{pointer: /type}}}}\n"
+        for source in (running.source(HOOKED), running.source(ENDED), running.source(METERED, "metered.com")))
     running.gateway.write_configuration()
     running.gateway.reload()
     yield running
@@ -184,6 +184,22 @@ def test_a_revoked_partners_webhook_ends_with_its_rights(side):
     assert refused.status == 400 and "DELETED" in refused.json["message"], refused
     assert len(side.gateway.events(source)) == 2, "the test event and the one before"
     assert STRANGER in side.gateway.logged()
+
+
+def test_the_quota_of_an_invitation_holds_for_webhooks_and_calls_together(side):
+    source = side.source(METERED, "metered.com")
+    token = side.invite(METERED, "--rate", "1", "--burst", "8", partner="metered.com")
+    assert side.join(token, METERED).returncode == 0
+    hook = Hook(side, source)
+    answers = [hook.post(f"metered_{number}", "order.placed") for number in range(12)]
+    refused = [answer for answer in answers if answer.status != 200]
+    assert refused and {answer.code for answer in refused} == {"ThrottlingException"}
+    assert all("the quota of partner aws.partner/metered.com" in answer.json["message"] for answer in refused)
+    connection = side.connect(METERED)
+    status, answer = side.put_sources(connection, *[source] * 6)
+    assert (status, answer["__type"]) == (400, "ThrottlingException"), "one bucket, whichever way they come: 7 of its 8 units"
+    connection.close()
+    assert len(side.gateway.events(source)) == 1 + len(answers) - len(refused)
 
 
 def test_renewing_what_was_never_joined_makes_nothing(side):
