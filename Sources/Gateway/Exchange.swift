@@ -22,13 +22,24 @@ struct Exchange {
     }
 }
 
-/// A publication whose events are with the log.
-struct PendingPublication {
+/// A publication whose events are with the log; a class, for it goes through a table and back without being copied.
+final class PendingPublication {
     let exchange: Exchange
     let form: Publication.Form
     var results: PublicationResults
     let traffic: Metrics.Traffic
+    /// Billed bytes of the entries admitted.
     let bytes: Int
+
+    init(
+        exchange: Exchange, form: Publication.Form, results: PublicationResults, traffic: Metrics.Traffic, bytes: Int
+    ) {
+        self.exchange = exchange
+        self.form = form
+        self.results = results
+        self.traffic = traffic
+        self.bytes = bytes
+    }
 }
 
 /// A publication each of whose events the log decides about by itself; answered when the last one is decided.

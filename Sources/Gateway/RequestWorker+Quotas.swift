@@ -5,10 +5,16 @@ import Registry
 import Telemetry
 
 /// A sender's bucket, kept with the connection that used it last.
-struct HeldBucket {
+final class HeldBucket {
     let sender: SenderQuotas.Sender
     let action: String
     let bucket: SenderBucket
+
+    init(sender: SenderQuotas.Sender, action: String, bucket: SenderBucket) {
+        self.sender = sender
+        self.action = action
+        self.bucket = bucket
+    }
 }
 
 /// What is asked of a sender's quota.
