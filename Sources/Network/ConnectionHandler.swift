@@ -246,86 +246,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         loop.markDirty(self)
     }
 
-    /// Writes what the sessions have for the peer. Called by the loop once a round.
-    func flush() {
-        guard let context else { return }
-        defer { chargeBodies() }
-        switch life {
-        case .opening, .open, .closing: break
-        case .lingering, .closed: return
-        }
-        var hasMore = false
-        switch engine {
-        case .none: write { _ in }
-        case .http1(let session):
-            repeat {
-                write { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
-                loop.sendStaged()
-                pump(session)
-                askAboutHead(session)
-            } while session.outboxBytes > 0 && isWritable
-            if session.wantsClose, session.outboxBytes == 0 { endOutput(context) }
-        case .http2(let session):
-            let now = loop.roundTime
-            hasMore = write { session.produce(into: &$0, limit: LoopState.outputChunkBytes, now: now) }
-            if let reason = session.takeSilentEnd() { refuse(.http2Connection("\(reason.name)")) }
-            if session.wantsClose, !hasMore { endOutput(context) }
-        }
-        if case .closing = life, !hasMore { endOutput(context) }
-    }
-
-    /// Stages one chunk, encrypted where there is TLS; whether it was full, so that there may be more once it has left.
-    @discardableResult
-    private func write(_ produce: (inout [UInt8]) -> Void) -> Bool {
-        guard isWritable else { return false }
-        loop.plaintext.removeAll(keepingCapacity: true)
-        produce(&loop.plaintext)
-        let isFull = loop.plaintext.count >= LoopState.outputChunkBytes
-        let start = loop.output.writerIndex
-        if let tls {
-            guard encrypt(tls) else { return false }
-        } else {
-            guard !loop.plaintext.isEmpty else { return false }
-            loop.output.writeBytes(loop.plaintext)
-        }
-        loop.stage(self, from: start, isFull: isFull)
-        return isFull
-    }
-
-    /// Gives the socket what was staged for it, and asks for another turn where there may be more.
-    func send(_ bytes: ByteBuffer, isFull: Bool) {
-        guard let context else { return }
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-        if isFull, isWritable { loop.markDirty(self) }
-    }
-
-    /// Appends to `loop.output` the records of `loop.plaintext` and of what the handshake has to say; `false` when
-    /// there is nothing to send.
-    private func encrypt(_ tls: TLSSession) -> Bool {
-        tls.writing(into: &loop.records) { encryptPlaintext(tls) }
-    }
-
-    private func encryptPlaintext(_ tls: TLSSession) -> Bool {
-        if let failure = loop.plaintext.withUnsafeBytes({ Self.write($0, tls) }) {
-            refuse(.session("\(failure)"))
-            closeNow()
-            return false
-        }
-        guard tls.pendingCiphertextBytes > 0 else { return false }
-        tls.takeCiphertext { loop.output.writeBytes($0) }
-        return true
-    }
-
-    private static func write(_ plaintext: UnsafeRawBufferPointer, _ tls: TLSSession) -> TLSError? {
-        guard !plaintext.isEmpty else { return nil }
-        do throws(TLSError) {
-            try tls.write(plaintext)
-            return nil
-        } catch {
-            return error
-        }
-    }
-
     // MARK: The end
 
     /// Lets the requests under way finish and takes no more.
@@ -355,14 +275,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .lingering, .closed: return
         }
         life = .lingering(until: loop.now() + Self.lingerNanoseconds)
+        // What is staged must leave before we say that there is no more, and that before our side is shut.
+        loop.sendStaged()
         if let tls {
             tls.shutdown()
-            loop.plaintext.removeAll(keepingCapacity: true)
-            let start = loop.output.writerIndex
-            if encrypt(tls) { loop.stage(self, from: start, isFull: false) }
+            loop.stage(self, from: loop.plaintext.count, isFull: false)
+            loop.sendStaged()
         }
-        // What is staged must leave before our side is shut.
-        loop.sendStaged()
         // With the peer's side shut, shutting ours is closing, which drops what the socket has not taken.
         guard isInputClosed else { return context.close(mode: .output, promise: nil) }
         if bytesInSocket == 0 { closeNow() }

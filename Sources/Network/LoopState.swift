@@ -14,6 +14,16 @@ final class LoopState: @unchecked Sendable {
     /// Plaintext gathered for one TLS write: four full records. Source: RFC 8446 section 5.1, 16,384 bytes a record.
     static let outputChunkBytes = 4 * 16_384
 
+    /// What a connection has to send, on its way to its socket.
+    private struct Staged {
+        let handler: ConnectionHandler
+        /// In `plaintext`.
+        let plaintext: Range<Int>
+        /// In `output`, once it is sealed.
+        var sealed = 0..<0
+        let isFull: Bool
+    }
+
     let eventLoop: any EventLoop
     let now: @Sendable () -> UInt64
     let receiveBuffer = ReceiveBuffer()
@@ -23,7 +33,7 @@ final class LoopState: @unchecked Sendable {
     /// Where a session puts its records until they are `output`.
     var records: [UInt8] = []
     var output = ByteBuffer()
-    private var staged: [(handler: ConnectionHandler, range: Range<Int>, isFull: Bool)] = []
+    private var staged: [Staged] = []
     /// Plaintext on its way in: what one read of a socket holds, and a record more.
     let inbound = UnsafeMutableRawBufferPointer.allocate(
         byteCount: ReceiveBuffer.capacity + 16_384, alignment: MemoryLayout<UInt64>.alignment)
@@ -120,7 +130,7 @@ final class LoopState: @unchecked Sendable {
             for handler in spareDirty {
                 handler.isDirty = false
                 handler.flush()
-                if output.writerIndex >= Self.outputChunkBytes { sendStaged() }
+                if plaintext.count >= Self.outputChunkBytes { sendStaged() }
             }
             sendStaged()
             spareDirty.removeAll(keepingCapacity: true)
@@ -146,20 +156,26 @@ final class LoopState: @unchecked Sendable {
         dirty.append(handler)
     }
 
-    /// `handler` has put bytes for its socket into `output`, from `start` to the end. They leave with those of the
-    /// others, so that encrypting for many runs in one go, and the kernel's sending after it.
+    /// `handler` has put bytes for its peer into `plaintext`, from `start` to the end.
     func stage(_ handler: ConnectionHandler, from start: Int, isFull: Bool) {
-        staged.append((handler, start..<output.writerIndex, isFull))
+        staged.append(Staged(handler: handler, plaintext: start..<plaintext.count, isFull: isFull))
     }
 
-    /// Gives the sockets what is staged for them.
+    /// Seals and sends all that is staged.
     func sendStaged() {
-        // No slice is taken before all is written: the buffer would be copied for the next one.
-        for (handler, range, isFull) in staged {
-            guard let bytes = output.getSlice(at: range.lowerBound, length: range.count) else { continue }
-            handler.send(bytes, isFull: isFull)
+        guard !staged.isEmpty else { return }
+        for index in staged.indices {
+            let start = output.writerIndex
+            staged[index].handler.seal(staged[index].plaintext)
+            staged[index].sealed = start..<output.writerIndex
+        }
+        // No slice is taken before all is sealed: the buffer would be copied for the next one.
+        for one in staged where !one.sealed.isEmpty {
+            guard let bytes = output.getSlice(at: one.sealed.lowerBound, length: one.sealed.count) else { continue }
+            one.handler.send(bytes, isFull: one.isFull)
         }
         staged.removeAll(keepingCapacity: true)
+        plaintext.removeAll(keepingCapacity: true)
         output.clear()
     }
 
