@@ -42,7 +42,7 @@ extension HTTP2ServerSession {
     /// Lends the head of each request whose content is not whole, once a request. One that `answer` answers is answered
     /// at once: its content is dropped and what still comes of it is thrown away, as after `HTTP2Event.refused`.
     ///
-    /// Call it when all that was ready has been received and `nextEvent` gave `nil`.
+    /// Call it when all that was ready has been received, before or after the events are taken.
     package func askAboutHeads(now: UInt64, _ answer: (borrowing Request) -> Response?) {
         if case .closing = phase { return }
         for place in streams.places.indices where settleHead(place) {

@@ -61,6 +61,22 @@ struct HeadRefusalTests {
         #expect(peer.session.bufferedBodyBytes == 0)
     }
 
+    @Test("what is whole and waits to be taken is not touched by the question about what is late")
+    func leavesWhole() {
+        let peer = Peer()
+        peer.writer.post(stream: 1, body: Self.piece)
+        peer.writer.headers(stream: 3, FrameWriter.post, ends: false)
+        peer.writer.data(stream: 3, Self.piece, ends: false)
+        peer.writer.headers(stream: 5)
+        peer.send()
+        #expect(peer.session.bufferedBodyBytes == 2 * Self.piece.count)
+        peer.session.askAboutHeads(now: peer.now) { _ in Self.refusal }
+        #expect(peer.session.bufferedBodyBytes == Self.piece.count)
+        #expect(peer.requests().map { $0.request.body.count } == [Self.piece.count, 0])
+        #expect(peer.session.unanswered == 2)
+        #expect(peer.session.bufferedBodyBytes == 0)
+    }
+
     @Test("only a request whose content is not whole counts as unasked, whatever becomes of it")
     func counts() {
         let peer = Peer()
