@@ -18,9 +18,6 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         try CoreDump.forbid()
-        #if !DEBUG
-            ExclusivityChecks.disable()
-        #endif
         let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint)
         let lines = LogLines(write: Output.logLines)
         defer { lines.flush(withinSeconds: 1) }
