@@ -75,7 +75,9 @@ def test_ten_times_the_load_is_served_as_one(gateway, report):
         assert 0.9 * CAPACITY <= step.goodput <= 1.05 * (CAPACITY + BURST / COST / SECONDS)
     assert at(ten.refused, 50) <= REFUSAL_SECONDS
     after = offer(gateway, key, 0.5, seconds=1)
-    assert after.taken and not after.refused, "the load is over and requests are still refused"
+    # The load left the bucket empty, and each connection sends its first request at once.
+    assert len(after.refused) <= CONNECTIONS, "the load is over and requests are still refused"
+    assert len(after.taken) >= 0.4 * CAPACITY
     accepted = sum(len(step.taken) for step in [*steps.values(), after])
     # h2load goes with the clock, too: answers of requests under way at its end are not in its log.
     stored = len(gateway.events())
