@@ -41,7 +41,7 @@ def put_once(connection, key, url):
 
 
 class Metronome(threading.Thread):
-    """How long the machine alone keeps somebody waiting: 20 times a second a small write is synchronised to disk."""
+    """How long a small write of its own waits for the disk, 20 times a second: shown beside the canary, judged by none."""
 
     def __init__(self, folder):
         super().__init__(daemon=True)
@@ -117,4 +117,4 @@ class Canary:
         return sorted(self.times)[int(len(self.times) * 0.99)] * 1000 if self.times else float("inf")
 
     def __str__(self):
-        return f"{len(self.times)} served, {len(self.failures)} failed, p99 {self.p99:.1f} ms, the machine's worst {self.stall:.1f} ms"
+        return f"{len(self.times)} served, {len(self.failures)} failed, p99 {self.p99:.1f} ms, a write beside it {self.stall:.1f} ms"

@@ -74,10 +74,10 @@ def test_ten_times_the_load_is_served_as_one(gateway, report):
         assert step.offered >= 0.95 * times * CAPACITY, "the load was not what it should be"
         assert 0.9 * CAPACITY <= step.goodput <= 1.05 * (CAPACITY + BURST / COST / SECONDS)
     assert at(ten.refused, 50) <= REFUSAL_SECONDS
+    # Reading the log takes longer than the bucket needs for the first request of each connection.
+    assert gateway.events()
     after = offer(gateway, key, 0.5, seconds=1)
-    # The load left the bucket empty, and each connection sends its first request at once.
-    assert len(after.refused) <= CONNECTIONS, "the load is over and requests are still refused"
-    assert len(after.taken) >= 0.4 * CAPACITY
+    assert after.taken and not after.refused, "the load is over and requests are still refused"
     accepted = sum(len(step.taken) for step in [*steps.values(), after])
     # h2load goes with the clock, too: answers of requests under way at its end are not in its log.
     stored = len(gateway.events())
