@@ -48,7 +48,8 @@ package final class PrincipalFacts: Sendable {
         if !subject.isEmpty { facts.set(.principalArn, subject) }
         if let account { facts.set(.principalAccount, account.description) }
         facts.set(.principalType, Self.typeName(kind))
-        facts.set(.principalIsAWSService, kind == .service ? "true" : "false")
+        // Nobody's request does not have it. Source: its description among the IAM User Guide's global condition keys.
+        if kind != .anonymous { facts.set(.principalIsAWSService, kind == .service ? "true" : "false") }
         if kind == .service { facts.set(.principalServiceName, service) }
         if kind == .user, let name = arn.split(separator: "/").last { facts.set(.username, String(name)) }
         switch organization {

@@ -47,6 +47,19 @@ struct SimulationTests {
             reasons.first?.hasPrefix("User: arn:aws:iam::222222222222:user/ann is not authorized to perform:") == true)
     }
 
+    @Test("nobody's request does not say whether a service made it; everybody else's does", arguments: [
+        ("null", "implicitDeny"), (#"{"arn":"arn:aws:iam::111111111111:user/ann"}"#, "allow"),
+        (#"{"service":"events.amazonaws.com"}"#, "allow"),
+    ])
+    func isService(principal: String, decision: String) throws {
+        let policy = Self.anyone.replacing(
+            #""Resource":"*""#, with: #""Resource":"*","Condition":{"Null":{"aws:PrincipalIsAWSService":"false"}}"#)
+        let request = Self.request(#""identityPolicies":[\#(Self.all)]"#, principal: principal).replacing(
+            #"event-bus/orders"}"#, with: #"event-bus/orders","policy":\#(policy)}"#)
+        let answer = try Self.answer(request, Simulation(compatibility: .aws))
+        #expect(answer["decision"]?.string == decision, "\(answer)")
+    }
+
     @Test("nobody and services are decided by the resource policy alone")
     func anonymous() throws {
         let simulation = Simulation(compatibility: .aws)
