@@ -111,7 +111,7 @@ house.add(
         swiftSettings: strict))
 
 // tests · fakes and generators
-let kit = ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "Bus"]
+let kit = ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry", "Bus"]
 house.add(
     "TestKit", kit,
     .target(
@@ -127,7 +127,7 @@ house.tests("TLSTests", ["COpenSSL", "Cryptography", "TLS"])
 house.tests("HTTP2Tests", ["CNghttp2", "Domain", "HTTP2"])
 house.tests("AccessPolicyTests", ["CAllocations", "Domain", "JSON", "AccessPolicy", "TestKit"])
 house.tests("IdentityTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "TestKit"])
-house.tests("LedgerTests", ["Cryptography", "Ledger"])
+house.tests("LedgerTests", ["Cryptography", "Ledger", "TestKit"])
 house.tests("RegistryTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Registry", "TestKit"])
 house.tests(
     "BusTests", ["Domain", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry", "Bus", "TestKit"])

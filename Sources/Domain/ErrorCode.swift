@@ -4,11 +4,9 @@
 /// docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html
 package enum ErrorCode: String, CaseIterable, Sendable {
     case accessDenied = "AccessDeniedException"
-    case concurrentModification = "ConcurrentModificationException"
     case expiredToken = "ExpiredTokenException"
     case incompleteSignature = "IncompleteSignatureException"
     case internalFailure = "InternalFailure"
-    case invalidAccountID = "InvalidAccountIdException"
     case invalidArgument = "InvalidArgument"
     case invalidSignature = "InvalidSignatureException"
     case invalidState = "InvalidStateException"
@@ -45,7 +43,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     /// Whether the same request can succeed later.
     package var isRetryable: Bool {
         switch self {
-        case .internalFailure, .throttling, .serviceUnavailable, .concurrentModification: true
+        case .internalFailure, .throttling, .serviceUnavailable: true
         default: false
         }
     }
@@ -56,11 +54,9 @@ package enum ErrorCode: String, CaseIterable, Sendable {
         case .accessDenied:
             "no policy allows the call, or one denies it; the owner of the resource reads why by the decision id: "
                 + "`isthmus explain`"
-        case .concurrentModification: "another change of the same resource was under way; read it again and retry"
         case .expiredToken: "the session token is past its time; get new temporary credentials"
         case .incompleteSignature: "the Authorization header lacks a part or has one twice; sign again with an AWS SDK"
         case .internalFailure: "the outcome is unknown; retry with the same `Isthmus-Idempotency-Key`"
-        case .invalidAccountID: "an account id is exactly 12 digits"
         case .invalidArgument: "an argument of the entry is missing or malformed; the message names it"
         case .invalidSignature:
             "the signature does not match; check secret, clock, region and that nothing was changed on the way"

@@ -24,8 +24,8 @@ package final class TLSSession {
     package enum State: Sendable {
         case handshaking
         case established(Handshake)
-        /// No more plaintext will come. `cleanly` is whether the peer said so with close_notify.
-        case closed(cleanly: Bool)
+        /// The peer said with close_notify that no more plaintext will come.
+        case closed
         case failed(TLSError)
     }
 
@@ -106,9 +106,7 @@ package final class TLSSession {
         from ciphertext: inout UnsafeRawBufferPointer, into plaintext: UnsafeMutableRawBufferPointer
     ) throws(TLSError) -> ReadResult {
         switch state {
-        case .closed(let cleanly):
-            if cleanly { return .closed }
-            throw .ended
+        case .closed: return .closed
         case .failed(let error): throw error
         case .handshaking, .established: break
         }
@@ -145,14 +143,6 @@ package final class TLSSession {
         ERR_clear_error()
         _ = SSL_shutdown(ssl)
         ERR_clear_error()
-    }
-
-    /// The socket gave end of file. Without a close_notify before it the peer's last bytes may be missing.
-    package func receiveEnd() {
-        switch state {
-        case .handshaking, .established: state = .closed(cleanly: false)
-        case .closed, .failed: break
-        }
     }
 
     /// Lets the session put what goes out into memory of the caller's, for as long as `body` runs: a session that
@@ -195,7 +185,7 @@ extension TLSSession {
         switch SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ: return .needsMore
         case SSL_ERROR_ZERO_RETURN:
-            state = .closed(cleanly: true)
+            state = .closed
             return .closed
         default: throw fail(note ?? OpenSSLFailure.session())
         }

@@ -1,6 +1,7 @@
 import Cryptography
 import Domain
 import Ledger
+import TestKit
 import Testing
 
 @testable import Bus

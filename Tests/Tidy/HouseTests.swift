@@ -115,6 +115,21 @@ import Testing
         #expect(stale.sorted().joined(separator: "\n") == "", "these rows of README.md are not the catalogue's")
     }
 
+    @Test("every error code is sent by something")
+    func errorCodes() {
+        let sources = repository.swift.filter {
+            $0.path.hasPrefix("Sources/") && !$0.path.hasSuffix("/ErrorCode.swift")
+        }
+        for code in ErrorCode.allCases {
+            let isSent = sources.contains { file in
+                file.code.contains { line in
+                    line.ranges(of: ".\(code)").contains { line[$0.upperBound...].first.map { !$0.isLetter } ?? true }
+                }
+            }
+            #expect(isSent, "`\(code.rawValue)` is never sent: send it or take it away, with its row of README.md")
+        }
+    }
+
     @Test("every metric is a row of the README and is counted somewhere")
     func metrics() throws {
         let found = repository.text("README.md")
