@@ -10,6 +10,12 @@ from authority import key_usage
 from gateway import Gateway
 
 
+def pytest_configure(config):
+    # What fails in a thread or in a finalizer fails the test it belongs to.
+    for warning in ("PytestUnhandledThreadExceptionWarning", "PytestUnraisableExceptionWarning"):
+        config.addinivalue_line("filterwarnings", f"error::pytest.{warning}")
+
+
 @pytest.fixture(scope="module")
 def gateway():
     running = Gateway().start()
