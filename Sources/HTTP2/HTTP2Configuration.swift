@@ -23,7 +23,7 @@ package struct HTTP2Configuration: Sendable {
     package var responseBytesPerStream = 256 * 1024
     /// Content of all responses of a connection that wait to be sent.
     package var responseBytesPerConnection = 1024 * 1024
-    /// Streams reset by the peer after work on them began.
+    /// RST_STREAM frames of the peer, but those for streams that are answered and whose content still comes.
     package var resets = RateLimit(burst: 100, perSecond: 10)
     /// SETTINGS and PING acknowledgements that may wait for a peer that does not read.
     package var outboundAcknowledgements = 100

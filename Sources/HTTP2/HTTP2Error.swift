@@ -63,7 +63,7 @@ package enum HTTP2Error: Error, Equatable, Sendable {
         }
     }
 
-    /// Source: RFC 9113 section 7; INTERNAL_ERROR is what nghttp2 says when its limit on resets is passed.
+    /// Source: RFC 9113 section 7; INTERNAL_ERROR is what nghttp2 says of its own limits.
     private static func name(of code: UInt32) -> StaticString {
         switch code {
         case 0x1: "protocol_error"

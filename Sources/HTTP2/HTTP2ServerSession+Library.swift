@@ -14,8 +14,8 @@ extension HTTP2ServerSession {
         nghttp2_option_set_max_settings(options, configuration.settingsEntries)
         nghttp2_option_set_max_continuations(options, configuration.frames.continuations)
         nghttp2_option_set_max_send_header_block_length(options, configuration.responseHeaderBytes)
-        nghttp2_option_set_stream_reset_rate_limit(
-            options, configuration.resets.burst, configuration.resets.perSecond)
+        // nghttp2 would count the resets of answered streams, too; `receive` counts all others.
+        nghttp2_option_set_stream_reset_rate_limit(options, .max, .max)
         precondition(nghttp2_session_server_new2(&session, callbacks, nil, options) == 0)
         nghttp2_option_del(options)
         nghttp2_session_callbacks_del(callbacks)

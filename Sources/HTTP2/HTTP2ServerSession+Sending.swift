@@ -208,7 +208,11 @@ extension HTTP2ServerSession {
         switch UInt32(header.type) {
         case NGHTTP2_RST_STREAM.rawValue:
             resetsSent += 1
-            if violationsToBeReset > 0 { violationsToBeReset -= 1 } else { countGlitch() }
+            if violationsToBeReset > 0 {
+                violationsToBeReset -= 1
+            } else if frame.pointee.rst_stream.error_code != NGHTTP2_NO_ERROR.rawValue {
+                countGlitch()
+            }
             return 0
         case NGHTTP2_GOAWAY.rawValue:
             let code = frame.pointee.goaway.error_code

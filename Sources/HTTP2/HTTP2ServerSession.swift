@@ -143,8 +143,7 @@ package final class HTTP2ServerSession {
             let (judged, signal) = meter.judge(bytes, from: fed, now: now)
             if case .refused(let reason) = signal { throw close(reason) }
             try feed(UnsafeRawBufferPointer(rebasing: bytes[fed..<judged]))
-            if case .reset(let streamID) = signal, isWorkStarted(on: streamID),
-                !resets.take(configuration.resets, now: now)
+            if case .reset(let streamID) = signal, !isAnswered(streamID), !resets.take(configuration.resets, now: now)
             {
                 throw close(.rapidReset)
             }
@@ -194,8 +193,11 @@ package final class HTTP2ServerSession {
         return reason
     }
 
-    private func isWorkStarted(on streamID: UInt32) -> Bool {
-        nghttp2_session_get_stream_user_data(library, Int32(bitPattern: streamID)) != nil
+    /// Whether the answer of an open stream is out before its request has ended: resetting it is then what the peer
+    /// is to do. Source: RFC 9113 section 8.1.
+    private func isAnswered(_ streamID: UInt32) -> Bool {
+        guard let place = place(of: Int32(bitPattern: streamID)) else { return false }
+        return streams[place].stage == .discarding
     }
 
     func isDue(at deadline: UInt64) {

@@ -95,4 +95,77 @@ struct HeadRefusalTests {
         #expect(peer.session.unaskedHeads == 0)
         #expect(peer.events().count == 4)
     }
+
+    /// Opens `count` uploads one after the other, each refused by its head, and does `next` with each stream.
+    private static func refusedUploads(_ peer: Peer, _ count: UInt32, _ next: (UInt32) -> Void) {
+        for index in 0..<count where peer.error == nil {
+            let stream = index * 2 + 1
+            peer.writer.headers(stream: stream, FrameWriter.post + [("content-length", "60000")], ends: false)
+            peer.writer.data(stream: stream, [1, 2, 3], ends: false)
+            peer.send()
+            peer.session.askAboutHeads(now: peer.now) { _ in refusal }
+            peer.collect()
+            next(stream)
+        }
+    }
+
+    @Test("a client that gives up its upload when the answer is there is not punished, however often", arguments: [0, 8])
+    func obeys(code: UInt32) {
+        let peer = Peer()
+        Self.refusedUploads(peer, 1000) { stream in
+            peer.writer.resetStream(stream, code: code)
+            peer.send()
+        }
+        #expect(peer.error == nil)
+        #expect(peer.goaways.isEmpty && peer.resets.isEmpty)
+        #expect(peer.session.frameMeter.glitchCount == 0)
+        #expect(peer.session.openStreams == 0)
+        // What was forgiven is not saved up: resets of work are still limited to their burst.
+        var stream: UInt32 = 2001
+        while peer.error == nil, stream < 2401 {
+            peer.writer.headers(stream: stream)
+            peer.writer.resetStream(stream)
+            peer.send()
+            stream += 2
+        }
+        #expect(peer.error == .rapidReset)
+        #expect((stream - 2001) / 2 == 101)
+    }
+
+    @Test("a client that does not give up its upload is told NO_ERROR a second later, and that is no violation of its")
+    func toldToStop() {
+        let peer = Peer()
+        for round in 0..<4 as Range<UInt32> {
+            for index in 0..<90 as Range<UInt32> {
+                let stream = (round * 90 + index) * 2 + 1
+                peer.writer.headers(stream: stream, FrameWriter.post + [("content-length", "60000")], ends: false)
+            }
+            peer.send()
+            peer.session.askAboutHeads(now: peer.now) { _ in Self.refusal }
+            peer.collect()
+            peer.pass(seconds: 1.5)
+            peer.collect()
+        }
+        #expect(peer.resets.count == 360 && peer.resets.allSatisfy { $0.code == 0 })
+        #expect(peer.session.frameMeter.glitchCount == 0)
+        #expect(peer.goaways.isEmpty && peer.error == nil)
+    }
+
+    @Test("an upload that is reset before its answer is out counts, and 101 of them end the connection")
+    func resetsBeforeTheAnswer() {
+        let peer = Peer()
+        var opened: UInt32 = 0
+        while peer.error == nil, opened < 400 {
+            let stream = opened * 2 + 1
+            peer.writer.headers(stream: stream, FrameWriter.post + [("content-length", "60000")], ends: false)
+            peer.send()
+            // Every other one has its answer made, but not sent.
+            if opened % 2 == 0 { peer.session.askAboutHeads(now: peer.now) { _ in Self.refusal } }
+            peer.writer.resetStream(stream, code: 0)
+            peer.send()
+            opened += 1
+        }
+        #expect(peer.error == .rapidReset)
+        #expect(opened == 101)
+    }
 }

@@ -99,7 +99,7 @@ struct SessionTests {
         peer.collect()
         #expect(peer.resets.map(\.code) == [0])
         #expect(peer.sent(type: 8).allSatisfy { $0.stream == 0 })
-        #expect(peer.session.frameMeter.glitchCount == 1)
+        #expect(peer.session.frameMeter.glitchCount == 0)
         #expect(peer.session.openStreams == 0)
     }
 
