@@ -32,13 +32,14 @@ extension ConnectionHandler {
         if now >= agesAt, drainEndsAt == nil { beginDrain() }
         // Time in which we do not read is not held against the peer, but while the budget is passed it is: only what
         // runs out of time brings the sum down.
-        guard withheldSince == nil || isOverBodyBudget, let deadlines else { return }
+        guard session.wantsClose || withheldSince == nil || isOverBodyBudget, let deadlines else { return }
         switch deadlines.tick(now: now, bodyBytes: session.bodyBytes) {
         case .nothing: break
         case .idle: closeNow()
         case .timeout(let deadline):
             _ = session.refuse(.timeout)
             refuse(.deadline(deadline))
+            self.deadlines?.observe(session, now: now)
             loop.markDirty(self)
         }
     }

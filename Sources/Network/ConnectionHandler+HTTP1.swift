@@ -31,6 +31,7 @@ extension ConnectionHandler {
         guard isOpen, let head = session.takeUnaskedHead() else { return }
         if let answer = loop.worker.refuseHead(head, connection) {
             session.refuseContent(answer)
+            deadlines?.observe(session, now: loop.now())
             chargeBodies()
         } else {
             session.admitContent()

@@ -15,6 +15,7 @@ struct HTTP1Deadlines {
         case head(since: UInt64)
         case body(since: UInt64)
         case answering
+        case closing(since: UInt64)
     }
 
     private let limits: ConnectionLimits
@@ -28,7 +29,11 @@ struct HTTP1Deadlines {
 
     /// The session has moved on: starts the deadline of its new phase, or lets the old one run on.
     mutating func observe(_ session: HTTP1Session, now: UInt64) {
-        if session.isInsideHead {
+        if session.wantsClose {
+            // Its last words have the time of an idle connection to be read.
+            if case .closing = running { return }
+            running = .closing(since: now)
+        } else if session.isInsideHead {
             if case .head = running { return }
             running = .head(since: now)
         } else if session.isInsideBody {
@@ -48,14 +53,14 @@ struct HTTP1Deadlines {
         case .idle(let since): running = .idle(since: since + nanoseconds)
         case .head(let since): running = .head(since: since + nanoseconds)
         case .body(let since): running = .body(since: since + nanoseconds)
-        case .answering: break
+        case .answering, .closing: break
         }
     }
 
     func tick(now: UInt64, bodyBytes: Int) -> OnTick {
         switch running {
         case .answering: return .nothing
-        case .idle(let since): return now >= since + limits.idleNanoseconds ? .idle : .nothing
+        case .idle(let since), .closing(let since): return now >= since + limits.idleNanoseconds ? .idle : .nothing
         case .head(let since):
             return now >= since + limits.headerBlockNanoseconds ? .timeout(.headerBlock) : .nothing
         case .body(let since):
