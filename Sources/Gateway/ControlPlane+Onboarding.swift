@@ -7,6 +7,9 @@ import Telemetry
 
 /// Letting partners in: every step is one commit, and an answer leaves after it.
 extension ControlPlane {
+    /// Certificates of failed commits that may wait for the revocation list before no more are issued.
+    static let strayCertificatesLimit = 16
+
     /// What an operator offers, as the control socket has it.
     struct Offer: Sendable {
         let partner: String
@@ -68,10 +71,11 @@ extension ControlPlane {
         guard let onboarding else { return }
         var isChanged = hasEnded
         do throws(AuthorityFault) {
-            if try onboarding.withdraw(registry.snapshot.withdrawnSerials) {
+            if try onboarding.withdraw(registry.snapshot.withdrawnSerials + strayCertificates.sorted()) {
                 isChanged = true
                 try trust(onboarding)
             }
+            strayCertificates = []
         } catch {
             logger.log(.error, "partner-authority-failed", [("reason", .text(error.reason))])
         }
@@ -88,7 +92,11 @@ extension ControlPlane {
     package func employ(_ onboarding: Onboarding?) async {
         self.onboarding = onboarding
         guard let onboarding else { return }
-        do throws(AuthorityFault) { try trust(onboarding) } catch {
+        do throws(AuthorityFault) {
+            try trust(onboarding)
+            // Whoever died between the certificate and its commit left one that no invitation knows.
+            strayCertificates = try onboarding.standing().subtracting(registry.snapshot.issuedSerials)
+        } catch {
             logger.log(.error, "partner-authority-failed", [("reason", .text(error.reason))])
         }
         await tendPartners()
@@ -145,8 +153,8 @@ extension ControlPlane {
         switch plan {
         case .repeated(let certificate): return Self.membership(certificate, terms, onboarding)
         case .issue(let uri):
-            let certificate = try issue(uri, key, onboarding)
-            try change { snapshot throws(ControlFault) in
+            let certificate = try issue(uri, key, terms.id, onboarding)
+            try keep(certificate) { snapshot throws(ControlFault) in
                 try snapshot.binding(
                     terms.id, key: key.fingerprint, certificate: certificate, trustBundle: trustBundle, at: now)
             }
@@ -185,8 +193,8 @@ extension ControlPlane {
         let plan = try carry { () throws(ControlFault) in
             try registry.snapshot.planRenewal(certificate: certificate, key: key.fingerprint, at: now)
         }
-        let renewed = try issue(plan.uri, key, onboarding)
-        try change { snapshot throws(ControlFault) in
+        let renewed = try issue(plan.uri, key, plan.id, onboarding)
+        try keep(renewed) { snapshot throws(ControlFault) in
             try snapshot.renewing(plan.id, certificate: renewed, at: now)
         }
         guard let terms = registry.snapshot.invitations[plan.id]?.terms else {
@@ -196,10 +204,26 @@ extension ControlPlane {
         return Self.membership(renewed, terms, onboarding)
     }
 
+    /// Commits what `plan` makes of a certificate that the authority noted as issued; where that fails the certificate
+    /// is revoked with the next look at the revocation list, or after a restart.
+    private func keep(
+        _ certificate: Invitation.IssuedCertificate, _ plan: @Sendable (Snapshot) throws(ControlFault) -> Transition
+    ) throws(Fault) {
+        do throws(Fault) { try change(plan) } catch {
+            strayCertificates.insert(certificate.serial)
+            throw error
+        }
+    }
+
     private func issue(
-        _ uri: String, _ key: PublicKey, _ onboarding: Onboarding
+        _ uri: String, _ key: PublicKey, _ invitation: String, _ onboarding: Onboarding
     ) throws(Fault) -> Invitation.IssuedCertificate {
-        do throws(AuthorityFault) { return try onboarding.issue(uri, key) } catch {
+        guard strayCertificates.count < Self.strayCertificatesLimit else {
+            throw Fault(
+                .serviceUnavailable, "certificates are revoked first that could not be kept: retry later",
+                retryAfterSeconds: 5)
+        }
+        do throws(AuthorityFault) { return try onboarding.issue(uri, key, invitation) } catch {
             logger.log(.error, "partner-authority-failed", [("reason", .text(error.reason))])
             throw Fault(
                 .serviceUnavailable, "the partner authority does not work now: nothing was changed, retry later",

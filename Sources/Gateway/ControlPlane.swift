@@ -18,6 +18,8 @@ package actor ControlPlane {
     private var hasFailed = false
     /// How partners are let in; nil while the configuration names no authority.
     var onboarding: Onboarding?
+    /// Serial numbers of certificates whose commit failed: they go on the revocation list.
+    var strayCertificates: Set<String> = []
 
     package init(
         registry: Registry, store: any ControlStore, logger: Logger, metrics: Metrics, clock: WallClock,

@@ -8,7 +8,7 @@ import Telemetry
 ///
 /// `partner.list {after}` · `partner.show`, `partner.resume {source}` · `partner.suspend {source, hold}` ·
 /// `partner.authorize {account, partner, expiresSeconds | expiresAt}` · `partner.withdraw {account, partner}` ·
-/// `partner.authorizations`
+/// `partner.authorizations {after}`
 extension ControlVerbs {
     static let partnerVerbs: Set<String> = [
         "partner.list", "partner.show", "partner.suspend", "partner.resume", "partner.authorize", "partner.withdraw",
@@ -27,7 +27,7 @@ extension ControlVerbs {
         case "partner.resume": try await resume(request)
         case "partner.authorize": try await authorize(request)
         case "partner.withdraw": try await withdraw(request)
-        default: listAuthorizations()
+        default: listAuthorizations(request)
         }
     }
 
@@ -145,14 +145,19 @@ extension ControlVerbs {
         }
     }
 
-    private func listAuthorizations() -> [UInt8] {
+    /// Every consent that stands, by account and partner, `after` one when that is given, as `ACCOUNT/PARTNER`; `next`
+    /// stands where the line would become too long.
+    private func listAuthorizations(_ request: JSONNode) -> [UInt8] {
         let now = services.clock.now()
-        let standing = services.registry.snapshot.partners.authorizations.values.filter { $0.stands(at: now) }
-            .sorted { ($0.key.account, $0.key.partner) < ($1.key.account, $1.key.partner) }
+        let after = request["after"]?.string ?? ""
+        let standing = services.registry.snapshot.partners.authorizations.values
+            .filter { $0.stands(at: now) && $0.key.text > after }.sorted { $0.key.text < $1.key.text }
+        var shown = 0
         return Self.line { writer in
             writer.key("authorizations")
             writer.array { writer in
-                for authorization in standing {
+                for authorization in standing where writer.bytes.count < Self.listBytes {
+                    shown += 1
                     writer.object { writer in
                         writer.member("account", "\(authorization.key.account)")
                         writer.member("partner", "\(authorization.key.partner)")
@@ -160,6 +165,7 @@ extension ControlVerbs {
                     }
                 }
             }
+            if shown < standing.count, shown > 0 { writer.member("next", standing[shown - 1].key.text) }
         }
     }
 

@@ -16,8 +16,12 @@ package struct Onboarding: Sendable {
     package let authority: [UInt8]
     /// Makes the codes of tokens, and nothing else.
     package let tokens: HMACSHA256
-    /// Issues a certificate for a SPIFFE id and a key.
-    package let issue: @Sendable (_ uri: String, PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate
+    /// Issues a certificate for a SPIFFE id and a key, for an invitation that the authority notes beside it.
+    package let issue:
+        @Sendable (_ uri: String, PublicKey, _ invitation: String) throws(AuthorityFault)
+            -> Invitation.IssuedCertificate
+    /// The serial numbers of what was issued for invitations, is good and not revoked, as the authority noted them.
+    package let standing: @Sendable () throws(AuthorityFault) -> Set<String>
     /// Takes certificates back and keeps the revocation list fresh.
     ///
     /// - Returns: whether there is a new list.
@@ -31,7 +35,8 @@ package struct Onboarding: Sendable {
 
     package init(
         endpoint: String, pin: Digest, bundle: [UInt8], authority: [UInt8], tokens: HMACSHA256,
-        issue: @escaping @Sendable (String, PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate,
+        issue: @escaping @Sendable (String, PublicKey, String) throws(AuthorityFault) -> Invitation.IssuedCertificate,
+        standing: @escaping @Sendable () throws(AuthorityFault) -> Set<String>,
         withdraw: @escaping @Sendable ([String]) throws(AuthorityFault) -> Bool,
         anchor: @escaping @Sendable () throws(AuthorityFault) -> Declaration.TrustAnchor,
         event: @escaping @Sendable (UniqueID) -> StoredEvent?, closeUntrusted: @escaping @Sendable () async -> Void
@@ -42,6 +47,7 @@ package struct Onboarding: Sendable {
         self.authority = authority
         self.tokens = tokens
         self.issue = issue
+        self.standing = standing
         self.withdraw = withdraw
         self.anchor = anchor
         self.event = event

@@ -18,7 +18,8 @@ package struct PartnerAuthorization: Equatable, Sendable {
             self.partner = partner
         }
 
-        var text: String { "\(account)/\(partner)" }
+        /// `ACCOUNT/PARTNER`.
+        package var text: String { "\(account)/\(partner)" }
     }
 
     package let key: Key
@@ -36,10 +37,16 @@ package struct PartnerAuthorization: Equatable, Sendable {
 /// The partners that came by themselves, their sources, and the consents of customers.
 package struct Partners: Sendable {
     /// By name: a look-up costs the same with ten and with ten thousand.
-    package internal(set) var sources: [PartnerEventSourceName: PartnerEventSource] = [:]
-    package internal(set) var authorizations: [PartnerAuthorization.Key: PartnerAuthorization] = [:]
+    package private(set) var sources = SegmentedTable<PartnerEventSourceName, PartnerEventSource>()
+    package private(set) var authorizations: [PartnerAuthorization.Key: PartnerAuthorization] = [:]
     /// The accounts of partners that the configuration does not name.
     package internal(set) var registered: [PartnerName: AccountID] = [:]
+    /// By partner account: the sources that are there, by what is stored.
+    private var counts = SegmentedTable<AccountID, Int>()
+    /// Before this, time ends nothing. After a start everything is looked at once.
+    private var nextEnd = Timestamp(milliseconds: .min)
+    /// Deleted sources that were put since they were last settled.
+    private var unsettled: [PartnerEventSourceName] = []
 
     package init() {}
 
@@ -47,8 +54,7 @@ package struct Partners: Sendable {
     mutating func load(_ record: ControlRecord) throws(ControlStoreError) {
         switch record.kind {
         case .partnerEventSource:
-            let source = try PartnerEventSource(record: record)
-            sources[source.name] = source
+            keep(try PartnerEventSource(record: record))
         case .partnerAuthorization:
             let parts = record.key.split(separator: "/", maxSplits: 1)
             guard parts.count == 2, let account = AccountID(parsing: String(parts[0])),
@@ -56,7 +62,7 @@ package struct Partners: Sendable {
                 let expiry = try Self.node(record)["expiresAt"]?.int64
             else { throw .unreadable(reason: "partner authorization `\(record.key)`") }
             let key = PartnerAuthorization.Key(account: account, partner: partner)
-            authorizations[key] = PartnerAuthorization(key: key, expiresAt: Timestamp(milliseconds: expiry))
+            _ = put(PartnerAuthorization(key: key, expiresAt: Timestamp(milliseconds: expiry)))
         default:
             guard record.kind == .partner, let name = PartnerName(parsing: record.key),
                 let account = try Self.node(record)["account"]?.string.flatMap(AccountID.init(parsing:))
@@ -78,33 +84,87 @@ package struct Partners: Sendable {
 
     /// Puts a source in place of the one with its name.
     mutating func put(_ source: PartnerEventSource) -> ControlChange {
-        sources[source.name] = source
+        keep(source)
+        if case .deleted = source.storedState { unsettled.append(source.name) }
         return .put(source.record)
+    }
+
+    private mutating func keep(_ source: PartnerEventSource) {
+        count(sources[source.name], -1)
+        count(source, 1)
+        sources[source.name] = source
+        if case .pending(let expiresAt) = source.storedState { nextEnd = min(nextEnd, expiresAt) }
+    }
+
+    /// Deleted sources do not count, but those whose suspension is remembered do.
+    private mutating func count(_ source: PartnerEventSource?, _ step: Int) {
+        guard let source else { return }
+        if case .deleted = source.storedState, source.suspension == nil { return }
+        counts[source.partnerAccount] = (counts[source.partnerAccount] ?? 0) + step
+    }
+
+    /// How many sources of a partner's account count against its quota. Cost: one look-up while time has ended nothing.
+    func count(of partnerAccount: AccountID, at now: Timestamp, isBusThere: (EventBusID) -> Bool) -> Int {
+        guard now >= nextEnd else { return counts[partnerAccount] ?? 0 }
+        var settled = self
+        _ = settled.settle(at: now, isBusThere: isBusThere)
+        return settled.counts[partnerAccount] ?? 0
+    }
+
+    /// Puts a consent in place of an earlier one.
+    mutating func put(_ authorization: PartnerAuthorization) -> ControlChange {
+        authorizations[authorization.key] = authorization
+        nextEnd = min(nextEnd, authorization.expiresAt)
+        return .put(authorization.record)
+    }
+
+    /// Forgets a consent.
+    mutating func remove(_ key: PartnerAuthorization.Key) -> ControlChange {
+        authorizations[key] = nil
+        return .remove(kind: .partnerAuthorization, key: key.text)
     }
 
     /// Forgets a source.
     mutating func remove(_ name: PartnerEventSourceName) -> ControlChange {
+        count(sources[name], -1)
         sources[name] = nil
         return .remove(kind: .partnerEventSource, key: name.description)
     }
 
     /// Takes away what time has ended: sources nobody waits for, consents. One whose bus stands, or that the operator
-    /// suspended, is kept as deleted.
+    /// suspended, is kept as deleted. Cost: grows with what was deleted since the last time, and with everything only
+    /// where time has ended something.
     mutating func settle(at now: Timestamp, isBusThere: (EventBusID) -> Bool) -> [ControlChange] {
+        let deleted = unsettled
+        unsettled = []
+        guard now >= nextEnd else {
+            return deleted.compactMap { sources[$0] }.flatMap { settle($0, at: now, isBusThere) }
+        }
+        nextEnd = Timestamp(milliseconds: .max)
         var changes: [ControlChange] = []
-        for source in sources.values {
-            let state = source.state(at: now)
-            guard case .deleted = state else { continue }
-            if source.suspension == nil, !isBusThere(source.busID) {
-                changes.append(remove(source.name))
-            } else if state != source.storedState {
-                changes.append(put(source.changing { $0.storedState = state }))
+        for source in Array(sources.values) {
+            changes += settle(source, at: now, isBusThere)
+            if case .pending(let expiresAt) = source.state(at: now) { nextEnd = min(nextEnd, expiresAt) }
+        }
+        for authorization in authorizations.values {
+            if authorization.stands(at: now) {
+                nextEnd = min(nextEnd, authorization.expiresAt)
+            } else {
+                changes.append(remove(authorization.key))
             }
         }
-        for authorization in authorizations.values where !authorization.stands(at: now) {
-            authorizations[authorization.key] = nil
-            changes.append(.remove(kind: .partnerAuthorization, key: authorization.key.text))
-        }
         return changes
+    }
+
+    private mutating func settle(
+        _ source: PartnerEventSource, at now: Timestamp, _ isBusThere: (EventBusID) -> Bool
+    ) -> [ControlChange] {
+        let state = source.state(at: now)
+        guard case .deleted = state else { return [] }
+        if source.suspension == nil, !isBusThere(source.busID) { return [remove(source.name)] }
+        guard state != source.storedState else { return [] }
+        let ended = source.changing { $0.storedState = state }
+        keep(ended)
+        return [.put(ended.record)]
     }
 }

@@ -12,9 +12,7 @@ extension Snapshot {
         guard isLocal(id.account) else {
             throw ControlFault(.accessDenied, "Account \(id.account) has no event buses on this gateway.")
         }
-        guard buses.values.count(where: { $0.id.account == id.account }) < declaration.quotas.busesPerAccount,
-            lastBusNumber < BusNumber.maximum
-        else {
+        guard buses.count(of: id.account) < declaration.quotas.busesPerAccount, lastBusNumber < BusNumber.maximum else {
             throw ControlFault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
         }
         try requireValid(properties.tags)
@@ -25,7 +23,7 @@ extension Snapshot {
         let bus = try EventBus(
             id: id, number: BusNumber(number), partition: partition, region: region, properties: properties)
         var buses = buses
-        buses[id] = bus
+        buses[id] = bus.standing(organizations.placement(of: id.account))
         let counter = ControlRecord(
             kind: .counter, key: Self.busCounter, value: Array(String(number).utf8))
         return Transition(
@@ -42,7 +40,7 @@ extension Snapshot {
             properties.modifiedAt = now
         }
         var buses = buses
-        buses[id] = changed
+        buses[id] = changed.standing(bus.placement)
         return Transition(snapshot: replacing(buses: buses), changes: [.put(changed.record)])
     }
 

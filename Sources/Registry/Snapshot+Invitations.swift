@@ -132,6 +132,9 @@ extension Snapshot {
         guard case .joined = found.state else {
             throw ControlFault(.accessDenied, "the join is not complete: run `isthmus partner join` again")
         }
+        guard membership.certificates.count(where: { $0.notAfter >= now }) < Self.certificatesPerInvitationLimit else {
+            throw .tooManyCertificates
+        }
         return (found.terms.id, uri(of: found.terms, in: trust))
     }
 
@@ -251,6 +254,11 @@ extension Snapshot {
             changes: old.map { .remove(kind: .invitation, key: $0.terms.id) })
     }
 
+    /// Every certificate that an invitation knows.
+    package var issuedSerials: Set<String> {
+        Set(invitations.values.lazy.flatMap { $0.membership?.certificates ?? [] }.map(\.serial))
+    }
+
     /// The certificates that must count no more.
     package var withdrawnSerials: [String] {
         invitations.values.flatMap { invitation -> [String] in
@@ -300,11 +308,7 @@ extension Snapshot {
         _ certificate: Invitation.IssuedCertificate, to membership: inout Invitation.Membership, at now: Timestamp
     ) throws(ControlFault) {
         membership.certificates.removeAll { $0.notAfter < now }
-        guard membership.certificates.count < certificatesPerInvitationLimit else {
-            throw ControlFault(
-                .limitExceeded,
-                "\(certificatesPerInvitationLimit) certificates of this partner are good already: renew less often")
-        }
+        guard membership.certificates.count < certificatesPerInvitationLimit else { throw .tooManyCertificates }
         membership.certificates.append(certificate)
     }
 }
@@ -334,6 +338,10 @@ extension ControlFault {
     /// Whoever asks proves nothing: which part is wrong is not said.
     package static let unknownInvitation = ControlFault(
         .accessDenied, "the token is not one of this gateway's, or it was changed on the way: ask for a new one")
+
+    fileprivate static let tooManyCertificates = ControlFault(
+        .limitExceeded,
+        "\(Snapshot.certificatesPerInvitationLimit) certificates of this partner are good already: renew less often")
 
     static func lapsedInvitation(_ terms: InvitationTerms) -> ControlFault {
         ControlFault(

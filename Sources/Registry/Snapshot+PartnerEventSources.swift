@@ -197,11 +197,7 @@ extension Snapshot {
     }
 
     private func requireRoom(for partnerAccount: AccountID, at now: Timestamp) throws(ControlFault) {
-        let count = partners.sources.values.count { source in
-            guard source.partnerAccount == partnerAccount else { return false }
-            if case .deleted = source.state(at: now) { return source.suspension != nil }
-            return true
-        }
+        let count = partners.count(of: partnerAccount, at: now) { buses[$0] != nil }
         guard count < declaration.quotas.eventSourcesPerPartner else {
             throw ControlFault(.limitExceeded, "The requested resource exceeds the maximum number allowed.")
         }

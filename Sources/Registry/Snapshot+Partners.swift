@@ -79,15 +79,15 @@ extension Snapshot {
         }
         let authorization = PartnerAuthorization(key: key, expiresAt: expiresAt)
         var partners = partners
-        partners.authorizations[key] = authorization
-        return settling(partners, [.put(authorization.record)], at: now)
+        let change = partners.put(authorization)
+        return settling(partners, [change], at: now)
     }
 
     /// Takes a consent back; sources that exist stay.
     package func withdrawingPartnerAuthorization(_ key: PartnerAuthorization.Key, at now: Timestamp) -> Transition {
         var partners = partners
-        partners.authorizations[key] = nil
-        return settling(partners, [.remove(kind: .partnerAuthorization, key: key.text)], at: now)
+        let change = partners.remove(key)
+        return settling(partners, [change], at: now)
     }
 
     /// The next snapshot, what time has ended taken away.

@@ -6,7 +6,7 @@ import Identity
 package final class Snapshot: Sendable {
     package let revision: UInt64
     package let declaration: Declaration
-    package let buses: [EventBusID: EventBus]
+    package let buses: EventBuses
     package let accessKeys: [String: AccessKey]
     package let trustDomains: [String: Declaration.TrustAnchor]
     /// Grows with each declaration adopted: what was verified under an older one is verified again.
@@ -34,7 +34,7 @@ package final class Snapshot: Sendable {
     package var region: String { declaration.region }
 
     init(
-        revision: UInt64, generation: UInt64, declaration: Declaration, buses: [EventBusID: EventBus],
+        revision: UInt64, generation: UInt64, declaration: Declaration, buses: EventBuses,
         accessKeys: [String: AccessKey], lastBusNumber: UInt32, organizations: Organizations,
         invitations: [String: Invitation], partnerTrust: Declaration.TrustAnchor?,
         partners: Partners, webhookSecrets: [String: [WebhookSecret]], rolesSince: [String: Timestamp]
@@ -42,15 +42,13 @@ package final class Snapshot: Sendable {
         self.revision = revision
         self.generation = generation
         self.declaration = declaration
-        let isSettled = buses.values.allSatisfy { $0.placement === organizations.placement(of: $0.id.account) }
-        self.buses = isSettled ? buses : buses.mapValues { $0.standing(organizations.placement(of: $0.id.account)) }
+        self.buses = buses.standing(in: organizations)
         self.accessKeys = accessKeys
         self.lastBusNumber = lastBusNumber
         self.organizations = organizations
         self.invitations = invitations
         self.partnerTrust = partnerTrust
-        let anchors = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
-        trustDomains = Dictionary(anchors.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
+        trustDomains = Self.anchors(of: declaration, partnerTrust, invitations)
         self.partners = partners
         senderQuotas = declaration.senderQuotas.holding(to: invitations)
         self.webhookSecrets = webhookSecrets
@@ -59,6 +57,40 @@ package final class Snapshot: Sendable {
         members = Dictionary(
             declaration.accounts.flatMap { $0.principals.map { ($0.principal.arn, $0) } },
             uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The one after `other`: what follows from its declaration is taken over, and what follows from the invitations is
+    /// made anew where they changed. `buses` stand in their organizations.
+    private init(
+        after other: Snapshot, buses: EventBuses?, accessKeys: [String: AccessKey]?, lastBusNumber: UInt32?,
+        invitations: [String: Invitation]?, partnerTrust: Declaration.TrustAnchor?, partners: Partners?,
+        webhookSecrets: [String: [WebhookSecret]]?
+    ) {
+        revision = other.revision + 1
+        generation = partnerTrust == nil ? other.generation : other.generation + 1
+        declaration = other.declaration
+        self.buses = buses ?? other.buses
+        self.accessKeys = accessKeys ?? other.accessKeys
+        self.lastBusNumber = lastBusNumber ?? other.lastBusNumber
+        organizations = other.organizations
+        self.invitations = invitations ?? other.invitations
+        self.partnerTrust = partnerTrust ?? other.partnerTrust
+        trustDomains =
+            invitations == nil && partnerTrust == nil
+            ? other.trustDomains : Self.anchors(of: declaration, self.partnerTrust, self.invitations)
+        self.partners = partners ?? other.partners
+        senderQuotas = invitations.map { other.declaration.senderQuotas.holding(to: $0) } ?? other.senderQuotas
+        self.webhookSecrets = webhookSecrets ?? other.webhookSecrets
+        rolesSince = other.rolesSince
+        accounts = other.accounts
+        members = other.members
+    }
+
+    private static func anchors(
+        of declaration: Declaration, _ partnerTrust: Declaration.TrustAnchor?, _ invitations: [String: Invitation]
+    ) -> [String: Declaration.TrustAnchor] {
+        let all = declaration.trustDomains + (partnerTrust.map { [$0.vouching(for: invitations)] } ?? [])
+        return Dictionary(all.map { ($0.facts.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     package func isLocal(_ account: AccountID) -> Bool { accounts[account] == true }
@@ -91,7 +123,7 @@ extension Snapshot {
     package static func loading(
         _ records: [ControlRecord], declaration: Declaration
     ) throws(ControlStoreError) -> Snapshot {
-        var buses: [EventBusID: EventBus] = [:]
+        var buses = EventBuses()
         var keys: [String: AccessKey] = [:]
         var organizations: [String: SignedOrganizationManifest] = [:]
         var invitations: [String: Invitation] = [:]
@@ -174,16 +206,12 @@ extension Snapshot {
     }
 
     func replacing(
-        buses: [EventBusID: EventBus]? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil,
+        buses: EventBuses? = nil, accessKeys: [String: AccessKey]? = nil, lastBusNumber: UInt32? = nil,
         invitations: [String: Invitation]? = nil, partnerTrust: Declaration.TrustAnchor? = nil,
         partners: Partners? = nil, webhookSecrets: [String: [WebhookSecret]]? = nil
     ) -> Snapshot {
         Snapshot(
-            revision: revision + 1, generation: partnerTrust == nil ? generation : generation + 1,
-            declaration: declaration, buses: buses ?? self.buses,
-            accessKeys: accessKeys ?? self.accessKeys, lastBusNumber: lastBusNumber ?? self.lastBusNumber,
-            organizations: organizations, invitations: invitations ?? self.invitations,
-            partnerTrust: partnerTrust ?? self.partnerTrust, partners: partners ?? self.partners,
-            webhookSecrets: webhookSecrets ?? self.webhookSecrets, rolesSince: rolesSince)
+            after: self, buses: buses, accessKeys: accessKeys, lastBusNumber: lastBusNumber, invitations: invitations,
+            partnerTrust: partnerTrust, partners: partners, webhookSecrets: webhookSecrets)
     }
 }

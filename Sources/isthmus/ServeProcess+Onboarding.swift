@@ -23,7 +23,10 @@ extension GatewayProcess {
         return Onboarding(
             endpoint: settings.endpoint, pin: settings.pin, bundle: settings.bundle.bytes,
             authority: settings.certificate.bytes, tokens: stores.invitations,
-            issue: { (uri, key) throws(AuthorityFault) in try authority.issue(uri, key) },
+            issue: { (uri, key, invitation) throws(AuthorityFault) in
+                try authority.issue(uri, key, for: invitation)
+            },
+            standing: { () throws(AuthorityFault) in try authority.standing() },
             withdraw: { (serials) throws(AuthorityFault) in try authority.withdraw(serials) },
             anchor: { () throws(AuthorityFault) in
                 do throws(ProgramError) { return try authority.anchor() } catch { throw AuthorityFault("\(error)") }

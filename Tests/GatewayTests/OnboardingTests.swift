@@ -246,7 +246,54 @@ struct OnboardingTests {
         door.store.failNext(.full)
         #expect(try Refused(await door.ask(.join(JoinMessage(try bind(), with: token)))) != nil)
         #expect(door.registry.snapshot.invitations[token.terms.id]?.stateName == "invited")
+        await door.plane.tendPartners()
+        #expect(door.authority.withdrawn == Set(door.authority.serials), "what the commit did not keep is revoked")
         #expect(try await door.answer(bind(), token) != nil)
+        await door.plane.tendPartners()
+        #expect(door.authority.withdrawn.count == 1, "what was kept is good")
+    }
+
+    @Test("a renewal whose commit fails leaves its certificate revoked, and the one before it good")
+    func failingRenewal() async throws {
+        let (_, certificate) = try await joined()
+        door.store.failNext(.full)
+        let response = await door.ask(.renew(certificate: certificate.fingerprint), try PartnerDoor.request(key))
+        #expect(try Refused(response)?.code == "ServiceUnavailable")
+        await door.plane.tendPartners()
+        #expect(door.authority.serials.count == 2)
+        #expect(door.authority.withdrawn == [try #require(door.authority.serials.last)])
+    }
+
+    @Test("certificates are revoked that no commit kept before more than so many of them are issued")
+    func strayLimit() async throws {
+        let token = try await door.invite()
+        let limit = ControlPlane.strayCertificatesLimit
+        for count in 1...limit {
+            door.store.failNext(.full)
+            #expect(try Refused(await door.ask(.join(JoinMessage(try bind(), with: token))))?.status == 503)
+            #expect(door.authority.issued == count)
+        }
+        door.authority.isBroken = true
+        await door.plane.tendPartners()
+        #expect(door.authority.withdrawn.isEmpty)
+        door.authority.isBroken = false
+        let refused = try await refusal(bind(), token)
+        #expect(refused?.message.contains("certificates are revoked first") == true)
+        await door.plane.tendPartners()
+        #expect(door.authority.withdrawn == Set(door.authority.serials))
+        #expect(try await door.answer(bind(), token) != nil)
+    }
+
+    @Test("a certificate that no invitation knows after a start is revoked, and no other is")
+    func strayAtStart() async throws {
+        _ = try await joined()
+        let stray = try door.authority.issue(
+            "spiffe://partners.example/account/\(Scene.foreign)/role/partner/acme.com", key.publicKey(),
+            at: door.clock.now)
+        await door.plane.tendPartners()
+        #expect(door.authority.withdrawn.isEmpty)
+        await door.plane.employ(door.onboarding)
+        #expect(door.authority.withdrawn == [stray.serial])
     }
 
     @Test("a partner renews with the certificate and key it joined with, and what it had stays good")
@@ -287,10 +334,8 @@ struct OnboardingTests {
         for _ in 1..<Snapshot.certificatesPerInvitationLimit {
             #expect(await door.ask(.renew(certificate: certificate.fingerprint), own).status == 200)
         }
-        let commits = door.store.commits
-        let refused = try Refused(await door.ask(.renew(certificate: certificate.fingerprint), own))
+        let refused = try await refusal(renewing: certificate.fingerprint, own)
         #expect(refused?.code == "LimitExceededException")
         #expect(refused?.message.contains("renew less often") == true)
-        #expect(door.store.commits == commits)
     }
 }

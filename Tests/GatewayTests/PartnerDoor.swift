@@ -28,6 +28,7 @@ struct PartnerDoor {
     let authority: Authority
     let registry: Registry
     let plane: ControlPlane
+    let onboarding: Onboarding
 
     /// What a request may leave behind.
     struct Traces: Equatable {
@@ -53,13 +54,14 @@ struct PartnerDoor {
                 archive: InMemoryDecisionArchive().archive, allows: .none, metrics: metrics, logger: logger),
             onFatal: { _ in })
         let anchor = try authority.anchor()
-        await plane.employ(
-            Onboarding(
-                endpoint: "https://gateway.example:8444", pin: SHA256.hash([1]), bundle: Array("BUNDLE".utf8),
-                authority: authority.pem, tokens: Self.tokens,
-                issue: { [clock] (uri, key) throws(AuthorityFault) in try authority.issue(uri, key, at: clock.now) },
-                withdraw: { (_) throws(AuthorityFault) in false },
-                anchor: { () throws(AuthorityFault) in anchor }, event: { Self.event($0) }, closeUntrusted: {}))
+        onboarding = Onboarding(
+            endpoint: "https://gateway.example:8444", pin: SHA256.hash([1]), bundle: Array("BUNDLE".utf8),
+            authority: authority.pem, tokens: Self.tokens,
+            issue: { [clock] (uri, key, _) throws(AuthorityFault) in try authority.issue(uri, key, at: clock.now) },
+            standing: { () throws(AuthorityFault) in authority.standing },
+            withdraw: { (serials) throws(AuthorityFault) in try authority.withdraw(serials) },
+            anchor: { () throws(AuthorityFault) in anchor }, event: { Self.event($0) }, closeUntrusted: {})
+        await plane.employ(onboarding)
     }
 
     /// The usual accounts, and an authority for partners.
@@ -140,7 +142,8 @@ extension PartnerDoor {
         static let secretReason = "/etc/isthmus/partners: no space left"
 
         private struct State {
-            var issued = 0
+            var issued: [String] = []
+            var withdrawn: Set<String> = []
             var isBroken = false
         }
 
@@ -156,7 +159,11 @@ extension PartnerDoor {
             pem = try root.certificate.pem()
         }
 
-        var issued: Int { state.withLock { $0.issued } }
+        var issued: Int { state.withLock { $0.issued.count } }
+        /// Serial numbers, the oldest first.
+        var serials: [String] { state.withLock { $0.issued } }
+        var withdrawn: Set<String> { state.withLock { $0.withdrawn } }
+        var standing: Set<String> { state.withLock { Set($0.issued).subtracting($0.withdrawn) } }
         var isBroken: Bool {
             get { state.withLock { $0.isBroken } }
             set { state.withLock { $0.isBroken = newValue } }
@@ -169,6 +176,15 @@ extension PartnerDoor {
                 store: try CertificateStore(authorities: [root.certificate], revocationLists: []))
         }
 
+        func withdraw(_ serials: [String]) throws(AuthorityFault) -> Bool {
+            guard !isBroken else { throw AuthorityFault(Self.secretReason) }
+            return state.withLock { state in
+                let before = state.withdrawn.count
+                state.withdrawn.formUnion(serials)
+                return state.withdrawn.count > before
+            }
+        }
+
         func issue(
             _ uri: String, _ key: PublicKey, at now: Timestamp
         ) throws(AuthorityFault) -> Invitation.IssuedCertificate {
@@ -178,7 +194,7 @@ extension PartnerDoor {
                     notBefore: now.seconds, notAfter: now.seconds + PartnerDoor.certificateSeconds)
                 let certificate = try root.issueClient(
                     uri: uri, name: "partner", key: key, validity: validity, random: .system)
-                state.withLock { $0.issued += 1 }
+                state.withLock { $0.issued.append(certificate.serialHexadecimal) }
                 return Invitation.IssuedCertificate(
                     serial: certificate.serialHexadecimal, fingerprint: certificate.fingerprint,
                     notAfter: Timestamp(seconds: certificate.notAfter), pem: try certificate.pem())

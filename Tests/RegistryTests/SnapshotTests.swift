@@ -30,8 +30,8 @@ struct SnapshotTests {
         try step()
         let read = try Snapshot.loading(try store.load(), declaration: declaration)
         #expect(read.buses.count == current.buses.count)
-        for (id, bus) in current.buses {
-            let other = try #require(read.bus(id))
+        for bus in current.buses.values {
+            let other = try #require(read.bus(bus.id))
             #expect(other.number == bus.number)
             #expect(other.properties.description == bus.properties.description)
             #expect(other.properties.tags == bus.properties.tags)

@@ -10,6 +10,8 @@ struct IssuanceIndex {
         /// The URI of a principal, or the first name of a server.
         let name: String
         let notAfter: Int64
+        /// The invitation of a partner it was issued for; nil for what an operator issued.
+        var invitation: String?
         /// Seconds since 1970; nil while it is good.
         var revokedAt: Int64?
     }
@@ -21,6 +23,9 @@ struct IssuanceIndex {
     private(set) var revokedElsewhere: [(serial: String, at: Int64)] = []
     /// The number of the newest revocation list; 0 before the first.
     private(set) var listNumber: UInt64 = 0
+    /// Where in `issued` a serial number stands, and those of `revokedElsewhere`: reading costs the same a line.
+    private var places: [String: Int] = [:]
+    private var elsewhere: Set<String> = []
 
     /// The largest index that is read: about half a million certificates.
     static let maximumBytes = 128 * 1024 * 1024
@@ -48,14 +53,16 @@ struct IssuanceIndex {
         if line["act"]?.string == "revoke" {
             revoke(serial, at: at)
         } else if let name = line["name"]?.string, let notAfter = line["notAfter"]?.int64 {
-            issued.append(Issued(serial: serial, name: name, notAfter: notAfter))
+            places[serial] = places[serial] ?? issued.count
+            issued.append(
+                Issued(serial: serial, name: name, notAfter: notAfter, invitation: line["invitation"]?.string))
         }
     }
 
     private mutating func revoke(_ serial: String, at moment: Int64) {
-        if let index = issued.firstIndex(where: { $0.serial == serial }) {
+        if let index = places[serial] {
             issued[index].revokedAt = issued[index].revokedAt ?? moment
-        } else if !revokedElsewhere.contains(where: { $0.serial == serial }) {
+        } else if elsewhere.insert(serial).inserted {
             revokedElsewhere.append((serial, moment))
         }
     }
@@ -71,13 +78,16 @@ struct IssuanceIndex {
         }
     }
 
-    static func issued(serial: String, name: String, notAfter: Int64, at moment: Timestamp) -> [UInt8] {
+    static func issued(
+        serial: String, name: String, notAfter: Int64, at moment: Timestamp, invitation: String? = nil
+    ) -> [UInt8] {
         line {
             $0.member("act", "issue")
             $0.member("serial", serial)
             $0.member("name", name)
             $0.member("notAfter", notAfter)
             $0.member("at", moment.seconds)
+            if let invitation { $0.member("invitation", invitation) }
         }
     }
 

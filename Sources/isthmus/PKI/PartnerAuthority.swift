@@ -45,13 +45,28 @@ final class PartnerAuthority: Sendable {
         }
     }
 
-    /// Issues a certificate for a SPIFFE id.
-    func issue(_ uri: String, _ key: PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate {
+    /// Issues a certificate for a SPIFFE id, noted in the index with its invitation before it is signed for good.
+    func issue(
+        _ uri: String, _ key: PublicKey, for invitation: String
+    ) throws(AuthorityFault) -> Invitation.IssuedCertificate {
         do throws(ProgramError) {
-            let certificate = try directory.certify(key, uri: uri, lifetime: certificateLifetime)
+            let certificate = try directory.certify(
+                key, uri: uri, invitation: invitation, lifetime: certificateLifetime)
             return Invitation.IssuedCertificate(
                 serial: certificate.serialHexadecimal, fingerprint: certificate.fingerprint,
                 notAfter: Timestamp(seconds: certificate.notAfter), pem: try directory.pem(of: certificate))
+        } catch {
+            throw AuthorityFault("\(error)")
+        }
+    }
+
+    /// What was issued for invitations, is good and not revoked.
+    func standing() throws(AuthorityFault) -> Set<String> {
+        let now = directory.clock.now().seconds
+        do throws(ProgramError) {
+            return Set(
+                try directory.index().issued.lazy
+                    .filter { $0.invitation != nil && $0.revokedAt == nil && $0.notAfter > now }.map(\.serial))
         } catch {
             throw AuthorityFault("\(error)")
         }
@@ -92,7 +107,9 @@ extension AuthorityDirectory {
     }
 
     /// Issues a certificate that is handed over and kept in the index only.
-    func certify(_ key: PublicKey, uri: String, lifetime: Lifetime) throws(ProgramError) -> Certificate {
+    func certify(
+        _ key: PublicKey, uri: String, invitation: String, lifetime: Lifetime
+    ) throws(ProgramError) -> Certificate {
         try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let authority = try load()
             let now = clock.now()
@@ -105,7 +122,8 @@ extension AuthorityDirectory {
                 throw ProgramError("the certificate would outlive its authority: renew the authority")
             }
             let line = IssuanceIndex.issued(
-                serial: certificate.serialHexadecimal, name: uri, notAfter: certificate.notAfter, at: now)
+                serial: certificate.serialHexadecimal, name: uri, notAfter: certificate.notAfter, at: now,
+                invitation: invitation)
             try DurableFile.append(line: line, to: indexPath)
             return certificate
         }

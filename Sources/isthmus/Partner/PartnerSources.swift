@@ -15,7 +15,7 @@ extension Partner {
             let lists = [
                 ("invitations", Self.invitation, { ControlRequests.invitations(after: $0) }),
                 ("sources", Self.source, { ControlRequests.partnerSources(after: $0) }),
-                ("authorizations", Self.consent, { _ in ControlRequests.consents() }),
+                ("authorizations", Self.consent, { ControlRequests.consents(after: $0) }),
             ] as [(String, (JSONNode) -> String, (String?) -> [UInt8])]
             for (member, describe, request) in lists {
                 let nodes = try gateway.all(member, request)
@@ -144,8 +144,10 @@ extension ControlRequests {
         line("partner.list") { writer in if let name { writer.member("after", name) } }
     }
 
-    /// Answered by `{"authorizations": […]}`.
-    static func consents() -> [UInt8] { line("partner.authorizations") { _ in } }
+    /// Answered by a page of `{"authorizations": […]}`.
+    static func consents(after key: String?) -> [UInt8] {
+        line("partner.authorizations") { writer in if let key { writer.member("after", key) } }
+    }
 
     /// Answered by `{"account", "partner"}`.
     static func withdrawPartner(account: AccountID, partner: String) -> [UInt8] {
