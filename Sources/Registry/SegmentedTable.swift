@@ -8,8 +8,8 @@ package protocol SegmentedKey: Hashable, Sendable {
 
 /// A dictionary for snapshots: the next one, with one entry changed, copies one segment and not all that is in it.
 ///
-/// Cost: a look-up is that of a dictionary and an index; a change after a copy is that of `segmentCount` references and the
-/// entries of one segment.
+/// Cost: a look-up is that of a dictionary and an index; a change after a copy is that of `segmentCount` references and
+/// of the entries of one segment.
 package struct SegmentedTable<Key: SegmentedKey, Value: Sendable>: Sendable {
     /// A power of two: with 10,000 entries a segment has about 40.
     package static var segmentCount: Int { 256 }
