@@ -22,10 +22,14 @@ package final class DataDirectory: Sendable {
         }
         try Self.refuseForgetful(path)
         try Self.sync(directory: path)
-        lock = try Self.lock(path + "/lock")
+        lock = try Self.lock(path + "/" + Self.lockName)
     }
 
     deinit { close(lock) }
+
+    private static let lockName = "lock"
+    /// The file whose lock keeps a second process away.
+    var lockPath: String { file(Self.lockName) }
 
     /// The path of a file in the directory.
     package func file(_ name: String) -> String { path + "/" + name }

@@ -43,7 +43,7 @@ final class DecisionDatabase: Sendable {
     private let writer: DurableDatabase
     private let reader: DurableDatabase
     /// The files SQLite writes to, as they were opened.
-    private let files: [(path: String, identity: FileIdentity?)]
+    private let files: FilesInPlace
 
     init(in home: DataDirectory) throws(StorageError) {
         writer = try DurableDatabase(
@@ -51,20 +51,13 @@ final class DecisionDatabase: Sendable {
         try writer.upgrade([{ try $0.execute(sql: Self.tables) }])
         try home.sync()
         reader = try DurableDatabase(readingFrom: writer.path)
-        files = try [writer.path, writer.path + "-wal"].map { path throws(StorageError) in
-            (path, try FileIdentity(of: path))
-        }
+        files = try FilesInPlace([writer.path, writer.path + "-wal"])
     }
 
     /// Makes sure that a restart will find what is written: SQLite itself goes on writing to files that were removed.
     ///
-    /// - Throws: `.replaced`.
-    func requireInPlace() throws(StorageError) {
-        for (path, identity) in files {
-            let found = try FileIdentity(of: path)
-            guard found != nil, found == identity else { throw .replaced(path: path) }
-        }
-    }
+    /// - Throws: `.replaced`, `.file`.
+    func requireInPlace() throws(StorageError) { try files.requireInPlace() }
 
     private static let tables = """
         CREATE TABLE decision (

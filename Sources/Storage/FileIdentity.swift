@@ -14,6 +14,10 @@ struct FileIdentity: Equatable {
             guard errno == ENOENT else { throw .file(path: path, call: "stat", code: errno) }
             return nil
         }
+        self.init(facts)
+    }
+
+    init(_ facts: stat) {
         device = UInt64(facts.st_dev)
         inode = UInt64(facts.st_ino)
     }

@@ -18,6 +18,7 @@ extension LogWriter {
         let now = parts.monotonic()
         guard now >= nextUpkeep else { return }
         nextUpkeep = now + Self.upkeepNanoseconds
+        try parts.files.requireInPlace()
         if case .full = disk { _ = try hasRoom() } else { _ = try reserve.hold() }
         try expire(\.keys, in: "keys")
         try expire(\.ledger, in: "ledger")

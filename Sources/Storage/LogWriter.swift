@@ -18,6 +18,8 @@ final class LogWriter: @unchecked Sendable {
     struct Parts {
         let configuration: LogConfiguration
         let database: DurableDatabase
+        /// What a restart has to find again, and the lock that keeps a second process away.
+        let files: FilesInPlace
         let directory: BlockDirectory
         let seal: BlockSeal
         let memory: LogMemory
@@ -134,6 +136,7 @@ final class LogWriter: @unchecked Sendable {
                     try insert.execute(arguments: [nextLedgerRow, now.seconds, Data(plan.ledgerRow)])
                 }
             }
+            try parts.files.requireNamed()
         } catch  where error.isFull || error.isBusy {
             noteFull()
             return .full

@@ -13,6 +13,7 @@ package final class SQLiteControlStore: ControlStore {
     private static let keyBytesLimit = 1024
 
     private let database: DurableDatabase
+    private let files: FilesInPlace
     /// Keeps the lock on the data directory as long as the store.
     private let home: DataDirectory
 
@@ -25,6 +26,7 @@ package final class SQLiteControlStore: ControlStore {
             path: home.file(Self.fileName), pageBytes: Self.pageBytes, synchronous: "full")
         try database.upgrade([{ try $0.execute(sql: Self.table) }])
         try home.sync()
+        files = try FilesInPlace([database.path, database.path + "-wal"])
     }
 
     private static let table = """
@@ -59,6 +61,7 @@ package final class SQLiteControlStore: ControlStore {
             try database.commit { db in
                 for change in changes { try Self.apply(change, to: db) }
             }
+            try files.requireInPlace()
             // Rare and small: the write-ahead log is copied at once and never grows.
             _ = try database.checkpointUnlessFull()
         } catch  where error.isFull || error.isBusy {

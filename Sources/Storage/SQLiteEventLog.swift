@@ -49,6 +49,7 @@ package final class SQLiteEventLog: EventLog {
         do throws(StorageError) {
             try FileBytes.extend(path + "-wal", to: configuration.checkpointBytes + configuration.commitBytes)
         } catch  where error.isNoSpace {}
+        let files = try FilesInPlace([path, path + "-wal", home.lockPath])
         let memory = LogMemory(configuration: configuration)
         let recovery = try LogRecovery(reading: database, memory: memory)
         memory.heads = recovery.heads
@@ -60,8 +61,9 @@ package final class SQLiteEventLog: EventLog {
         self.home = home
         let writer = LogWriter(
             parts: LogWriter.Parts(
-                configuration: configuration, database: database, directory: directory, seal: seal, memory: memory,
-                waiting: waiting, subscriptions: subscriptions, watch: watch, clock: clock, monotonic: monotonic),
+                configuration: configuration, database: database, files: files, directory: directory, seal: seal,
+                memory: memory, waiting: waiting, subscriptions: subscriptions, watch: watch, clock: clock,
+                monotonic: monotonic),
             recovery: recovery, reserve: reserve)
         thread = try WriterThread { writer.run() }
     }
