@@ -21,7 +21,9 @@ package final class ClientContext: @unchecked Sendable {
         store: CertificateStore, chain: [Certificate], key: PrivateKey?, protocols: [ApplicationProtocol]
     ) throws(TLSError) {
         ERR_clear_error()
-        guard let pointer = SSL_CTX_new(TLS_client_method()) else { throw OpenSSLFailure.configuration(.context) }
+        guard let pointer = SSL_CTX_new_ex(ProfileLibrary.context, nil, TLS_client_method()) else {
+            throw OpenSSLFailure.configuration(.context)
+        }
         self.pointer = pointer
         self.store = store
         try Profile.apply(to: pointer)

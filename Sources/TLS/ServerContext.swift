@@ -39,7 +39,9 @@ package final class ServerContext: @unchecked Sendable {
         selectStore: @escaping StoreSelection
     ) throws(TLSError) {
         ERR_clear_error()
-        guard let pointer = SSL_CTX_new(TLS_server_method()) else { throw OpenSSLFailure.configuration(.context) }
+        guard let pointer = SSL_CTX_new_ex(ProfileLibrary.context, nil, TLS_server_method()) else {
+            throw OpenSSLFailure.configuration(.context)
+        }
         self.pointer = pointer
         self.selectStore = selectStore
         self.clientCertificates = clientCertificates

@@ -13,9 +13,9 @@ struct TLSFixture {
     let clientKey: PrivateKey
     let serverKey: PrivateKey
 
-    init() throws {
+    init(serverKey: PrivateKey? = nil) throws {
         clientKey = try .generate(.ecdsaP256)
-        serverKey = try .generate(.ecdsaP256)
+        self.serverKey = try serverKey ?? .generate(.ecdsaP256)
         clients = try Self.root("acme.example root")
         servers = try Self.root("gateway root")
     }
