@@ -151,6 +151,11 @@ house.add(
         name: "log-exerciser",
         dependencies: ["Domain", "Cryptography", "Registry", "Bus", "Storage"].map { .target(name: $0) },
         path: "Tests/Faults/Exerciser", swiftSettings: strict))
+house.add(
+    "decision-allocations", ["CAllocations", "TestKit"],
+    .executableTarget(
+        name: "decision-allocations", dependencies: ["CAllocations", "TestKit"].map { .target(name: $0) },
+        path: "Tests/Benchmarks/Allocations", swiftSettings: strict))
 
 let package = Package(
     name: "isthmus",

@@ -1,6 +1,6 @@
 import AccessPolicy
-import Domain
-import JSON
+package import Domain
+package import JSON
 
 /// How a bus is stored: a JSON object, so that an operator can read the table.
 extension EventBus {
@@ -23,18 +23,41 @@ extension EventBus {
 
     static func recordKey(_ id: EventBusID) -> String { "\(id.account)/\(id.name)" }
 
-    /// Reads a stored bus back.
-    convenience init(record: ControlRecord, partition: String, region: String) throws(ControlStoreError) {
-        let unreadable = ControlStoreError.unreadable(reason: "event bus `\(record.key)`")
-        let key = record.key.split(separator: "/", maxSplits: 1)
-        let node: JSONNode
+    /// Which bus a record of the control store is about, and its policy.
+    ///
+    /// - Throws: `.unreadable` for a record that no gateway wrote.
+    package static func policy(
+        of record: ControlRecord
+    ) throws(ControlStoreError) -> (id: EventBusID, policy: JSONNode?) {
+        guard let id = id(recordKey: record.key) else { throw unreadable(record) }
+        return (id, try node(of: record)["policy"])
+    }
+
+    private static func id(recordKey: String) -> EventBusID? {
+        let key = recordKey.split(separator: "/", maxSplits: 1)
+        guard key.count == 2, let account = AccountID(parsing: String(key[0])),
+            let name = EventBusName(parsing: String(key[1]))
+        else { return nil }
+        return EventBusID(account: account, name: name)
+    }
+
+    private static func node(of record: ControlRecord) throws(ControlStoreError) -> JSONNode {
         do throws(JSONError) {
-            node = try JSONNode(parsing: record.value, maximumBytes: 4 << 20)
+            return try JSONNode(parsing: record.value, maximumBytes: 4 << 20)
         } catch {
             throw .unreadable(reason: "event bus `\(record.key)`: \(error)")
         }
-        guard key.count == 2, let account = AccountID(parsing: String(key[0])),
-            let name = EventBusName(parsing: String(key[1])), let number = node["number"]?.uint64,
+    }
+
+    private static func unreadable(_ record: ControlRecord) -> ControlStoreError {
+        .unreadable(reason: "event bus `\(record.key)`")
+    }
+
+    /// Reads a stored bus back.
+    convenience init(record: ControlRecord, partition: String, region: String) throws(ControlStoreError) {
+        let unreadable = Self.unreadable(record)
+        let node = try Self.node(of: record)
+        guard let id = Self.id(recordKey: record.key), let number = node["number"]?.uint64,
             number >= 1, number <= UInt64(BusNumber.maximum), let created = node["createdAt"]?.int64,
             let modified = node["modifiedAt"]?.int64
         else { throw unreadable }
@@ -48,7 +71,7 @@ extension EventBus {
         }
         do throws(ControlFault) {
             try self.init(
-                id: EventBusID(account: account, name: name), number: BusNumber(UInt32(number)), partition: partition,
+                id: id, number: BusNumber(UInt32(number)), partition: partition,
                 region: region,
                 properties: Properties(
                     description: node["description"]?.string, tags: tags, policy: node["policy"],

@@ -55,13 +55,22 @@ final class DurableDatabase: Sendable {
     ///
     /// - Throws: `.laterFormat` for tables that a later version made.
     func upgrade(_ steps: [(Database) throws -> Void]) throws(StorageError) {
-        let found = try access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
-        guard found <= steps.count else { throw .laterFormat(path: path, format: found) }
+        let found = try refuseLater(than: steps.count)
         guard found < steps.count else { return }
         try commit { db in
             for step in steps[found...] { try step(db) }
             try db.execute(sql: "PRAGMA user_version = \(steps.count)")
         }
+    }
+
+    /// The format of the tables.
+    ///
+    /// - Throws: `.laterFormat` for one above `newest`.
+    @discardableResult
+    func refuseLater(than newest: Int) throws(StorageError) -> Int {
+        let found = try access { db in try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+        guard found <= newest else { throw .laterFormat(path: path, format: found) }
+        return found
     }
 
     /// Reads the settings back from SQLite.

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import GRDB
+import Glibc
 package import Registry
 
 /// The control plane on disk: a database of its own beside the log, so that neither waits for the other.
@@ -11,6 +12,8 @@ package final class SQLiteControlStore: ControlStore {
     private static let pageBytes = 4096
     /// The longest key. Source: `ControlRecord.key`.
     private static let keyBytesLimit = 1024
+    /// The newest format of the tables.
+    private static let formats = 1
 
     private let database: DurableDatabase
     private let files: FilesInPlace
@@ -36,9 +39,34 @@ package final class SQLiteControlStore: ControlStore {
         """
 
     package func load() throws(ControlStoreError) -> [ControlRecord] {
-        let rows = try reading { db in
-            try Row.fetchAll(db, sql: "SELECT kind, key, value, digest FROM record")
+        try Self.records(of: database, sql: "SELECT kind, key, value, digest FROM record")
+    }
+
+    /// The records of one kind in a data directory that a gateway may have open: it goes on writing meanwhile, and
+    /// nothing is changed.
+    ///
+    /// - Parameter directory: the path of the data directory; where no gateway has run yet, nothing is found.
+    /// - Throws: `.unreadable`, also for the tables of a later version and a file that this user may not read.
+    package static func records(
+        of kind: ControlRecord.Kind, inDirectory directory: String
+    ) throws(ControlStoreError) -> [ControlRecord] {
+        let path = directory + "/" + fileName
+        guard Glibc.access(path, F_OK) == 0 || errno != ENOENT else { return [] }
+        let database: DurableDatabase
+        do throws(StorageError) {
+            database = try DurableDatabase(readingFrom: path)
+            try database.refuseLater(than: formats)
+        } catch {
+            throw .unreadable(reason: error.description)
         }
+        let columns = "SELECT kind, key, value, digest FROM record "
+        return try records(of: database, sql: columns + "WHERE kind = '\(kind.rawValue)' ORDER BY key")
+    }
+
+    private static func records(
+        of database: DurableDatabase, sql: String
+    ) throws(ControlStoreError) -> [ControlRecord] {
+        let rows = try reading(database) { db in try Row.fetchAll(db, sql: sql) }
         var records: [ControlRecord] = []
         records.reserveCapacity(rows.count)
         for row in rows {
@@ -48,7 +76,7 @@ package final class SQLiteControlStore: ControlStore {
                 throw .unreadable(reason: "record `\(key)` is of the unknown kind `\(name)`")
             }
             let record = ControlRecord(kind: kind, key: key, value: [UInt8](row[2] as Data))
-            guard Digest(column: row[3]) == Self.digest(of: record) else {
+            guard Digest(column: row[3]) == digest(of: record) else {
                 throw .unreadable(reason: "\(name) `\(key)` is not as it was stored")
             }
             records.append(record)
@@ -93,7 +121,9 @@ package final class SQLiteControlStore: ControlStore {
         return hasher.finalize()
     }
 
-    private func reading<Value>(_ body: (Database) throws -> Value) throws(ControlStoreError) -> Value {
+    private static func reading<Value>(
+        _ database: DurableDatabase, _ body: (Database) throws -> Value
+    ) throws(ControlStoreError) -> Value {
         do throws(StorageError) {
             return try database.access(body)
         } catch {

@@ -1,5 +1,6 @@
 import AccessPolicy
 import Domain
+import TestKit
 import Testing
 
 #if canImport(Glibc)
@@ -15,61 +16,9 @@ struct DecisionBenchmark {
     /// Times are taken of so many batches: the quietest is the one that others on the machine disturbed least.
     static let batches = 20
 
-    static func allow(_ account: String, _ conditions: String, effect: String = "Allow") -> String {
-        #"""
-        {"Effect":"\#(effect)","Principal":{"AWS":"\#(account)"},"Action":"events:PutEvents",
-         "Resource":"\#(AuthorizerTests.bus)","Condition":{\#(conditions)}}
-        """#
-    }
-
-    /// Ten conditions that all could hold; the last one, on a tag that is not there, fails.
-    static func ten(_ index: Int, last: String) -> String {
-        #"""
-        "StringEquals":{"events:source":"com.acme.orders","aws:PrincipalOrgID":"o-exampleorgid",
-          "aws:PrincipalAccount":"111111111111","aws:SourceVpce":"vpce-partners","isthmus:TrustDomain":"acme.example",
-          "isthmus:SignatureScheme":"certificate"},
-        "StringLike":{"events:detail-type":"Order*"},
-        "Bool":{"aws:SecureTransport":"true"},
-        "Null":{"aws:SourceIp":"false"},
-        "StringNotEquals":{"aws:UserAgent":"\#(last)"}
-        """#
-    }
-
-    /// Ten conditions whose values no other statement has: each must be looked at for itself. All but the last hold.
-    static func ownTen(_ index: Int, last: String) -> String {
-        #"""
-        "StringEquals":{"events:source":["com.own.s\#(index)","com.acme.orders"],
-          "aws:PrincipalOrgID":["o-own0000\#(index)","o-exampleorgid"],
-          "aws:PrincipalAccount":["\#(200_000_000_000 + index)","111111111111"],
-          "aws:SourceVpce":["vpce-own\#(index)","vpce-partners"],
-          "isthmus:TrustDomain":["own\#(index).example","acme.example"],
-          "isthmus:SignatureScheme":["own\#(index)","certificate"]},
-        "StringLike":{"events:detail-type":["Own\#(index)*","Order*"]},
-        "NumericLessThan":{"isthmus:Hops":"\#(index + 5)"},
-        "IpAddress":{"aws:SourceIp":["192.0.\#(index).0/24","10.20.0.0/16"]},
-        "StringNotLike":{"aws:UserAgent":["own\#(index)*","\#(last)*"]}
-        """#
-    }
-
-    static func context() -> RequestContext {
-        let context = RequestContext()
-        context.setPrincipal(
-            PrincipalFacts(
-                kind: .role, arn: "arn:aws:iam::111111111111:role/publisher",
-                account: AccountID(parsing: "111111111111"),
-                organization: .member(id: "o-exampleorgid", paths: ["o-exampleorgid/r-ab12/ou-ab12-11111111/"])))
-        context.setResource(ResourceFacts(arn: AuthorizerTests.bus))
-        var connection = ContextFacts()
-        connection.set(.sourceVpce, "vpce-partners")
-        connection.set(.sourceIp, "10.20.1.1")
-        connection.set(.secureTransport, "true")
-        connection.set(.isthmusTrustDomain, "acme.example")
-        connection.set(.isthmusSignatureScheme, "certificate")
-        connection.set(.userAgent, "aws-sdk")
-        connection.set(.isthmusHops, "1")
-        context.setConnection(connection)
-        context.beginRequest(action: "events:PutEvents")
-        return context
+    /// A statement about the publisher's account.
+    private static func ours(_ conditions: String, effect: String = "Allow") -> String {
+        DecisionCases.allow("111111111111", conditions, effect: effect)
     }
 
     static func measure(
@@ -103,24 +52,23 @@ struct DecisionBenchmark {
     func tenStatements() throws {
         let own = PrincipalPolicies(identity: [try AuthorizerTests.policy(AuthorizerTests.allowAll, .identity)])
         let organization = #""StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}"#
-        var statements = (0..<8).map { Self.allow("33333333333\($0)", organization) }
+        var statements = (0..<8).map { DecisionCases.allow("33333333333\($0)", organization) }
         statements.append(
             #"""
             {"Effect":"Deny","Principal":"*","Action":"events:PutEvents","Resource":"*",
              "Condition":{"Bool":{"aws:SecureTransport":"false"}}}
             """#
         )
-        statements.append(Self.allow("111111111111", organization))
+        statements.append(Self.ours(organization))
         let policy = try AuthorizerTests.policy(statements.joined(separator: ","))
         Self.measure(
             "10 statements, allowed by the last, and an identity policy",
-            PolicyLayers(resource: policy, principal: own), Self.context(), expected: .allow)
-        let same = (0..<9).map { _ in Self.allow("111111111111", #""StringEquals":{"events:source":"com.acme.other"}"#)
-        }
-        let all = try AuthorizerTests.policy((same + [Self.allow("111111111111", organization)]).joined(separator: ","))
+            PolicyLayers(resource: policy, principal: own), DecisionCases.context(), expected: .allow)
+        let same = (0..<9).map { _ in Self.ours(#""StringEquals":{"events:source":"com.acme.other"}"#) }
+        let all = try AuthorizerTests.policy((same + [Self.ours(organization)]).joined(separator: ","))
         Self.measure(
             "10 statements that could apply, allowed by the last", PolicyLayers(resource: all, principal: own),
-            Self.context(), expected: .allow)
+            DecisionCases.context(), expected: .allow)
     }
 
     @Test("64 statements with ten conditions each", .enabled(if: isAsked))
@@ -132,31 +80,31 @@ struct DecisionBenchmark {
                 kind: .resource,
                 limits: limits)
         }
-        let failing = (0..<63).map { Self.allow("111111111111", Self.ten($0, last: "aws-sdk")) }
-        let last = Self.allow("111111111111", Self.ten(63, last: "curl"))
+        let failing = (0..<63).map { Self.ours(DecisionCases.ten($0, last: "aws-sdk")) }
+        let last = Self.ours(DecisionCases.ten(63, last: "curl"))
         Self.measure(
             "64 statements × 10 conditions, 63 fail at the last condition",
-            PolicyLayers(resource: try policy(failing + [last])), Self.context(), expected: .allow)
-        let own = (0..<63).map { Self.allow("111111111111", Self.ownTen($0, last: "aws-sdk")) }
-        let ownLast = Self.allow("111111111111", Self.ownTen(63, last: "curl"))
+            PolicyLayers(resource: try policy(failing + [last])), DecisionCases.context(), expected: .allow)
+        let own = (0..<63).map { Self.ours(DecisionCases.ownTen($0, last: "aws-sdk")) }
+        let ownLast = Self.ours(DecisionCases.ownTen(63, last: "curl"))
         Self.measure(
             "64 statements × 10 conditions of their own, 63 fail at the last",
-            PolicyLayers(resource: try policy(own + [ownLast])), Self.context(), expected: .allow)
-        let ownDenies = (0..<63).map { Self.allow("111111111111", Self.ownTen($0, last: "aws-sdk"), effect: "Deny") }
+            PolicyLayers(resource: try policy(own + [ownLast])), DecisionCases.context(), expected: .allow)
+        let ownDenies = (0..<63).map { Self.ours(DecisionCases.ownTen($0, last: "aws-sdk"), effect: "Deny") }
         Self.measure(
             "64 statements × 10 conditions of their own, 63 denies fail at the last",
-            PolicyLayers(resource: try policy(ownDenies + [ownLast])), Self.context(), expected: .allow)
+            PolicyLayers(resource: try policy(ownDenies + [ownLast])), DecisionCases.context(), expected: .allow)
         let denies = (0..<63).map {
-            Self.allow(
-                "111111111111", Self.ten($0, last: "aws-sdk").replacing("com.acme.orders", with: "com.acme.order\($0)"),
+            Self.ours(
+                DecisionCases.ten($0, last: "aws-sdk").replacing("com.acme.orders", with: "com.acme.order\($0)"),
                 effect: "Deny")
         }
         Self.measure(
             "64 statements × 10 conditions, 63 denies fail at the source",
-            PolicyLayers(resource: try policy(denies + [last])), Self.context(), expected: .allow)
+            PolicyLayers(resource: try policy(denies + [last])), DecisionCases.context(), expected: .allow)
         Self.measure(
             "64 statements × 10 conditions, the first allows", PolicyLayers(resource: try policy([last] + failing)),
-            Self.context(), expected: .allow)
+            DecisionCases.context(), expected: .allow)
     }
 
     /// Others on the machine make single decisions late: the median is what is held to the limit.

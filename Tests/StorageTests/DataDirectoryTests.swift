@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import GRDB
 import Registry
 import Testing
 
@@ -111,5 +112,35 @@ import Testing
         store = try SQLiteControlStore(in: home)
         #expect(try store.load() == [record("a", [2, 3])])
         try store.close()
+    }
+
+    @Test("records are read beside the gateway that writes them, and where none runs; a changed one is not")
+    func controlStoreBesides() throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        func read() throws -> [ControlRecord] {
+            try SQLiteControlStore.records(of: .eventBus, inDirectory: directory.path)
+        }
+        #expect(try read().isEmpty, "no gateway has run")
+        let store = try SQLiteControlStore(in: home)
+        let bus = ControlRecord(kind: .eventBus, key: "a", value: [1])
+        try store.commit([.put(bus), .put(ControlRecord(kind: .accessKey, key: "k", value: [2]))])
+        #expect(try read() == [bus])
+        let later = ControlRecord(kind: .eventBus, key: "b", value: [3])
+        try store.commit([.put(later)])
+        #expect(try read() == [bus, later], "while the writer has it open")
+        try store.close()
+        #expect(try read() == [bus, later], "with nobody there")
+        let again = try SQLiteControlStore(in: home)
+        #expect(try again.load().count == 3, "reading left nothing that stops a start")
+        try again.close()
+        try DatabaseQueue(path: home.file("control.sqlite")).write { db in
+            try db.execute(sql: "UPDATE record SET value = x'04' WHERE key = 'b'")
+        }
+        #expect(throws: ControlStoreError.unreadable(reason: "event-bus `b` is not as it was stored")) { try read() }
+        try DatabaseQueue(path: home.file("control.sqlite")).write { db in
+            try db.execute(sql: "PRAGMA user_version = 2")
+        }
+        #expect(throws: ControlStoreError.self) { try read() }
     }
 }

@@ -1,5 +1,6 @@
 import Cryptography
 import Domain
+import Registry
 import Synchronization
 
 @testable import isthmus
@@ -10,6 +11,8 @@ struct ConfigurationFixture {
     static let now = Timestamp(seconds: 1_795_240_800)
 
     var files: [String: SourceFiles.Content]
+    /// What the data directory holds; `nil` when it cannot be read.
+    var savedBuses: [SourceFiles.SavedBus]? = []
 
     init() throws {
         let gateway = try Self.authority("gateway.example")
@@ -51,6 +54,7 @@ struct ConfigurationFixture {
 
     func load(now: Timestamp = Self.now) throws(ConfigurationErrors) -> LoadedConfiguration {
         let files = files
+        let savedBuses = savedBuses
         let source = SourceFiles(
             read: { (path, maximum) throws(SourceFiles.Failure) in
                 guard let content = files[path] else { throw .missing }
@@ -63,6 +67,10 @@ struct ConfigurationFixture {
                 }
                 if names.isEmpty { throw .missing }
                 return names.filter { !$0.contains("/") }
+            },
+            savedBuses: { (directory) throws(ControlStoreError) in
+                guard directory == "/srv/data", let savedBuses else { throw .unreadable(reason: "\(directory) is shut") }
+                return savedBuses
             })
         return try ConfigurationLoader.load("etc/isthmus.yaml", from: source, now: now, workingDirectory: "/srv")
     }

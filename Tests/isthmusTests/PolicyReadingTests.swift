@@ -1,6 +1,7 @@
 import AccessPolicy
 import Domain
 import Foundation
+import JSON
 import Testing
 
 @testable import isthmus
@@ -109,6 +110,45 @@ import Testing
             #expect(warnings.count == count, "\(acme): \(warnings)")
             #expect(warnings.allSatisfy { $0.contains("only one side grants `events:PutEvents` to") })
         }
+    }
+
+    @Test("of a bus that exists, the saved policy is what one-sided grants are looked for in, not its seed")
+    func savedGrant() throws {
+        func policy(_ account: String) throws -> JSONNode {
+            try JSONNode(
+                parsing: """
+                    {"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"\(account)"},
+                     "Action":"events:PutEvents","Resource":"\(Self.bus)"}}
+                    """)
+        }
+        var fixture = try ConfigurationFixture()
+        fixture["etc/accounts/acme.yaml"] = "{account: 111122223333, principals: [{name: role/publisher}]}"
+        let sown = String(decoding: try policy("111122223333").bytes(), as: UTF8.self)
+        fixture.replace("name: orders,", "name: orders, policy: \(sown),")
+        let orders = try #require(EventBusName(parsing: "orders"))
+        let billing = try #require(EventBusName(parsing: "billing"))
+        let owner = try #require(AccountID(parsing: "444455556666"))
+        for (saved, count) in [
+            ([], 1),
+            ([SourceFiles.SavedBus(id: EventBusID(account: owner, name: orders), policy: nil)], 0),
+            ([.init(id: EventBusID(account: owner, name: orders), policy: try policy("999988887777"))], 0),
+            ([.init(id: EventBusID(account: owner, name: orders), policy: try policy("111122223333"))], 1),
+            ([.init(id: EventBusID(account: owner, name: billing), policy: try policy("111122223333"))], 2),
+        ] {
+            fixture.savedBuses = saved
+            let warnings = try fixture.load().warnings.map(\.description)
+            #expect(warnings.count == count, "\(saved): \(warnings)")
+            #expect(warnings.allSatisfy { $0.contains("only one side grants `events:PutEvents` to") })
+        }
+    }
+
+    @Test("a data directory that cannot be read is warned of with the cause, and the seeds are looked at all the same")
+    func unreadableGrant() throws {
+        var fixture = try ConfigurationFixture()
+        fixture.savedBuses = nil
+        let warnings = try fixture.load().warnings.map(\.description)
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("the buses saved in `/srv/data` cannot be read: /srv/data is shut") == true)
     }
 
     @Test("the annotated configuration names every key and no other")

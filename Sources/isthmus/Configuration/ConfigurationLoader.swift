@@ -81,7 +81,6 @@ struct ConfigurationLoader {
         let accounts = readAccounts(root["accounts"], partition: partition)
         let partners = readPartners(root["partners"])
         let buses = readBuses(root["buses"], accounts: accounts)
-        checkGrants(buses, accounts ?? [], region: region, partition: partition, at: root["buses"])
         let webhooks = readWebhooks(root["webhooks"])
         let decisions = readDecisions(root["decisions"])
         let senderQuotas = readQuotas(root["quotas"])
@@ -97,6 +96,9 @@ struct ConfigurationLoader {
                 "`\(directory)/control.sock` is longer than a socket's path, \(ControlSocket.maximumPathBytes) bytes",
                 "name a shorter directory")
         }
+        checkGrants(
+            buses, accounts ?? [], region: region, partition: partition, savedIn: directory,
+            at: root["buses"] ?? root["dataDirectory"])
         return Configuration(
             file: file, region: region, partition: partition, dataDirectory: directory, limits: limits,
             listeners: listeners, admin: admin, trustDomains: trustDomains, accounts: accounts ?? [], buses: buses,

@@ -1,4 +1,8 @@
+import Domain
 import Glibc
+import JSON
+import Registry
+import Storage
 
 /// Where configuration comes from: the file system, or in a test a table of names. Reading a configuration is a pure
 /// function of what this returns.
@@ -36,10 +40,27 @@ struct SourceFiles: Sendable {
     /// The names in a directory, in no order; `.missing` when there is none.
     let list: @Sendable (_ directory: String) throws(Failure) -> [String]
 
+    /// The event buses that a data directory holds; none where no gateway has run.
+    let savedBuses: @Sendable (_ dataDirectory: String) throws(ControlStoreError) -> [SavedBus]
+
+    /// A bus as the data directory has it.
+    struct SavedBus: Sendable {
+        let id: EventBusID
+        let policy: JSONNode?
+    }
+
     /// The files of this machine.
     static let system = SourceFiles(
         read: { (path, maximum) throws(Failure) in try readFile(path, maximum) },
-        list: { (directory) throws(Failure) in try listDirectory(directory) })
+        list: { (directory) throws(Failure) in try listDirectory(directory) },
+        savedBuses: { (directory) throws(ControlStoreError) in
+            var buses: [SavedBus] = []
+            for record in try SQLiteControlStore.records(of: .eventBus, inDirectory: directory) {
+                let bus = try EventBus.policy(of: record)
+                buses.append(SavedBus(id: bus.id, policy: bus.policy))
+            }
+            return buses
+        })
 
     private static func failure(_ number: Int32) -> Failure {
         switch number {
