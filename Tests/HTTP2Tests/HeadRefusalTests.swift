@@ -109,7 +109,7 @@ struct HeadRefusalTests {
         }
     }
 
-    @Test("a client that gives up its upload when the answer is there is not punished, however often", arguments: [0, 8])
+    @Test("a client that gives up its upload when the answer is there is never punished for it", arguments: [0, 8])
     func obeys(code: UInt32) {
         let peer = Peer()
         Self.refusedUploads(peer, 1000) { stream in
