@@ -43,6 +43,8 @@ package struct Partners: Sendable {
     package internal(set) var registered: [PartnerName: AccountID] = [:]
     /// By partner account: the sources that are there, by what is stored.
     private var counts = SegmentedTable<AccountID, Int>()
+    /// Sources that keep events back.
+    private(set) var holding: Set<PartnerEventSourceName> = []
     /// Before this, time ends nothing. After a start everything is looked at once.
     private var nextEnd = Timestamp(milliseconds: .min)
     /// Deleted sources that were put since they were last settled.
@@ -93,6 +95,7 @@ package struct Partners: Sendable {
         count(sources[source.name], -1)
         count(source, 1)
         sources[source.name] = source
+        if source.suspension?.heldFrom != nil { holding.insert(source.name) } else { holding.remove(source.name) }
         if case .pending(let expiresAt) = source.storedState { nextEnd = min(nextEnd, expiresAt) }
     }
 
@@ -127,6 +130,7 @@ package struct Partners: Sendable {
     /// Forgets a source.
     mutating func remove(_ name: PartnerEventSourceName) -> ControlChange {
         count(sources[name], -1)
+        holding.remove(name)
         sources[name] = nil
         return .remove(kind: .partnerEventSource, key: name.description)
     }

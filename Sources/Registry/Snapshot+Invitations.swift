@@ -49,7 +49,8 @@ extension Snapshot {
         return putting(Invitation(terms: terms, state: .invited))
     }
 
-    /// What binding the invitation to `key` asks for. The token was proven before.
+    /// What binding the invitation to `key` asks for. The token was proven before. A certificate is asked for only
+    /// where binding will be carried out: one that is issued in vain must be revoked.
     ///
     /// - Throws: the reason for which the token is worth nothing to the holder of this key.
     package func planJoin(
@@ -63,6 +64,8 @@ extension Snapshot {
             throw ControlFault(
                 .expiredToken, "the token was used and the certificate ran out: ask the operator for a new invitation")
         }
+        let unissued = Invitation.IssuedCertificate(serial: "", fingerprint: key, notAfter: now, pem: [])
+        _ = try binding(id, key: key, certificate: unissued, trustBundle: [], at: now)
         return .issue(uri: uri(of: invitation.terms, in: trust))
     }
 

@@ -31,10 +31,10 @@ extension Snapshot {
         partnerEventSource(of: bus)?.suspension?.heldFrom
     }
 
-    /// The same by number. Cost: grows with the sources that are suspended and with all there are; for retention.
+    /// The same by number. Cost: grows with the sources that are held; for retention, which asks for each bus.
     package func heldFrom(_ number: BusNumber) -> Domain.Sequence? {
-        for source in partners.sources.values {
-            guard let held = source.suspension?.heldFrom else { continue }
+        for name in partners.holding {
+            guard let source = partners.sources[name], let held = source.suspension?.heldFrom else { continue }
             if buses[source.busID]?.number == number { return held }
         }
         return nil

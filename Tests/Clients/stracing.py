@@ -9,6 +9,34 @@ import subprocess
 from gateway import wait_until
 
 
+def killing(call, count):
+    return ["-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={count}"]
+
+
+def kill_at(call, count):
+    """A wrapper that kills a program at its so manieth call."""
+    return ["strace", "-f", "-qq", *killing(call, count)]
+
+
+class Traced:
+    """strace on a running gateway until the end of the block. The kernel lets the gateway go when strace is killed;
+    asked to leave while the gateway dies, strace 6.1 may wait for a thread that is gone."""
+
+    def __init__(self, gateway, *options):
+        self.strace = subprocess.Popen(
+            ["strace", "-f", "-qq", "-p", str(gateway.process.pid), *options], stderr=subprocess.PIPE)
+        threads = pathlib.Path(f"/proc/{gateway.process.pid}/task")
+        wait_until(lambda: all("TracerPid:\t0" not in (thread / "status").read_text() for thread in threads.iterdir()),
+                   10, "the tracer")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.strace.kill()
+        self.strace.communicate(timeout=20)
+
+
 class Strace:
     """A wrapper for `Gateway.start`: traces one call into `trace` with wall-clock times, and injects a fault into it."""
 

@@ -1,11 +1,9 @@
 """Partners as they come in: one command on each side, and each way in which it can be cut short, repeated or abused."""
 
 import base64
-import collections
 import http.client
 import json
 import os
-import pathlib
 import re
 import shutil
 import ssl
@@ -16,6 +14,7 @@ import time
 import pytest
 
 from gateway import Gateway, OWNER, STRANGER, binary, wait_until
+from stracing import kill_at
 
 TRUST_DOMAIN = "partners.example"
 
@@ -84,6 +83,22 @@ onboarding:
 
     def state(self, number):
         return [item["state"] for item in self.invitations() if item["source"] == self.source(number)]
+
+    def standing(self):
+        """The serial numbers that the authority has issued and not revoked."""
+        listed = self.gateway.run("pki", "list", "--directory", str(self.authority)).stdout.splitlines()[1:]
+        return {line.split()[0] for line in listed if line.split()[1] == "good"}
+
+    def known(self):
+        """The serial numbers that invitations in force know."""
+        return {certificate["serial"] for item in self.invitations() if item["state"] in ("bound", "joined")
+                for certificate in item.get("certificates", [])}
+
+    def listed(self):
+        """The serial numbers on the revocation list."""
+        text = subprocess.run(["openssl", "crl", "-in", str(self.authority / "crl.pem"), "-noout", "-text"],
+                              capture_output=True, text=True, check=True).stdout
+        return {serial.lower() for serial in re.findall(r"Serial Number: ([0-9A-F]+)", text)}
 
     def sources(self, number):
         done = self.gateway.run("partner", "list", "--json", "--config", str(self.gateway.config))
@@ -333,94 +348,6 @@ def test_half_a_quota_or_one_out_of_range_invites_nobody(side, more):
         "--expires", "1h", "--source", side.source(15), *more, "--config", str(side.gateway.config), check=False)
     assert done.returncode == 1 and done.stdout == "" and "--rate" in done.stderr
     assert side.state(15) == []
-
-
-def killing(call, count):
-    return ["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={count}"]
-
-
-def kill_at(call, count):
-    return ["strace", "-f", "-qq", *killing(call, count)]
-
-
-def test_a_partner_killed_at_every_step_joins_exactly_once(side):
-    number = 100
-    for call in ("rename", "fsync", "openat", "sendto", "connect"):
-        stride = 7 if call == "openat" else 1
-        for count in range(1, 400, stride):
-            number += 1
-            token = side.invite(number)
-            cut = side.join(token, number, kill_at(call, count))
-            if cut.returncode == 0:
-                break
-            again = side.join(token, number)
-            assert again.returncode == 0, f"{call} {count}: {again.stderr}"
-            side.assert_joined_once(number)
-        else:
-            raise AssertionError(f"the join makes over 400 calls of {call}")
-        print(f"{call}: killed at {(count - 1) // stride} steps")
-        assert count > 1, f"no kill at {call}"
-
-
-# What a gateway may ask of its disk while a partner joins: rename is renameat or renameat2 on other machines.
-DISK_CALLS = ("fdatasync", "fsync", "pwrite64", "openat", "rename", "renameat", "renameat2")
-# Of a call that one thread makes more often, so many steps are taken, evenly spread.
-KILLS_OF_A_CALL = 16
-
-
-class Traced:
-    """strace on a running gateway until the end of the block. The kernel lets the gateway go when strace is killed;
-    asked to leave while the gateway dies, strace 6.1 may wait for a thread that is gone."""
-
-    def __init__(self, gateway, *options):
-        self.strace = subprocess.Popen(
-            ["strace", "-f", "-qq", "-p", str(gateway.process.pid), *options], stderr=subprocess.PIPE)
-        threads = pathlib.Path(f"/proc/{gateway.process.pid}/task")
-        wait_until(lambda: all("TracerPid:\t0" not in (thread / "status").read_text() for thread in threads.iterdir()),
-                   10, "the tracer")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.strace.kill()
-        self.strace.communicate(timeout=20)
-
-
-def disk_calls_of_a_join(side, number):
-    """By call, how often the thread makes it that makes it most: strace counts for each thread."""
-    token, trace = side.invite(number), side.gateway.folder / "disk.trace"
-    with Traced(side.gateway, "-o", str(trace), "-e", "trace=" + ",".join(f"?{call}" for call in DISK_CALLS)):
-        assert side.join(token, number).returncode == 0
-    made = collections.Counter(re.findall(r"^(\d+) +(\w+)\(", trace.read_text(), re.MULTILINE))
-    return {call: max((count for (_, name), count in made.items() if name == call), default=0) for call in DISK_CALLS}
-
-
-def test_a_gateway_killed_at_every_step_to_its_disk_lets_the_partner_join_exactly_once(side):
-    gateway, number = side.gateway, 2000
-    calls = disk_calls_of_a_join(side, number)
-    assert all(calls[call] for call in ("fdatasync", "fsync", "pwrite64", "openat")), calls
-    for call, made in calls.items():
-        steps = range(1, made + 1, -(-made // KILLS_OF_A_CALL) if made else 1)
-        killed = 0
-        for count in steps:
-            number += 1
-            token = side.invite(number)
-            with Traced(gateway, *killing(call, count)):
-                cut = side.join(token, number)
-            try:
-                gateway.process.wait(timeout=20 if cut.returncode else 0.2)
-            except subprocess.TimeoutExpired:
-                assert cut.returncode == 0, cut.stderr
-                continue
-            killed += 1
-            gateway.log.close()
-            gateway.start()
-            again = side.join(token, number)
-            assert again.returncode == 0, f"{call} {count}: {again.stderr}"
-            side.assert_joined_once(number)
-        print(f"{call}: made {made} times by one thread, killed at {killed} steps of {list(steps)}")
-        assert killed or not made, f"the gateway was never killed at {call}"
 
 
 def test_another_key_at_the_endpoint_is_no_gateway_of_ours(side):

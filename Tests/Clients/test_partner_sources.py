@@ -295,6 +295,21 @@ def test_a_customer_that_wants_to_be_asked_is_asked(gateway, partner):
     gateway.reload()
 
 
+def test_consents_are_listed_in_order_from_the_one_that_is_named(gateway):
+    def consents(**after):
+        return [one["partner"] for one in verb(gateway, verb="partner.authorizations", **after)["authorizations"]]
+
+    partners = ["c.example", "a.example", "b.example"]
+    for partner in partners:
+        verb(gateway, verb="partner.authorize", account=OWNER, partner=partner)
+    assert consents() == sorted(partners)
+    assert consents(after=f"{OWNER}/a.example") == ["b.example", "c.example"]
+    assert consents(after=f"{OWNER}/c.example") == []
+    for partner in partners:
+        verb(gateway, verb="partner.withdraw", account=OWNER, partner=partner)
+    assert consents() == []
+
+
 def test_a_partner_whose_name_is_taken_away_sends_no_more(gateway, partner, customer):
     source = active(partner, customer, "renamed")
     assert code(partner, event(source)) == [None]

@@ -11,7 +11,9 @@ import Testing
     private let source = "aws.partner/acme.com/shop/orders"
 
     /// A control plane whose partner authority is there.
-    private func start(_ records: [ControlRecord] = []) throws -> Snapshot {
+    private func start(
+        _ records: [ControlRecord] = [], quotas: Declaration.Quotas = .init()
+    ) throws -> Snapshot {
         let made = try PrivateKey.generate(.ecdsaP256)
         let root = try CertificateAuthority.root(
             name: "partners.example", pathLength: 0, key: made,
@@ -23,7 +25,7 @@ import Testing
         let plain = try Scene.declaration()
         let declaration = Declaration(
             partition: plain.partition, region: plain.region, accounts: plain.accounts, trustDomains: [], seeds: [],
-            endpoints: plain.endpoints, quotas: plain.quotas, partnerTrust: anchor)
+            endpoints: plain.endpoints, quotas: quotas, partnerTrust: anchor)
         return try Snapshot.loading(records, declaration: declaration).adopting(declaration, at: now).snapshot
     }
 
@@ -75,6 +77,23 @@ import Testing
 
     private func vouchedFor(_ snapshot: Snapshot) -> Set<AccountID>? {
         snapshot.trustDomains["partners.example"]?.facts.accounts
+    }
+
+    @Test("a join that a quota refuses, of the customer's buses or the partner's sources, asks for no certificate")
+    func roomForJoin() throws {
+        // Every account has its default bus.
+        for (quota, most) in [(\Declaration.Quotas.busesPerAccount, 1), (\.eventSourcesPerPartner, 0)] {
+            var quotas = Declaration.Quotas()
+            quotas[keyPath: quota] = most
+            let snapshot = try start(quotas: quotas).inviting(Invitations.terms()).snapshot
+            var refused: ControlFault?
+            do throws(ControlFault) { _ = try snapshot.planJoin(id, key: key, at: now) } catch { refused = error }
+            #expect(refused?.code == .limitExceeded)
+        }
+        guard case .issue = try invited().planJoin(id, key: key, at: now) else {
+            Issue.record("no certificate is asked for where there is room")
+            return
+        }
     }
 
     @Test("a join makes name, source and bus in the commit that binds the key")

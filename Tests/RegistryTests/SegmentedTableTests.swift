@@ -82,9 +82,13 @@ struct SegmentedTableTests {
             case 3:
                 return try snapshot.removingPartnerEventSource(
                     name, partnerAccount: Scene.sender, account: account, at: now)
-            case 4: return try snapshot.suspendingPartnerEventSource(name, holds: false, lastSequence: nil, at: now)
+            case 4:
+                return try snapshot.suspendingPartnerEventSource(
+                    name, holds: Bool.random(using: &random), lastSequence: nil, at: now)
             case 5: return try snapshot.resumingPartnerEventSource(name, at: now)
-            case 6: return try snapshot.removingEventBus(EventBusID(account: account, name: EventBusName(name)), at: now)
+            case 6:
+                let bus = EventBusID(account: account, name: EventBusName(name))
+                return try snapshot.removingEventBus(bus, at: now)
             default: return try snapshot.authorizingPartner(key, until: now.advanced(bySeconds: 86_400), at: now)
             }
         } catch { return nil }
@@ -97,6 +101,8 @@ struct SegmentedTableTests {
         }
         let counted = snapshot.partners.count(of: Scene.sender, at: now) { snapshot.buses[$0] != nil }
         #expect(counted == Array(naive).count, "\(place)")
+        let held = snapshot.partners.sources.values.filter { $0.suspension?.heldFrom != nil }
+        #expect(snapshot.partners.holding == Set(held.map(\.name)), "\(place)")
         for account in [Scene.owner, Scene.sender] {
             let buses = snapshot.buses.values.filter { $0.id.account == account }
             #expect(snapshot.buses.count(of: account) == Array(buses).count, "\(place)")
