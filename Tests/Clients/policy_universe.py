@@ -98,8 +98,11 @@ TEXT_KEYS = [
 ]
 KINDS = {
     "text": (TEXT_KEYS, ["StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"],
-        [*TEXTS[:9], *VARIABLES]),
-    "pattern": (TEXT_KEYS, ["StringLike", "StringNotLike"], [*TEXT_PATTERNS, *VARIABLES, "${aws:PrincipalTag/team}*"]),
+        TEXTS[:9]),
+    "pattern": (TEXT_KEYS, ["StringLike", "StringNotLike"], TEXT_PATTERNS),
+    "variable": (
+        TEXT_KEYS, ["StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringLike", "StringNotLike"],
+        [*VARIABLES, "${aws:PrincipalTag/team}*"]),
     "number": (["isthmus:Hops", "aws:EpochTime"], [
         "NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan",
         "NumericGreaterThanEquals"], NUMBERS),
@@ -188,11 +191,15 @@ OPEN = {
 }
 
 
+def version(*body):
+    return {"Version": "2012-10-17", "Statement": list(body)}
+
+
 def documents(kind, keys, open_kind=None):
     written = st.lists(statements(kind, keys), min_size=1, max_size=3)
     if open_kind:
         written = st.one_of(written, written.map(lambda more: OPEN[open_kind] + more[:1]))
-    return written.map(lambda body: {"Version": "2012-10-17", "Statement": body})
+    return written.map(lambda body: version(*body))
 
 
 def layers(keys):
@@ -270,13 +277,13 @@ def single(draw):
     asked = draw(st.lists(contexts(facts[0]), min_size=8, max_size=8))
     callers = draw(st.lists(st.sampled_from(range(len(CALLERS))), min_size=2, max_size=2, unique=True))
     everything = {"Principal": "*", "Action": "*", "Resource": "*"}
-    own = {"identityPolicies": [{"Version": "2012-10-17", "Statement": OPEN["identity"]}]}
+    own = {"identityPolicies": [version(*OPEN["identity"])]}
     questions = []
     for block, context, index in itertools.product(blocks, asked, callers):
         for body in ([{"Effect": "Allow"}], [{"Effect": "Allow"}, {"Effect": "Deny"}]):
             statements_asked = [{**everything, **effect} for effect in body]
             statements_asked[-1]["Condition"] = block
-            policy = {"Version": "2012-10-17", "Statement": statements_asked}
+            policy = version(*statements_asked)
             # A stranger's own side allows, and the owner's principals have none: the bus's policy decides for both.
             is_owner = f"::{OWNER}:" in (CALLERS[index] or {}).get("arn", "")
             attached = {"identityPolicies": []} if is_owner else own
@@ -284,27 +291,26 @@ def single(draw):
     return questions
 
 
-def limited(action, effect="Allow"):
-    return {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action, "Resource": "*"}]}
-
-
 @st.composite
 def sided(draw):
-    """Nothing but who may: bus policies that name principals, with what an own side may be, for every caller."""
+    """Who may, and nothing else: every way to name principals and to leave them out, for every caller."""
     facts = draw(facts_in_play())
-    sides = [[], [limited("*")], [limited("events:PutRule")], [limited("events:PutEvents", "Deny"), limited("*")]]
-
-    def two():
-        return draw(st.lists(st.sampled_from(sides), min_size=2, max_size=2, unique_by=str))
-
-    policies = draw(st.lists(documents("resource", ()), min_size=2, max_size=2))
-    control = draw(st.sampled_from([[], [], [sides[1]], [sides[1], sides[3]]]))
-    own_sides = [
-        dict(zip(OWN_SIDE, own)) | {"serviceControlPolicies": control} for own in itertools.product(two(), two(),
-            two())]
+    everything, rule = {"Action": "*", "Resource": "*"}, {"Action": "events:PutRule", "Resource": "*"}
+    own = [
+        [], [version({**everything, "Effect": "Allow"})], [version({**rule, "Effect": "Allow"})],
+        [version({**everything, "Effect": "Allow"}, {"Effect": "Deny", "Action": "events:Put*", "Resource": "*"})]]
+    attached = {name: draw(st.sampled_from(own)) for name in OWN_SIDE}
+    attached["serviceControlPolicies"] = draw(st.sampled_from([[], [], [own[1]], [own[1], own[2]], [own[3]]]))
+    endpoint = draw(st.sampled_from([None, None, everything, rule]))
+    attached["endpointPolicies"] = [version({**endpoint, "Effect": "Allow", "Principal": "*"})] if endpoint else []
+    policies = [version({**everything, "Effect": "Allow", "Principal": principal}) for principal in PRINCIPALS]
+    policies += [
+        version(
+            {**everything, "Effect": "Allow", "Principal": "*"},
+            {**everything, "Effect": "Deny", "NotPrincipal": principal}) for principal in PRINCIPALS[2:]]
     return [
         question(caller, ACTIONS[0], {}, RESOURCES[0], policy, attached, facts)
-        for policy, attached, caller in itertools.product(policies, own_sides, CALLERS)]
+        for policy, caller in itertools.product(policies, CALLERS)]
 
 
 def universes():
