@@ -24,7 +24,7 @@ struct House {
         targets.append(target)
     }
 
-    mutating func system(_ name: String, pkgConfig: String) {
+    mutating func system(_ name: String, pkgConfig: String? = nil) {
         add(name, [], .systemLibrary(name: name, pkgConfig: pkgConfig))
     }
 
@@ -60,6 +60,7 @@ var house = House()
 house.system("COpenSSL", pkgConfig: "openssl")
 house.system("CNghttp2", pkgConfig: "libnghttp2")
 house.system("CCurl", pkgConfig: "libcurl")
+house.system("CMalloc")
 house.add(
     "CSimdjson", [],
     .target(
@@ -101,7 +102,7 @@ house.floor(
 
 // 7 · the program
 let program = [
-    "Domain", "JSON", "Telemetry", "Cryptography", "TLS", "AccessPolicy", "Identity", "Registry", "Bus", "Network",
+    "CMalloc", "Domain", "JSON", "Telemetry", "Cryptography", "TLS", "AccessPolicy", "Identity", "Registry", "Bus", "Network",
     "Storage", "Targets", "Gateway",
 ]
 house.add(

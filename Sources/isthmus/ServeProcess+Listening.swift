@@ -13,6 +13,8 @@ extension GatewayProcess {
             throw ProgramError("the configuration cannot be put in force: \(error.message)", status: .configuration)
         }
         await letPartnersIn(configuration)
+        let spare = SpareMemory()
+        sparing = loops.repeating(everySeconds: SpareMemory.everySeconds) { spare.giveBack() }
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
         for listener in configuration.listeners {
             let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))
@@ -177,6 +179,7 @@ extension GatewayProcess {
             for running in listeners { group.addTask { await running.listener.drain() } }
         }
         await tending?.cancel()
+        await sparing?.cancel()
         services.controlLine.close()
         await controlLoop?.value
         await control?.close()

@@ -31,6 +31,8 @@ actor GatewayProcess {
     var controlLoop: Task<Void, Never>?
     /// Ends invitations and renews the partners' revocation list when their time comes.
     var tending: RepeatedWork?
+    /// Gives spare memory back.
+    var sparing: RepeatedWork?
 
     /// Opens everything that can fail before a socket is bound.
     init(_ configuration: Configuration, _ lines: LogLines) throws(ProgramError) {
