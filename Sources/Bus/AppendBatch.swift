@@ -70,21 +70,21 @@ package enum RepeatGuard: Hashable, Sendable {
     /// - Parameters:
     ///   - kind: where the id comes from; ids of different kinds are never the same.
     ///   - nonce: single use within the source.
+    ///   - body: what a repeat of the nonce must have; of no account without one.
     package static func webhook(
-        source: String, kind: StaticString, id: Bytes, nonce: Bytes?, body: Digest
+        source: WebhookSource, kind: StaticString, id: Bytes, nonce: Bytes? = nil, body: Digest = .zero
     ) -> RepeatGuard {
-        let sourceDigest = SHA256.hash(Array("isthmus webhook source\0\(source)".utf8))
         func digest(_ kind: StaticString, _ text: Bytes) -> Digest {
             var hasher = SHA256()
             hasher.update("isthmus webhook\0")
-            hasher.update(sourceDigest)
+            hasher.update(source.digest)
             hasher.update(kind)
             hasher.update("\0")
             hasher.update(text)
             return hasher.finalize()
         }
         return .once(
-            id: digest(kind, id), source: sourceDigest, nonce: nonce.map { digest("nonce", $0) }, body: body)
+            id: digest(kind, id), source: source.digest, nonce: nonce.map { digest("nonce", $0) }, body: body)
     }
 
     /// The guard of an SDK's own retry.
@@ -96,6 +96,18 @@ package enum RepeatGuard: Hashable, Sendable {
         hasher.update(invocation)
         return .implicit(request: hasher.finalize())
     }
+}
+
+/// Whose memory the messages of a webhook are kept in; made once for many.
+package struct WebhookSource: Sendable {
+    /// What stands for it in the guards of its events.
+    package let digest: Digest
+
+    /// The memory of a source's signed messages.
+    package init(_ name: String) { digest = SHA256.hash(Array("isthmus webhook source\0\(name)".utf8)) }
+
+    /// The memory of its messages that nobody signed: they take no room from those that are signed.
+    package init(unsigned name: String) { digest = SHA256.hash(Array("isthmus webhook unsigned\0\(name)".utf8)) }
 }
 
 /// The events of one request that were admitted: stored together or not at all. Without events it asks whether its

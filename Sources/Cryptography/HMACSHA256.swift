@@ -44,6 +44,14 @@ package struct HMACSHA256: Sendable {
         message.withUnsafeBytes { authenticate($0) }
     }
 
+    /// The code of `head` and `tail`, one behind the other, without a copy that holds both.
+    package func authenticate(_ head: [UInt8], _ tail: [UInt8]) -> Digest {
+        var stream = begin()
+        stream.update(head)
+        stream.update(tail)
+        return finalize(stream)
+    }
+
     /// Whether `code` is the code of `message`, compared in constant time.
     ///
     /// - Parameter code: any count; only 32 bytes can be right.

@@ -12,6 +12,16 @@ package enum Base64Text {
         return decode(payload)
     }
 
+    /// The bytes that `text` writes, or nil: read where they lie.
+    package static func bytes(_ text: Bytes) -> [UInt8]? {
+        guard text.count.isMultiple(of: 4) else { return nil }
+        return text.withUnsafeBufferPointer { text in
+            var count = text.count
+            for _ in 0..<2 where count > 0 && text[count - 1] == UInt8(ascii: "=") { count -= 1 }
+            return decodeBuffer(UnsafeBufferPointer(rebasing: text[..<count]))
+        }
+    }
+
     /// The bytes that `text` writes with or without its padding, or nil: for secrets as their vendors show them.
     package static func bytes(unpadded text: some BidirectionalCollection<UInt8>) -> [UInt8]? {
         var payload = text[...]

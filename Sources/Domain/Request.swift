@@ -69,6 +69,21 @@ package struct HeaderFields: Sendable {
         }
     }
 
+    /// The place of the first field called `name` (lower case), searching from `start`.
+    package func index(named name: String, from start: Int = 0) -> Int? {
+        var name = name
+        return name.withUTF8 { wanted in
+            buffer.withUnsafeBufferPointer { bytes in
+                for index in start..<fields.count where Int(fields[index].nameCount) == wanted.count {
+                    let base = Int(fields[index].nameStart)
+                    let own = UnsafeBufferPointer(rebasing: bytes[base..<base + wanted.count])
+                    if own.hasSameBytes(as: wanted) { return index }
+                }
+                return nil
+            }
+        }
+    }
+
     /// The value of the first field called `name`, or `nil`.
     package func value(of name: StaticString) -> Bytes? {
         index(of: name).map { value(at: $0) }

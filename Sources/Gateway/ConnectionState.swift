@@ -19,6 +19,8 @@ final class ConnectionState {
     let identity: ConnectionIdentity?
     /// Who made the last request.
     var caller: Caller?
+    /// Who made the last request of a webhook.
+    var webhookCaller: Caller?
     private var arrival: Authenticator.Arrival?
     /// The bucket that the last request was taken from.
     var bucket: HeldBucket?

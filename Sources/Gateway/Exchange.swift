@@ -30,6 +30,8 @@ final class PendingPublication {
     let traffic: Metrics.Traffic
     /// Billed bytes of the entries admitted.
     let bytes: Int
+    /// What its sender was charged and gets back when it came before.
+    var charged: Charged?
 
     init(
         exchange: Exchange, form: Publication.Form, results: PublicationResults, traffic: Metrics.Traffic, bytes: Int
@@ -39,6 +41,11 @@ final class PendingPublication {
         self.results = results
         self.traffic = traffic
         self.bytes = bytes
+    }
+
+    /// Whether it is a single event, known by what it says of itself and not by a key of the request.
+    var isOneEvent: Bool {
+        if case .single = form { true } else { false }
     }
 }
 

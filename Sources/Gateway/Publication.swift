@@ -33,4 +33,6 @@ struct Publication {
     let guards: Guards
     let form: Form
     var right = Right.sender
+    /// What its sender was charged and gets back when it came before.
+    var charged: Charged?
 }

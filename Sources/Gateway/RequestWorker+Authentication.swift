@@ -7,32 +7,60 @@ package import Registry
 import Telemetry
 
 extension RequestWorker {
-    /// Who makes the request; of a webhook, by `credential`. The identity of the certificate is read once a connection
-    /// and held to today's trust.
+    /// Who makes the request. The identity of the certificate is read once a connection and held to today's trust.
     func authenticate(
-        _ request: borrowing Request, _ connection: Connection, _ requestID: UniqueID, _ now: Timestamp,
-        as credential: WebhookCredential? = nil
+        _ request: borrowing Request, _ connection: Connection, _ requestID: UniqueID, _ now: Timestamp
     ) throws(Fault) -> (Caller, ConnectionState) {
         let caller: Caller
         let state: ConnectionState
         do throws(AuthenticationRefusal) {
             state = try self.state(of: connection, now)
             let arrival = state.arrival(connection.facts, try state.identity?.current(snapshot, now: now))
-            switch decide(request, as: credential, arrival, state, now) {
+            let outcome = authenticator.authenticate(
+                request, from: arrival, after: state.caller, directory: directory, now: now)
+            switch outcome {
             case .caller(let proven):
                 caller = proven
-                if credential == nil { state.caller = proven }
+                state.caller = proven
             case .refused(let refusal): throw refusal
             }
         } catch {
             throw refuse(error, connection, requestID)
         }
+        try occupy(connection, caller)
+        return (caller, state)
+    }
+
+    /// Whom the request of a webhook is by, and what stands for what was signed; nil where that was nothing. The
+    /// connection is not counted to the caller: that the message is a new one is for the caller of this to find out.
+    func authenticate(
+        _ request: borrowing Request, as credential: WebhookCredential, _ exchange: Exchange
+    ) throws(Fault) -> (Caller, ConnectionState, message: Digest?) {
+        do throws(AuthenticationRefusal) {
+            let (connection, now) = (exchange.connection, exchange.now)
+            let state = try self.state(of: connection, now)
+            let arrival = state.arrival(connection.facts, try state.identity?.current(snapshot, now: now))
+            let outcome = authenticator.authenticate(
+                webhook: credential, copy request, from: arrival, after: state.webhookCaller, directory: directory,
+                now: now)
+            switch outcome {
+            case .caller(let caller, let message):
+                state.webhookCaller = caller
+                return (caller, state, message)
+            case .refused(let refusal): throw refusal
+            }
+        } catch {
+            throw refuse(error, exchange.connection, exchange.requestID)
+        }
+    }
+
+    /// Counts the connection to its caller's principal.
+    func occupy(_ connection: Connection, _ caller: Caller) throws(Fault) {
         guard connection.occupy(principal: caller.accountable) else {
             throw Fault(
                 .throttling, "the principal has too many open connections; use fewer and keep them open",
                 retryAfterSeconds: 1)
         }
-        return (caller, state)
     }
 
     /// Refuses a request whose head alone already has no caller; the first steps of `authenticate`, told as it tells.
@@ -69,18 +97,6 @@ extension RequestWorker {
             ])
         return Fault(
             refusal.code, "\(refusal)", retryAfterSeconds: refusal.code == .serviceUnavailable ? 5 : nil)
-    }
-
-    private func decide(
-        _ request: borrowing Request, as credential: WebhookCredential?, _ arrival: Authenticator.Arrival,
-        _ state: ConnectionState, _ now: Timestamp
-    ) -> Authenticator.Outcome {
-        guard let credential else {
-            return authenticator.authenticate(
-                request, from: arrival, after: state.caller, directory: directory, now: now)
-        }
-        return authenticator.authenticate(
-            webhook: credential, copy request, from: arrival, directory: directory, now: now)
     }
 
     /// What is kept with the connection; made at its first request.

@@ -52,6 +52,7 @@ extension RequestWorker {
         let pending = PendingPublication(
             exchange: publisher.exchange, form: publication.form, results: results,
             traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes)
+        pending.charged = publication.charged
         guard results.admittedCount > 0 || repeatGuard.isDurable else {
             if publisher.hasUnrecorded { return refuse(pending, DecisionRecorder.unrecorded) }
             return respond(pending, results)
@@ -146,11 +147,12 @@ extension RequestWorker {
             respond(pending, pending.results, ids)
         case .repeated(_, let mask):
             services.metrics.add(ids.count, to: .entriesRepeated)
+            if let charged = pending.charged { giveBack(charged, pending.exchange) }
             respond(pending, pending.results.recalling(mask: mask), ids)
         case .notRepeated: respond(pending, pending.results)
-        case .keyMismatch: refuse(pending, Self.keyMismatch)
+        case .keyMismatch: refuse(pending, pending.isOneEvent ? Self.nonceReused : Self.keyMismatch)
         case .full(let reason): refuse(pending, Self.full(reason))
-        case .unknownOutcome: refuse(pending, Self.unknownOutcome)
+        case .unknownOutcome: refuse(pending, pending.isOneEvent ? Self.unknownEvents : Self.unknownOutcome)
         }
     }
 

@@ -1,3 +1,4 @@
+import Cryptography
 import Domain
 import Identity
 import Registry
@@ -8,36 +9,55 @@ extension RequestWorker {
     ///
     /// Nothing of the content is looked at before its signature was verified.
     func publishWebhook(_ request: borrowing Request, of source: Bytes, _ exchange: Exchange) throws(Fault) {
-        let (credential, webhook) = try webhook(at: source)
+        let endpoint = try webhook(at: source)
         try Route.webhook(source).checkMethod(request)
-        let (caller, state) = try authenticate(
-            request, exchange.connection, exchange.requestID, exchange.now, as: credential)
+        let (caller, state, message) = try authenticate(request, as: endpoint.credential, exchange)
         guard let attestation = caller.webhook else { preconditionFailure("a webhook's caller has its attestation") }
-        note(attestation, credential, exchange)
-        let charge = Charge(
-            sender: .partner(webhook.source.partner.qualified),
-            action: "events:PutPartnerEvents", units: Quota.cost(entries: 1, contentBytes: request.body.count))
-        try take(charge, caller, state, exchange)
-        let publication = try webhooks.decode(request, webhook, attestation)
+        let units = Quota.cost(entries: 1, contentBytes: request.body.count)
+        let charged = try charge(units, message, endpoint, caller, state, exchange)
+        note(attestation, endpoint, exchange)
+        var publication = try webhooks.decode(request, endpoint, attestation)
+        publication.charged = charged
         try publish(publication, caller, state, exchange)
     }
 
     /// What is declared at a webhook's path.
-    func webhook(at source: Bytes) throws(Fault) -> (credential: WebhookCredential, declared: Webhook) {
-        guard let credential = services.webhooks.credential(of: source, in: snapshot),
-            let webhook = snapshot.webhook(of: credential.source)
-        else { throw Route.nothingHere }
-        return (credential, webhook)
+    func webhook(at source: Bytes) throws(Fault) -> WebhookEndpoint {
+        if let lastWebhook, lastWebhook.serves(source, snapshot.revision) { return lastWebhook }
+        guard let endpoint = services.webhooks.endpoint(of: source, in: snapshot) else { throw Route.nothingHere }
+        lastWebhook = endpoint
+        return endpoint
     }
 
-    private func note(_ attestation: WebhookAttestation, _ credential: WebhookCredential, _ exchange: Exchange) {
-        if let keyID = attestation.keyID { services.webhooks.noteVerified(keyID, at: exchange.now) }
+    /// Charges a signed message to its partner once, and everything else to the address it comes from: neither a
+    /// message that is sent again nor one that nobody signed spends what is the partner's, its connections included.
+    ///
+    /// - Parameter message: stands for what was signed; nil where nothing was.
+    /// - Returns: what the partner was charged; nil where the address was.
+    private func charge(
+        _ units: Int, _ message: Digest?, _ endpoint: WebhookEndpoint, _ caller: Caller, _ state: ConnectionState,
+        _ exchange: Exchange
+    ) throws(Fault) -> Charged? {
+        guard let mark = message.map({ endpoint.mark(of: $0) }), !services.webhooks.charged.holds(mark) else {
+            try takeUnproven(units, exchange)
+            return nil
+        }
+        try occupy(exchange.connection, caller)
+        let charge = Charge(sender: endpoint.sender, action: "events:PutPartnerEvents", units: units)
+        let bucket = try take(charge, caller, state, exchange)
+        // INVARIANT: only what was paid for is marked, or a message that was refused could come back for nothing.
+        services.webhooks.charged.insert(mark)
+        if let key = caller.webhook?.keyIndex { endpoint.noteVerified(by: key, at: exchange.now) }
+        return Charged(bucket: bucket, units: units)
+    }
+
+    private func note(_ attestation: WebhookAttestation, _ endpoint: WebhookEndpoint, _ exchange: Exchange) {
         guard let refusal = attestation.refusal else { return services.metrics.add(to: .webhooksVerified) }
         services.metrics.add(to: .webhooksUnverified)
         services.logger.log(
             .warning, "webhook-unverified",
             [
-                ("source", .text(credential.source)), ("reason", .text("\(refusal.label)")),
+                ("source", .text(endpoint.credential.source)), ("reason", .text("\(refusal.label)")),
                 ("message", .text("\(refusal)")), ("requestId", .text("\(exchange.requestID)")),
             ])
     }

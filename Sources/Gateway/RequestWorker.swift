@@ -46,6 +46,8 @@ package final class RequestWorker {
     private(set) var lastBatchBytes = 0
     let sharedFacts = SharedFacts()
     private var lastBus: (target: [UInt8], id: EventBusID)?
+    /// The webhook that the last message went to.
+    var lastWebhook: WebhookEndpoint?
     var waiting = SlotTable<Waiting>()
     /// What the gauge of requests in flight holds of this loop.
     private var countedInFlight = 0
@@ -70,7 +72,7 @@ package final class RequestWorker {
         answers = AnswerQueue(wake: wake)
         snapshot = services.registry.snapshot
         directory = services.directory(of: snapshot)
-        services.buckets.adopt(snapshot, at: services.monotonic())
+        services.adoptQuotas(of: snapshot)
         decoder = PutEventsDecoder(entriesBytes: services.settings.entriesBytes)
         cloudEvents = CloudEventsDecoder(
             body: decoder.body, detail: decoder.detail, entriesBytes: services.settings.entriesBytes)
@@ -121,8 +123,9 @@ package final class RequestWorker {
     func refresh() {
         guard services.registry.revision != snapshot.revision else { return }
         snapshot = services.registry.snapshot
+        lastWebhook = nil
         directory = services.directory(of: snapshot)
-        services.buckets.adopt(snapshot, at: services.monotonic())
+        services.adoptQuotas(of: snapshot)
     }
 
     /// Where a path leads; that of the bus that CloudEvents went to last is not read again.

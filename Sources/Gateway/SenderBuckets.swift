@@ -39,6 +39,18 @@ final class SenderBucket: Sendable {
         return bucket.take(units, of: quota, at: now)
     }
 
+    /// Gives `units` back that were taken.
+    func giveBack(_ units: Int) {
+        let price = quota.nanoseconds(for: units)
+        var seen = fullAt.load(ordering: .relaxed)
+        while seen != Self.retired {
+            let (isExchanged, original) = fullAt.weakCompareExchange(
+                expected: seen, desired: seen - min(seen, price), ordering: .relaxed)
+            if isExchanged { return }
+            seen = original
+        }
+    }
+
     /// Whether a refusal at `now` is to be recorded: one a second is, or a sender past its quota would push everybody
     /// else's records out of the archive.
     func mayRecord(at now: UInt64) -> Bool {
@@ -66,6 +78,8 @@ final class SenderBucket: Sendable {
 package final class SenderBuckets: Sendable {
     /// Buckets kept. Source: the most accounts of a configuration, 10,000, each with six actions under way.
     static let capacity = 65_536
+    /// Buckets of addresses kept: more than are open at once by the standard budget of connections have no use.
+    static let addressCapacity = 8192
     /// How long the table is left alone after a look for full buckets.
     static let sweepNanoseconds: UInt64 = 1_000_000_000
 

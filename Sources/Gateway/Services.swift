@@ -14,6 +14,9 @@ package struct Services: Sendable {
     package let accessKeys: AccessKeyRing
     /// What senders have spent of their quotas.
     package let buckets = SenderBuckets()
+    /// What addresses have spent on requests that prove nothing new about a sender. A table of its own: however many
+    /// addresses there are, no sender loses its place.
+    let addressBuckets = SenderBuckets(capacity: SenderBuckets.addressCapacity)
     let webhooks: WebhookRing
     package let metrics: Metrics
     package let logger: Logger
@@ -61,6 +64,13 @@ package struct Services: Sendable {
 }
 
 extension Services {
+    /// Puts the quotas of `snapshot` in force.
+    func adoptQuotas(of snapshot: Snapshot) {
+        let now = monotonic()
+        buckets.adopt(snapshot, at: now)
+        addressBuckets.adopt(snapshot, at: now)
+    }
+
     /// What the authenticator reads, at one snapshot. Revocation is looked at where the chain is: `ConnectionIdentity`.
     func directory(of snapshot: Snapshot) -> IdentityDirectory {
         let organizations = snapshot.organizations

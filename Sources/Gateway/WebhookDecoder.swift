@@ -18,8 +18,9 @@ struct WebhookDecoder {
 
     /// The event of one request.
     func decode(
-        _ request: borrowing Request, _ webhook: Webhook, _ attestation: WebhookAttestation
+        _ request: borrowing Request, _ endpoint: WebhookEndpoint, _ attestation: WebhookAttestation
     ) throws(Fault) -> Publication {
+        let webhook = endpoint.webhook
         let content = request.body
         let fields = request.fields
         let read = try body.withDocument(content, refuse: { Fault(.malformedDetail, "Detail is malformed: \($0)") }) {
@@ -27,15 +28,17 @@ struct WebhookDecoder {
             guard root.object != nil else {
                 throw Fault(.malformedDetail, "Detail is malformed: the content must be one JSON object.")
             }
-            let detailType = try Self.text(webhook.detailType, "DetailType", fields, root)
+            let detailType =
+                if let same = endpoint.detailType { same } else {
+                    try Self.text(webhook.detailType, "DetailType", fields, root)
+                }
             let moment: Timestamp? =
                 if let place = webhook.time { try Self.moment(Self.text(place, "Time", fields, root)) } else { nil }
             let id: [UInt8]? = if let place = webhook.id { try Self.text(place, "id", fields, root) } else { nil }
             return (detailType: detailType, time: moment, id: id)
         }
-        let source = Array(webhook.source.description.utf8)
         let none = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-        let entry = source.withUnsafeBufferPointer { source in
+        let entry = endpoint.source.withUnsafeBufferPointer { source in
             read.detailType.withUnsafeBufferPointer { type in
                 content.withUnsafeBufferPointer { content in
                     Entry(
@@ -47,33 +50,36 @@ struct WebhookDecoder {
         guard entry.billedBytes < entriesBytes else {
             throw Fault(.validation, "Total size of the entries in the request is over the limit.")
         }
-        let guarded = Self.repeatGuard(webhook, attestation, id: read.id, content: SHA256.hash(content))
         return Publication(
-            entries: [DecodedEntry(content: .entry(entry), busReference: [])], guards: .events([guarded]),
-            form: .single, right: .partnerEventSource)
+            entries: [DecodedEntry(content: .entry(entry), busReference: [])],
+            guards: .request(Self.repeatGuard(endpoint, attestation, id: read.id, content)), form: .single,
+            right: .partnerEventSource)
     }
 
     /// What a repeat is recognised by: the message's id where the signature covers it, else the content.
     ///
     /// An id that is not signed could be changed by whoever saw the request, who would then be heard twice.
     private static func repeatGuard(
-        _ webhook: Webhook, _ attestation: WebhookAttestation, id: [UInt8]?, content: Digest
+        _ endpoint: WebhookEndpoint, _ attestation: WebhookAttestation, id: [UInt8]?, _ content: [UInt8]
     ) -> RepeatGuard {
-        let source = webhook.source.description
         guard attestation.refusal == nil else {
-            return .webhook(source: source, kind: "unverified", id: content.bytes[...], nonce: nil, body: content)
+            return .webhook(
+                source: endpoint.unsigned, kind: "unverified", id: SHA256.hash(content).bytes[...])
         }
         let nonce = attestation.nonce.map { Array($0.utf8)[...] }
         let isSigned: Bool
-        switch webhook.id {
+        switch endpoint.webhook.id {
         case .header(let name)?: isSigned = attestation.signedFields.contains(name)
         case .pointer?: isSigned = true
         case .value?, nil: isSigned = false
         }
+        if isSigned, let id, nonce == nil { return .webhook(source: endpoint.signed, kind: "id", id: id[...]) }
+        let body = SHA256.hash(content)
         guard isSigned, let id else {
-            return .webhook(source: source, kind: "content", id: content.bytes[...], nonce: nonce, body: content)
+            return .webhook(
+                source: endpoint.signed, kind: "content", id: body.bytes[...], nonce: nonce, body: body)
         }
-        return .webhook(source: source, kind: "id", id: id[...], nonce: nonce, body: content)
+        return .webhook(source: endpoint.signed, kind: "id", id: id[...], nonce: nonce, body: body)
     }
 
     /// Bytes of a detail type or id. Source: API_PutPartnerEventsRequestEntry and `WebhookVerifier.maximumIDBytes`,
@@ -88,11 +94,11 @@ struct WebhookDecoder {
         switch place {
         case .value(let value): return Array(value.utf8)
         case .header(let name):
-            var found: [Bytes] = []
-            for index in 0..<fields.count where fields.name(at: index).elementsEqual(name.utf8) {
-                found.append(fields.value(at: index))
+            if let index = fields.index(named: name), fields.index(named: name, from: index + 1) == nil {
+                text = Array(fields.value(at: index))
+            } else {
+                text = []
             }
-            text = found.count == 1 ? Array(found[0]) : []
             location = "once in the header field `\(name)`"
         case .pointer(let pointer):
             let value = pointer.value(in: root)
@@ -105,7 +111,9 @@ struct WebhookDecoder {
             }
             location = "at `\(pointer)` of the content, a string or whole number"
         }
-        guard (1...textBytes).contains(text.count), String(validating: text, as: UTF8.self) != nil else {
+        guard (1...textBytes).contains(text.count),
+            text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil
+        else {
             throw Fault(
                 .invalidArgument,
                 "Parameter \(parameter) is not valid. Reason: it must stand \(location), with 1 to \(textBytes) bytes "

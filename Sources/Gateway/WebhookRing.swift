@@ -10,40 +10,42 @@ import Synchronization
 final class WebhookRing: Sendable {
     private struct State {
         var revision: UInt64 = 0
-        var credentials: [String: WebhookCredential] = [:]
-        /// When each key verified a request last, since the start of the process.
-        var lastVerified: [String: Timestamp] = [:]
+        var endpoints: [String: WebhookEndpoint] = [:]
+        var uses: [String: WebhookKeyUse] = [:]
     }
 
     private let accessKeys: AccessKeyRing
     private let state = Mutex(State())
+    /// What partners were charged for.
+    let charged = ChargedMessages()
 
     /// Keys are sealed as those of `accessKeys` are.
     init(_ accessKeys: AccessKeyRing) { self.accessKeys = accessKeys }
 
-    /// How requests of a source's webhook are verified; `nil` when none is declared or the partner is unknown.
-    func credential(of source: Bytes, in snapshot: Snapshot) -> WebhookCredential? {
+    /// What a source's webhook is; `nil` when none is declared or the partner is unknown.
+    func endpoint(of source: Bytes, in snapshot: Snapshot) -> WebhookEndpoint? {
         guard let name = PartnerEventSourceName(parsing: source), let webhook = snapshot.webhook(of: name.description)
         else { return nil }
         return state.withLock { state in
             if state.revision < snapshot.revision {
-                state.credentials.removeAll(keepingCapacity: true)
+                state.endpoints.removeAll(keepingCapacity: true)
                 state.revision = snapshot.revision
             }
-            if state.revision == snapshot.revision, let known = state.credentials[name.description] { return known }
-            guard let made = make(webhook, snapshot) else { return nil }
-            if state.revision == snapshot.revision { state.credentials[name.description] = made }
+            if state.revision == snapshot.revision, let known = state.endpoints[name.description] { return known }
+            guard let credential = make(webhook, snapshot) else { return nil }
+            let uses = credential.keyIDs.map { id in
+                let use = state.uses[id] ?? WebhookKeyUse()
+                state.uses[id] = use
+                return use
+            }
+            let made = WebhookEndpoint(webhook, credential, uses: uses, revision: snapshot.revision)
+            if state.revision == snapshot.revision { state.endpoints[name.description] = made }
             return made
         }
     }
 
-    /// Notes that a key verified a request.
-    func noteVerified(_ keyID: String, at now: Timestamp) {
-        state.withLock { $0.lastVerified[keyID] = now }
-    }
-
-    /// When the key verified a request last; `nil` when it has not since the start.
-    func lastVerified(_ keyID: String) -> Timestamp? { state.withLock { $0.lastVerified[keyID] } }
+    /// When the key verified a message last that had not come before; `nil` when it has not since the start.
+    func lastVerified(_ keyID: String) -> Timestamp? { state.withLock { $0.uses[keyID]?.last } }
 
     private func make(_ webhook: Webhook, _ snapshot: Snapshot) -> WebhookCredential? {
         let name = webhook.source

@@ -1,3 +1,4 @@
+package import Cryptography
 package import Domain
 
 /// What the control plane knows about identities at one revision; functions, so that the answer is read and not copied,
@@ -74,6 +75,14 @@ package final class Authenticator {
         case refused(AuthenticationRefusal)
     }
 
+    /// Whom the request of a webhook is by, or why by nobody.
+    package enum WebhookOutcome: Sendable {
+        /// `message` stands for what was signed: the same for a request that is sent again, whoever sends it and
+        /// whatever else of it is changed; nil where nothing was verified, in shadow mode.
+        case caller(Caller, message: Digest?)
+        case refused(AuthenticationRefusal)
+    }
+
     private let region: String
     private let verifier: SigV4Verifier
     private let replays: ReplayWindow?
@@ -136,7 +145,7 @@ package final class Authenticator {
         directory: IdentityDirectory, now: Timestamp
     ) -> AuthenticationRefusal? {
         do throws(AuthenticationRefusal) {
-            try checkArrival(arrival, of: credential, directory: directory, now: now)
+            _ = try checkArrival(arrival, of: credential, after: nil, directory: directory, now: now)
             try credential.checkHead(request, now: now)
             return nil
         } catch {
@@ -146,45 +155,48 @@ package final class Authenticator {
 
     /// Decides who makes the request of a webhook: the partner whose secret signed it. Its certificate, where one came,
     /// restricts it: same account, or refused. In shadow mode a signature that does not stand is told and passed over.
+    ///
+    /// - Parameter previous: who made the last request of a webhook on this connection; see the form for all others.
     package func authenticate(
         webhook credential: WebhookCredential, _ request: Request, from arrival: Arrival,
-        directory: IdentityDirectory, now: Timestamp
-    ) -> Outcome {
+        after previous: Caller? = nil, directory: IdentityDirectory, now: Timestamp
+    ) -> WebhookOutcome {
         do throws(AuthenticationRefusal) {
-            try checkArrival(arrival, of: credential, directory: directory, now: now)
+            let known = try checkArrival(arrival, of: credential, after: previous, directory: directory, now: now)
+            let (attestation, message) = try attest(request, credential, now: now)
+            let path = directory.organizationPath(credential.principal.account)
+            if let known, known.attested(attestation, from: arrival, organizationPath: path) {
+                return .caller(known, message: message)
+            }
             let caller = Caller(
-                principal: credential.principal,
-                organizationPath: directory.organizationPath(credential.principal.account),
-                certificate: arrival.certificate, signature: nil, webhook: try attest(request, credential, now: now),
-                arrival: arrival, revision: nil)
-            return .caller(caller)
+                principal: credential.principal, organizationPath: path, certificate: arrival.certificate,
+                signature: nil, webhook: attestation, arrival: arrival, revision: directory.revision)
+            return .caller(caller, message: message)
         } catch {
             return .refused(error)
         }
     }
 
     private func checkArrival(
-        _ arrival: Arrival, of credential: WebhookCredential, directory: IdentityDirectory, now: Timestamp
-    ) throws(AuthenticationRefusal) {
+        _ arrival: Arrival, of credential: WebhookCredential, after previous: Caller?, directory: IdentityDirectory,
+        now: Timestamp
+    ) throws(AuthenticationRefusal) -> Caller? {
+        let known = try checkArrival(arrival, after: previous, directory: directory, now: now)
         let account = credential.principal.account
-        if let certificate = arrival.certificate {
-            try check(certificate, isKnown: false, directory: directory, now: now)
-            guard certificate.account == account else {
-                throw .partnerMismatch(certificate: certificate.account, partner: account)
-            }
-        } else if arrival.clientCertificate == .required {
-            throw .certificateRequired
+        if let certificate = arrival.certificate, certificate.account != account {
+            throw .partnerMismatch(certificate: certificate.account, partner: account)
         }
+        return known
     }
 
     private func attest(
         _ request: Request, _ credential: WebhookCredential, now: Timestamp
-    ) throws(AuthenticationRefusal) -> WebhookAttestation {
+    ) throws(AuthenticationRefusal) -> (WebhookAttestation, Digest?) {
         do throws(AuthenticationRefusal) {
-            return try WebhookAttestation(verifying: request, with: credential, now: now)
+            return try credential.attest(request, now: now)
         } catch {
             guard credential.isShadow else { throw error }
-            return WebhookAttestation(refusal: error, isMessageSignature: credential.isMessageSignature)
+            return (WebhookAttestation(refusal: error, isMessageSignature: credential.isMessageSignature), nil)
         }
     }
 

@@ -79,6 +79,14 @@ package final class Caller: Sendable {
         revision != nil && revision == directory.revision && self.certificate === certificate
     }
 
+    /// Whether a webhook's request by `arrival` that proved `attestation` is by this very caller.
+    func attested(
+        _ attestation: WebhookAttestation, from arrival: Authenticator.Arrival, organizationPath: OrganizationPath?
+    ) -> Bool {
+        webhook === attestation && endpoint == arrival.endpoint && sourceAddress == arrival.sourceAddress
+            && self.organizationPath == organizationPath
+    }
+
     /// Whether an unsigned request by `arrival` is by this very caller.
     func isUnsigned(from arrival: Authenticator.Arrival, organizationPath: OrganizationPath?) -> Bool {
         signature == nil && webhook == nil && endpoint == arrival.endpoint && sourceAddress == arrival.sourceAddress

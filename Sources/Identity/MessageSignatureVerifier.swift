@@ -1,3 +1,4 @@
+package import Cryptography
 package import Domain
 
 /// What a signature must have to be taken.
@@ -55,6 +56,8 @@ package struct MessageSignatureProof: Sendable {
     /// The place of the key among those given: which of two secrets in rotation was used.
     package let keyIndex: Int
     package let algorithm: MessageSignatureKey.Algorithm
+    /// The hash of what was signed.
+    package let message: Digest
     /// Whoever can verify could have signed: an audit record says so.
     package var isSymmetric: Bool { algorithm == .hmacSHA256 }
 }
@@ -131,7 +134,8 @@ package struct MessageSignatureVerifier: Sendable {
         }
         guard let valid else { throw .mismatch }
         try checkContent(of: message)
-        return MessageSignatureProof(input: input, keyIndex: valid.keyIndex, algorithm: valid.algorithm)
+        return MessageSignatureProof(
+            input: input, keyIndex: valid.keyIndex, algorithm: valid.algorithm, message: SHA256.hash(base))
     }
 
     private func readHead(

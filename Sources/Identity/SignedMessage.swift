@@ -65,7 +65,7 @@ extension HeaderFields {
 }
 
 /// Source: RFC 9110 § 5.6.3, `OWS`.
-private func trimmed(_ value: Bytes) -> Bytes {
+func trimmed(_ value: Bytes) -> Bytes {
     var rest = value
     while let first = rest.first, first == UInt8(ascii: " ") || first == UInt8(ascii: "\t") { rest.removeFirst() }
     while let last = rest.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") { rest.removeLast() }

@@ -1,7 +1,10 @@
+import Cryptography
 package import Domain
 
 /// How the requests of one webhook are verified and whom they speak for, as the control plane gives it.
-package struct WebhookCredential: Sendable {
+///
+/// A class: a request hands it on by one reference, and what its keys prove is made once.
+package final class WebhookCredential: Sendable {
     package enum Verification: Sendable {
         case webhook(WebhookVerifier)
         /// RFC 9421, held to the profile of webhooks.
@@ -17,6 +20,8 @@ package struct WebhookCredential: Sendable {
     /// Whether a request that is not verified is reported and let through.
     package let isShadow: Bool
     package let verification: Verification
+    /// What each key proves where a signature says nothing else that counts; empty for HTTP message signatures.
+    private let attestations: [WebhookAttestation]
 
     var isMessageSignature: Bool {
         switch verification {
@@ -33,6 +38,15 @@ package struct WebhookCredential: Sendable {
         self.keyIDs = keyIDs
         self.isShadow = isShadow
         self.verification = verification
+        switch verification {
+        case .webhook(let verifier):
+            let fields = verifier.scheme.signedFields
+            attestations = keyIDs.indices.map { index in
+                WebhookAttestation(
+                    key: (index, keyIDs[index]), nonce: nil, signedFields: fields, isMessageSignature: false)
+            }
+        case .messageSignature: attestations = []
+        }
     }
 
     /// Holds the head of a request to what needs no content; in shadow mode to nothing, for that lets it through.
@@ -55,12 +69,49 @@ package struct WebhookCredential: Sendable {
     }
 }
 
+extension WebhookCredential {
+    /// Verifies the request; `message` stands for what was signed.
+    func attest(
+        _ request: Request, now: Timestamp
+    ) throws(AuthenticationRefusal) -> (attestation: WebhookAttestation, message: Digest) {
+        switch verification {
+        case .webhook(let verifier):
+            do throws(WebhookRefusal) {
+                let proof = try verifier.verify(request, now: now)
+                return (attestations[proof.keyIndex], proof.message)
+            } catch {
+                throw .webhook(error)
+            }
+        case .messageSignature(let verifier):
+            let proof: MessageSignatureProof
+            do throws(MessageSignatureRefusal) {
+                proof = try verifier.verify(SignedMessage(request), now: now)
+            } catch {
+                throw .messageSignature(error)
+            }
+            // The signature covers the field; that it names this source and no other is looked at here.
+            guard request.fields.value(of: "isthmus-event-source")?.equals(source) == true else {
+                throw .eventSource(path: source)
+            }
+            let attestation = WebhookAttestation(
+                key: (proof.keyIndex, keyIDs[proof.keyIndex]), nonce: proof.input.nonce,
+                signedFields: proof.input.components.map(\.name).filter { !$0.hasPrefix("@") },
+                isMessageSignature: true)
+            return (attestation, proof.message)
+        }
+    }
+}
+
 /// What a webhook's request proved.
-package struct WebhookAttestation: Sendable {
+///
+/// A class: requests that prove the same by the same key of a scheme without nonces share one.
+package final class WebhookAttestation: Sendable {
     /// Why the signature does not stand, in shadow mode; nil when it was verified.
     package let refusal: AuthenticationRefusal?
     /// The key that verified it; nil when none did.
     package let keyID: String?
+    /// The place of that key among the credential's.
+    package let keyIndex: Int?
     /// Single use within the source; nil where the scheme has none.
     package let nonce: String?
     /// Names of header fields that the signature covers, in lower case. The content it always covers.
@@ -72,48 +123,21 @@ package struct WebhookAttestation: Sendable {
     init(refusal: AuthenticationRefusal, isMessageSignature: Bool) {
         self.refusal = refusal
         keyID = nil
+        keyIndex = nil
         nonce = nil
         signedFields = []
         self.isMessageSignature = isMessageSignature
     }
 
-    private init(keyID: String, nonce: String?, signedFields: [String], isMessageSignature: Bool) {
+    fileprivate init(
+        key: (index: Int, id: String), nonce: String?, signedFields: [String], isMessageSignature: Bool
+    ) {
         refusal = nil
-        self.keyID = keyID
+        keyID = key.id
+        keyIndex = key.index
         self.nonce = nonce
         self.signedFields = signedFields
         self.isMessageSignature = isMessageSignature
-    }
-
-    /// Verifies the request.
-    init(
-        verifying request: Request, with credential: WebhookCredential, now: Timestamp
-    ) throws(AuthenticationRefusal) {
-        switch credential.verification {
-        case .webhook(let verifier):
-            do throws(WebhookRefusal) {
-                let proof = try verifier.verify(request, now: now)
-                self.init(
-                    keyID: credential.keyIDs[proof.keyIndex], nonce: nil, signedFields: verifier.scheme.signedFields,
-                    isMessageSignature: false)
-            } catch {
-                throw .webhook(error)
-            }
-        case .messageSignature(let verifier):
-            do throws(MessageSignatureRefusal) {
-                let proof = try verifier.verify(SignedMessage(request), now: now)
-                self.init(
-                    keyID: credential.keyIDs[proof.keyIndex], nonce: proof.input.nonce,
-                    signedFields: proof.input.components.map(\.name).filter { !$0.hasPrefix("@") },
-                    isMessageSignature: true)
-            } catch {
-                throw .messageSignature(error)
-            }
-            // The signature covers the field; that it names this source and no other is looked at here.
-            guard request.fields.value(of: "isthmus-event-source")?.equals(credential.source) == true else {
-                throw .eventSource(path: credential.source)
-            }
-        }
     }
 }
 

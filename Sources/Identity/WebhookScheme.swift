@@ -118,7 +118,7 @@ package struct WebhookHMAC: Equatable, Sendable {
     }
 
     /// The bytes that a signature field writes after its prefix, or nil.
-    func decode(_ field: [UInt8]) -> [UInt8]? {
+    func decode(_ field: Bytes) -> [UInt8]? {
         guard field.starts(with: prefix.utf8) else { return nil }
         let text = field.dropFirst(prefix.utf8.count)
         switch encoding {

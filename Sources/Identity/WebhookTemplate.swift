@@ -94,26 +94,24 @@ package struct WebhookTemplate: Equatable, Sendable, CustomStringConvertible {
     /// Whether the text depends on that part.
     func holds(_ part: Part) -> Bool { parts.contains(part) }
 
-    /// The text to sign.
+    /// The text to sign, up to the content.
     ///
     /// - Throws: `.missing`, `.repeated`, `.tooLong`; `.malformed` when a part holds the literal that follows it.
-    func text(
-        of request: Request, timestamp: [UInt8], id: [UInt8]
+    func head(
+        of request: Request, timestamp: Bytes, id: Bytes
     ) throws(WebhookRefusal) -> [UInt8] {
         var text: [UInt8] = []
         for (index, part) in parts.enumerated() {
-            let value: (bytes: [UInt8], name: String)
+            let value: (bytes: Bytes, name: String)
             switch part {
             case .literal(let bytes):
                 text.append(contentsOf: bytes)
                 continue
-            case .body:
-                text.append(contentsOf: request.body)
-                continue
+            case .body: return text
             case .timestamp: value = (timestamp, "timestamp")
             case .id: value = (id, "id")
-            case .method: value = (Array(request.method), "method")
-            case .target: value = (Array(request.target), "target")
+            case .method: value = (request.method, "method")
+            case .target: value = (request.target, "target")
             case .header(let name): value = (try WebhookField.one(name, in: request), name)
             }
             if case .literal(let next) = parts[index + 1], value.bytes.holds(next) {
@@ -131,11 +129,11 @@ extension WebhookTemplate.Part {
     }
 }
 
-extension [UInt8] {
+extension Bytes {
     /// Whether `part`, which is short, stands anywhere in these bytes.
     fileprivate func holds(_ part: [UInt8]) -> Bool {
         guard count >= part.count else { return false }
-        return (0...(count - part.count)).contains { self[$0..<($0 + part.count)].elementsEqual(part) }
+        return (startIndex...(endIndex - part.count)).contains { self[$0..<($0 + part.count)].elementsEqual(part) }
     }
 }
 
@@ -147,11 +145,12 @@ enum WebhookField {
     /// The one field of that name (lower case), spaces around it removed.
     ///
     /// - Throws: `.missing`, also for an empty one; `.repeated`, `.tooLong`.
-    static func one(_ name: String, in request: Request) throws(WebhookRefusal) -> [UInt8] {
-        let lines = request.fields.lines(of: name.utf8)
-        guard let line = lines.first, !line.isEmpty else { throw .missing(field: name) }
-        guard lines.count == 1 else { throw .repeated(field: name) }
+    static func one(_ name: String, in request: Request) throws(WebhookRefusal) -> Bytes {
+        guard let index = request.fields.index(named: name) else { throw .missing(field: name) }
+        let line = trimmed(request.fields.value(at: index))
+        guard !line.isEmpty else { throw .missing(field: name) }
+        guard request.fields.index(named: name, from: index + 1) == nil else { throw .repeated(field: name) }
         guard line.count <= maximumBytes else { throw .tooLong(field: name) }
-        return Array(line)
+        return line
     }
 }

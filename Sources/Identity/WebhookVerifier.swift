@@ -1,16 +1,27 @@
-import Cryptography
+package import Cryptography
 package import Domain
 
 /// What a verified webhook proves.
 package struct WebhookProof: Sendable {
     /// The place of the key among those given: which of two secrets in rotation was used.
     package let keyIndex: Int
+    /// Stands for what was signed: the same for the same text under the same key, and for no other.
+    package let message: Digest
+    private let idText: Bytes?
     /// The message's id, when it is signed.
-    package let id: String?
+    package var id: String? { idText?.text }
     /// When it was signed, when that is signed.
     package let timestamp: Timestamp?
     /// Whoever saw the request can send it again inside no window at all: keep its content's digest and delivery id.
     package let isReplayable: Bool
+
+    fileprivate init(keyIndex: Int, message: Digest, claim: Claim, isReplayable: Bool) {
+        self.keyIndex = keyIndex
+        self.message = message
+        idText = claim.id
+        timestamp = claim.timestamp
+        self.isReplayable = isReplayable
+    }
 }
 
 /// Verifies webhooks of one source by its scheme and its active keys.
@@ -47,8 +58,9 @@ package struct WebhookVerifier: Sendable {
     /// Verifies the request over the bytes of its body as received.
     package func verify(_ request: Request, now: Timestamp) throws(WebhookRefusal) -> WebhookProof {
         let claim = try claim(of: request, now: now)
+        let match = try match(claim, request.body)
         return WebhookProof(
-            keyIndex: try match(claim), id: claim.id, timestamp: claim.timestamp, isReplayable: scheme.isReplayable)
+            keyIndex: match.keyIndex, message: match.message, claim: claim, isReplayable: scheme.isReplayable)
     }
 
     /// Holds the head of `request` to everything that needs no content: the fields of the scheme, the time, and that
@@ -74,24 +86,34 @@ package struct WebhookVerifier: Sendable {
 
     /// The first key that made one of the signatures. Every key is tried against every signature, whatever the others
     /// said: time must not tell which of two secrets is in use.
-    private func match(_ claim: Claim) throws(WebhookRefusal) -> Int {
-        var found: Int?
+    private func match(
+        _ claim: Claim, _ content: [UInt8]
+    ) throws(WebhookRefusal) -> (keyIndex: Int, message: Digest) {
+        var found: (keyIndex: Int, message: Digest)?
         for (index, code) in codes.enumerated() {
             var isMatch = false
+            let message: Digest
             switch code {
             case .sha256(let key):
-                let expected = key.authenticate(claim.text).withUnsafeBytes { Array($0) }
-                for signature in claim.codes { isMatch = ConstantTime.isEqual(expected, signature) || isMatch }
+                message = key.authenticate(claim.head, content)
+                message.withUnsafeBytes { expected in
+                    for signature in claim.codes {
+                        isMatch = signature.withUnsafeBytes { ConstantTime.isEqual(expected, $0) } || isMatch
+                    }
+                }
             case .sha512(let key):
-                let expected = HMACSHA512.authenticate(claim.text, key: key.bytes)
+                let expected = HMACSHA512.authenticate(claim.head + content, key: key.bytes)
+                message = SHA256.hash(expected)
                 for signature in claim.codes { isMatch = ConstantTime.isEqual(expected, signature) || isMatch }
             case .ed25519(let key):
+                let text = claim.head + content
+                message = SHA256.hash(text)
                 for signature in claim.signatures {
-                    let isValid = try verify(signature, claim.text, key)
+                    let isValid = try verify(signature, text, key)
                     isMatch = isValid || isMatch
                 }
             }
-            if isMatch, found == nil { found = index }
+            if isMatch, found == nil { found = (index, message) }
         }
         guard let found else { throw .mismatch }
         return found
@@ -139,9 +161,10 @@ private enum Code {
 private struct Claim {
     var codes: [[UInt8]] = []
     var signatures: [[UInt8]] = []
-    let text: [UInt8]
+    /// What is signed before the content: every scheme has that last.
+    let head: [UInt8]
     let timestamp: Timestamp?
-    let id: String?
+    let id: Bytes?
 }
 
 extension WebhookVerifier {
@@ -152,27 +175,25 @@ extension WebhookVerifier {
         // `id.timestamp.body`: a point in the id would let one text be read as two messages.
         guard id.count <= Self.maximumIDBytes, id.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ".") })
         else { throw .malformedID }
-        var text: [UInt8] = []
-        text.reserveCapacity(id.count + timestamp.count + 2 + request.body.count)
-        text += id
-        text.append(UInt8(ascii: "."))
-        text += timestamp
-        text.append(UInt8(ascii: "."))
-        text += request.body
-        var claim = Claim(
-            text: text, timestamp: try seconds(timestamp), id: String(decoding: id, as: UTF8.self))
-        let entries = field.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-        guard entries.count <= Self.maximumSignatures else { throw .tooManySignatures }
+        var head: [UInt8] = []
+        head.reserveCapacity(id.count + timestamp.count + 2)
+        head += id
+        head.append(UInt8(ascii: "."))
+        head += timestamp
+        head.append(UInt8(ascii: "."))
+        var claim = Claim(head: head, timestamp: try seconds(timestamp), id: id)
         // An entry that cannot be read fits no key; the others of the list still may.
         var isAnyUnreadable = false
-        for entry in entries {
+        var parts = WebhookParts(field, separator: UInt8(ascii: " "))
+        while let entry = parts.next() {
+            guard parts.count <= Self.maximumSignatures else { throw .tooManySignatures }
             guard let comma = entry.firstIndex(of: UInt8(ascii: ",")) else {
                 isAnyUnreadable = true
                 continue
             }
             let version = entry[..<comma]
             // Other versions are to come and are passed over.
-            guard version.elementsEqual("v1".utf8) || version.elementsEqual("v1a".utf8) else { continue }
+            guard version.equals("v1") || version.equals("v1a") else { continue }
             guard let bytes = Base64Text.bytes(entry[(comma + 1)...]) else {
                 isAnyUnreadable = true
                 continue
@@ -187,43 +208,42 @@ extension WebhookVerifier {
 
     private func stripeClaim(_ request: Request) throws(WebhookRefusal) -> Claim {
         let field = try WebhookField.one("stripe-signature", in: request)
-        let elements = field.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        // One more than the signatures, for the time.
-        guard elements.count <= Self.maximumSignatures + 1 else { throw .tooManySignatures }
-        var timestamp: [UInt8]?
+        var timestamp: Bytes?
         var codes: [[UInt8]] = []
         // As above: Stripe sends one code for each secret in rotation.
         var isAnyUnreadable = false
-        for element in elements {
+        var parts = WebhookParts(field, separator: UInt8(ascii: ","))
+        while let element = parts.next() {
+            // One more than the signatures, for the time.
+            guard parts.count <= Self.maximumSignatures + 1 else { throw .tooManySignatures }
             guard let mark = element.firstIndex(of: UInt8(ascii: "=")) else {
                 throw .malformed(field: "stripe-signature")
             }
             let key = element[..<mark]
             let value = element[(mark + 1)...]
-            if key.elementsEqual("t".utf8) {
+            if key.equals("t") {
                 if timestamp != nil { throw .malformedTimestamp }
-                timestamp = Array(value)
-            } else if key.elementsEqual("v1".utf8) {
+                timestamp = value
+            } else if key.equals("v1") {
                 if let code = lowercaseHexadecimal(value) { codes.append(code) } else { isAnyUnreadable = true }
             }
         }
         guard let timestamp else { throw .malformedTimestamp }
         if codes.isEmpty { throw isAnyUnreadable ? .malformed(field: "stripe-signature") : .noKnownVersion }
         return Claim(
-            codes: codes, text: timestamp + [UInt8(ascii: ".")] + request.body, timestamp: try seconds(timestamp),
-            id: nil)
+            codes: codes, head: timestamp + [UInt8(ascii: ".")], timestamp: try seconds(timestamp), id: nil)
     }
 
     private func describedClaim(_ request: Request, _ described: WebhookHMAC) throws(WebhookRefusal) -> Claim {
         let field = try WebhookField.one(described.header, in: request)
         guard let code = described.decode(field) else { throw .malformed(field: described.header) }
-        var timestamp: [UInt8] = []
+        var timestamp: Bytes = []
         var moment: Timestamp?
         if let name = described.timestampHeader {
             timestamp = try WebhookField.one(name, in: request)
             moment = try seconds(timestamp)
         }
-        var id: [UInt8] = []
+        var id: Bytes = []
         if let name = described.idHeader {
             id = try WebhookField.one(name, in: request)
             guard id.count <= Self.maximumIDBytes, id.allSatisfy({ (0x21...0x7E).contains($0) }) else {
@@ -231,16 +251,40 @@ extension WebhookVerifier {
             }
         }
         return Claim(
-            codes: [code], text: try described.template.text(of: request, timestamp: timestamp, id: id),
-            timestamp: moment, id: described.idHeader == nil ? nil : String(decoding: id, as: UTF8.self))
+            codes: [code], head: try described.template.head(of: request, timestamp: timestamp, id: id),
+            timestamp: moment, id: described.idHeader == nil ? nil : id)
     }
 
     /// Seconds since 1970 in one spelling: 1 … 11 digits, no sign, point or leading zero.
-    private func seconds(_ text: [UInt8]) throws(WebhookRefusal) -> Timestamp {
+    private func seconds(_ text: Bytes) throws(WebhookRefusal) -> Timestamp {
         guard (1...11).contains(text.count), text.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            text.count == 1 || text[0] != UInt8(ascii: "0"), let seconds = Int64(String(decoding: text, as: UTF8.self))
+            text.count == 1 || text.first != UInt8(ascii: "0")
         else { throw .malformedTimestamp }
-        return Timestamp(seconds: seconds)
+        return Timestamp(seconds: text.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) })
+    }
+}
+
+/// The parts of a field, empty ones too, one after the other: no list of them is made.
+private struct WebhookParts {
+    private var rest: Bytes?
+    private let separator: UInt8
+    /// How many were read.
+    private(set) var count = 0
+
+    init(_ field: Bytes, separator: UInt8) {
+        rest = field
+        self.separator = separator
+    }
+
+    mutating func next() -> Bytes? {
+        guard let field = rest else { return nil }
+        count += 1
+        guard let end = field.firstIndex(of: separator) else {
+            rest = nil
+            return field
+        }
+        rest = field[(end + 1)...]
+        return field[..<end]
     }
 }
 

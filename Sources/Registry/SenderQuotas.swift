@@ -9,11 +9,14 @@ package struct SenderQuotas: Equatable, Sendable {
         case account(AccountID)
         /// A partner by its name: `aws.partner/acme.com`.
         case partner(String)
+        /// A peer by its address: whoever sends what proves nothing new about a sender.
+        case address(String)
 
         package var description: String {
             switch self {
             case .account(let account): "account \(account)"
             case .partner(let name): "partner \(name)"
+            case .address(let address): "address \(address)"
             }
         }
     }

@@ -26,11 +26,16 @@ from gateway import OWNER, REGION, SENDER, Gateway
 from publishing import Answer
 
 PREFIX = "aws.partner/acme.example/hooks"
+#: Two messages at once and one each two seconds: a small one costs two units.
+METERED = "aws.partner/metered.example/hooks/standard"
 SOURCES = ("standard", "github", "stripe", "slack", "shopify", "generic", "rfc9421", "shadow")
 PROFILE = ("@method", "@authority", "@path", "@query", "content-digest", "content-type", "isthmus-event-source")
 CONFIGURATION = f"""
-partners: [{{name: acme.example, account: "{SENDER}"}}]
+partners: [{{name: acme.example, account: "{SENDER}"}}, {{name: metered.example, account: "{SENDER}"}}]
+quotas:
+  partners: {{aws.partner/metered.example: {{events:PutPartnerEvents: {{perSecond: 1, burst: 4}}}}}}
 webhooks:
+  - {{source: {METERED}, scheme: standard-webhooks, detailType: {{pointer: /type}}}}
   - {{source: {PREFIX}/standard, scheme: standard-webhooks, detailType: {{pointer: /type}}}}
   - {{source: {PREFIX}/github, scheme: github, detailType: {{header: X-GitHub-Event}}, id: {{header: X-GitHub-Delivery}}}}
   - {{source: {PREFIX}/stripe, scheme: stripe, detailType: {{pointer: /type}}, id: {{pointer: /id}}, time: {{pointer: /created}}}}
@@ -239,6 +244,30 @@ def test_a_replay_has_one_effect_in_the_window_after_a_restart_and_over_both_ver
     assert hooks.post(source, fields, body).json == first.json
     assert hooks.curl(source, fields, body) == (["2", "200"], first.json)
     assert len(hooks.events(source)) == before + 1
+
+
+def test_a_captured_message_spends_nothing_of_its_partner_not_even_after_a_restart(hooks):
+    hooks.partner.create_partner_event_source(Name=METERED, Account=OWNER)
+    hooks.customer.create_event_bus(Name=METERED, EventSourceName=METERED)
+    created = hooks.run("create", "--source", METERED).stdout.splitlines()
+    secret = dict(line.split(None, 1) for line in created)["secret"]
+
+    def post(fields, body):
+        return hooks.post("standard", fields, body, path=f"/webhooks/{METERED}")
+
+    body = content("captured")
+    captured = standard(secret, "msg_captured", body)
+    first = post(captured, body)
+    assert first.status == 200, first
+    for turn in ("before a restart", "after it"):
+        answers = [post(captured, body) for _ in range(20)]
+        assert [answer.json for answer in answers] == [first.json] * 20, turn
+        new = content(turn)
+        assert post(standard(secret, f"msg_{turn[0]}", new), new).status == 200, turn
+        hooks.gateway.kill()
+        hooks.gateway.start()
+    refused = [post(standard(secret, f"msg_{n}", content(n)), content(n)).status for n in range(5)].count(400)
+    assert refused >= 2, "the partner's own messages are held to its quota"
 
 
 def test_a_retry_signed_again_is_the_same_message(hooks):

@@ -100,6 +100,24 @@ private func quotas(_ perSecond: Int, _ burst: Int) -> SenderQuotas {
         #expect(buckets.bucket(of: sender(2), put, at: 0).quota.burst == 3)
     }
 
+    @Test("units given back can be taken again, never more than were taken, and none of a retired bucket")
+    func givenBack() throws {
+        let buckets = SenderBuckets()
+        let first = try snapshot(quotas(1, 10))
+        buckets.adopt(first, at: 0)
+        let bucket = buckets.bucket(of: sender(1), put, at: 0)
+        #expect(bucket.take(10, at: 0) == .taken)
+        bucket.giveBack(4)
+        #expect(bucket.take(4, at: 0) == .taken)
+        #expect(bucket.take(1, at: 0) == .refused(afterNanoseconds: 1_000_000_000))
+        bucket.giveBack(20)
+        #expect(bucket.take(10, at: 0) == .taken)
+        #expect(bucket.take(1, at: 0) == .refused(afterNanoseconds: 1_000_000_000))
+        buckets.adopt(try snapshot(quotas(1, 5), after: first), at: 0)
+        bucket.giveBack(10)
+        #expect(bucket.take(1, at: 0) == nil)
+    }
+
     @Test("loops that take from one bucket at once get its burst together, and not one unit more")
     func concurrent() async throws {
         let buckets = SenderBuckets()

@@ -37,8 +37,10 @@ struct TestGateway {
         var text: String { all.withLock { $0.joined() } }
     }
 
-    static func start(_ snapshot: Snapshot, settings: Services.Settings = .init()) async throws -> TestGateway {
-        try await TestGateway(snapshot, settings)
+    static func start(
+        _ snapshot: Snapshot, settings: Services.Settings = .init(), budgets: ConnectionBudgets = .init()
+    ) async throws -> TestGateway {
+        try await TestGateway(snapshot, settings, budgets)
     }
 
     /// Runs `body` with a gateway, a connection to it, and the key of a principal who may publish; ends the gateway.
@@ -57,7 +59,9 @@ struct TestGateway {
         await gateway.stop()
     }
 
-    private init(_ snapshot: Snapshot, _ settings: Services.Settings) async throws {
+    private init(
+        _ snapshot: Snapshot, _ settings: Services.Settings, _ budgets: ConnectionBudgets
+    ) async throws {
         let metrics = Metrics()
         registry = Registry(snapshot)
         let logger = Logger(level: .info, clock: clock.clock, metrics: metrics, sink: { [lines] in lines.append($0) })
@@ -82,7 +86,7 @@ struct TestGateway {
         }
         listener = try await Listener.start(
             ListenerConfiguration(id: Scene.listener, host: "127.0.0.1", port: 0, security: .plaintext), on: loops,
-            gate: AcceptGate(budgets: ConnectionBudgets()))
+            gate: AcceptGate(budgets: budgets))
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
     }
 

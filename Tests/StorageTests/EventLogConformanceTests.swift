@@ -148,8 +148,8 @@ import Testing
 
     private func once(_ id: String, nonce: String? = nil, body: String = "b", source: String = "s") -> RepeatGuard {
         .webhook(
-            source: source, kind: "id", id: Array(id.utf8)[...], nonce: nonce.map { Array($0.utf8)[...] },
-            body: SHA256.hash(Array(body.utf8)))
+            source: WebhookSource(source), kind: "id", id: Array(id.utf8)[...],
+            nonce: nonce.map { Array($0.utf8)[...] }, body: SHA256.hash(Array(body.utf8)))
     }
 
     @Test("an event that acts once is stored once for 72 hours, for its source", arguments: Implementation.allCases)

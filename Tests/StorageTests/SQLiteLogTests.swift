@@ -211,7 +211,7 @@ import Testing
             try db.execute(sql: "DROP TABLE ledger; DELETE FROM meta WHERE name = 'region'; PRAGMA user_version = 1")
         }
         let message = RepeatGuard.webhook(
-            source: "aws.partner/a/b/c", kind: "id", id: [7], nonce: nil, body: SHA256.hash([7]))
+            source: WebhookSource("aws.partner/a/b/c"), kind: "id", id: [7])
         for round in 0..<2 {
             let log = try Self.open(directory, clock)
             defer { log.stop() }

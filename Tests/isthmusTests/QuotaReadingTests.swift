@@ -69,6 +69,10 @@ import Testing
                 + "every other"
         ),
         (
+            "  partners: {aws.partner/acme.com: {webhooks:Unproven: {perSecond: 1, burst: 1}}}",
+            "`webhooks:Unproven` is counted by address, not by sender: write it under `everybody`"
+        ),
+        (
             "  everybody: {\"*\": {perSecond: 0, burst: 1}}",
             "`quotas.everybody.*.perSecond` is 0: write a number from 1 to 1000000"
         ),

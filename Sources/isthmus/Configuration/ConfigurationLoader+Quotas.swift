@@ -18,14 +18,14 @@ extension ConfigurationLoader {
                 value.error("`\(name)` is not an account id", "write its 12 digits in quotes")
                 continue
             }
-            overrides[.account(account)] = readActions(value)
+            overrides[.account(account)] = readActions(value, ofSender: true)
         }
         for (name, value) in readOverrides(mapping["partners"]) {
             guard Self.isPartnerName(name) else {
                 value.error("`\(name)` is not the name of a partner", "write one such as `aws.partner/acme.com`")
                 continue
             }
-            overrides[.partner(name)] = readActions(value)
+            overrides[.partner(name)] = readActions(value, ofSender: true)
         }
         return SenderQuotas(everybody: everybody, overrides: overrides)
     }
@@ -56,9 +56,13 @@ extension ConfigurationLoader {
             }
     }
 
-    private func readActions(_ value: YAMLValue) -> [String: Quota] {
+    private func readActions(_ value: YAMLValue, ofSender isOfSender: Bool = false) -> [String: Quota] {
         var quotas: [String: Quota] = [:]
         for (action, value) in value.members() ?? [] {
+            if isOfSender, action == MeteredActions.unproven {
+                value.error("`\(action)` is counted by address, not by sender", "write it under `everybody`")
+                continue
+            }
             guard action == SenderQuotas.anyAction || MeteredActions.all.contains(action) else {
                 let advice =
                     Suggestion.nearest(to: action, among: MeteredActions.all).map { "did you mean `\($0)`?" }
