@@ -35,6 +35,10 @@ package struct WebhookVerifier: Sendable {
     package static let maximumKeys = 8
     /// The most signatures in one field: each is compared under each key.
     package static let maximumSignatures = 16
+    /// The most signatures by public keys in one field: two for each of two keys in rotation. Each costs about a
+    /// hundred times what a code does, and whoever sends them need not be anybody.
+    package static let maximumAsymmetricSignatures = 4
+    private static let asymmetricSignatureBytes = 64
     /// The longest id. The vendors' have about thirty characters.
     package static let maximumIDBytes = 256
     /// How long ago a webhook may have been signed. Source: THREATS § 3.5.
@@ -198,7 +202,14 @@ extension WebhookVerifier {
                 isAnyUnreadable = true
                 continue
             }
-            if version.count == 2 { claim.codes.append(bytes) } else { claim.signatures.append(bytes) }
+            if version.count == 2 {
+                claim.codes.append(bytes)
+            } else if bytes.count == Self.asymmetricSignatureBytes {
+                guard claim.signatures.count < Self.maximumAsymmetricSignatures else { throw .tooManySignatures }
+                claim.signatures.append(bytes)
+            } else {
+                isAnyUnreadable = true
+            }
         }
         if claim.codes.isEmpty && claim.signatures.isEmpty {
             throw isAnyUnreadable ? .malformed(field: "webhook-signature") : .noKnownVersion

@@ -208,6 +208,15 @@ import Testing
         #expect(try verdict(vector).proof != nil)
     }
 
+    @Test("four signatures by public keys are tried, a fifth is refused; what is none does not count", arguments: 3...5)
+    func boundsAsymmetric(_ count: Int) throws {
+        var vector = try #require(Self.vectors.first { $0.name == "Standard Webhooks v1a" })
+        let other = "v1a,\(Base64Text.text([UInt8](repeating: 1, count: 64)))"
+        let others = ["v1a,AAAA", "v1a,AAAA"] + Array(repeating: other, count: count - 1)
+        vector.fields[2].1 = others.joined(separator: " ") + " " + vector.fields[2].1
+        #expect(try verdict(vector).refusal == (count > 4 ? .tooManySignatures : nil))
+    }
+
     /// As the vendors' own libraries do: test_header_contains_valid_signature of
     /// https://github.com/stripe/stripe-python/blob/master/tests/test_webhook.py
     @Test("a signature that cannot be read leaves the others of its list as they are")
