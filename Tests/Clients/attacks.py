@@ -326,16 +326,19 @@ class Usage:
 
     def __init__(self, gateway):
         self.pid = gateway.process.pid
+        # Source: proc(5), `clear_refs`: 5 makes the peak begin anew.
+        with open(f"/proc/{self.pid}/clear_refs", "w") as peak:
+            peak.write("5")
         self.cpu, self.memory = self.read_cpu(), self.read_memory()
 
     def read_cpu(self):
-        fields = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()
+        with open(f"/proc/{self.pid}/stat") as facts:
+            fields = facts.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
-    def read_memory(self):
-        for line in open(f"/proc/{self.pid}/status"):
-            if line.startswith("VmRSS"):
-                return int(line.split()[1])
+    def read_memory(self, field="VmRSS"):
+        with open(f"/proc/{self.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field))
 
     @property
     def cpu_ms(self):
@@ -344,3 +347,8 @@ class Usage:
     @property
     def rise_kib(self):
         return self.read_memory() - self.memory
+
+    @property
+    def peak_rise_kib(self):
+        """The most it rose in between."""
+        return self.read_memory("VmHWM") - self.memory

@@ -195,6 +195,8 @@ buses:
     def remove(self):
         if self.process and self.process.poll() is None:
             self.kill()
+        if self.process:
+            self.log.close()
         shutil.rmtree(self.folder)
 
     def logged(self):

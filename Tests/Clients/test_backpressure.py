@@ -1,6 +1,7 @@
 """A slow disk and slow readers: memory stays bounded, every request has an answer, nobody else is harmed."""
 
 import os
+import pathlib
 import resource
 import signal
 import threading
@@ -33,12 +34,12 @@ def gateway():
 def gateway_pid(gateway):
     pid = gateway.process.pid
     if gateway.process.args[0].endswith("strace"):
-        return int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
     return pid
 
 
 def resident_kib(pid, field="VmRSS"):
-    for line in open(f"/proc/{pid}/status"):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1])
     raise AssertionError(f"no {field}")

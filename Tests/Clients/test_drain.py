@@ -1,6 +1,7 @@
 """SIGTERM: nothing that was accepted is left without an answer, and what was acknowledged is there afterwards."""
 
 import http.client
+import pathlib
 import signal
 import subprocess
 import threading
@@ -108,7 +109,7 @@ def test_a_drain_answers_everything_it_took_over_http2(gateway, report, slow):
 
 def signal_to(gateway, number):
     """Sends a signal to the gateway itself, also when strace stands before it."""
-    children = open(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read().split()
+    children = pathlib.Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
     is_traced = gateway.process.args[0].endswith("strace")
     subprocess.run(["kill", f"-{int(number)}", children[0] if is_traced else str(gateway.process.pid)], check=True)
 

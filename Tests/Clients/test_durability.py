@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -195,7 +196,7 @@ def test_a_disk_that_is_full_for_a_while_is_a_503_for_that_while(gateway, report
 
 def signal_traced(gateway):
     """SIGTERM for a gateway that stands behind strace."""
-    children = open(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read().split()
+    children = pathlib.Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGTERM)
     assert gateway.process.wait(timeout=40) == 0
     gateway.log.close()

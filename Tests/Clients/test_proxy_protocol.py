@@ -87,14 +87,13 @@ def connect(gateway, port, source, first=b""):
 
 
 def put(connection, more=b""):
-    body = body_of(entry(1))
-    connection.sendall(
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n%s"
-        b"X-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (more, len(body)) + body)
-    answer = b""
-    while chunk := connection.recv(65536):
-        answer += chunk
-    connection.close()
+    body, answer = body_of(entry(1)), b""
+    with connection:
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n%s"
+            b"X-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (more, len(body)) + body)
+        while chunk := connection.recv(65536):
+            answer += chunk
     return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 

@@ -36,7 +36,7 @@ def everything_in(folder):
 
 
 def environment_and_arguments(pid):
-    return open(f"/proc/{pid}/cmdline", "rb").read() + open(f"/proc/{pid}/environ", "rb").read()
+    return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() + pathlib.Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def test_secrets_bodies_and_signatures_stay_where_they_belong(report):

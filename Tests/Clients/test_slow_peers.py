@@ -1,12 +1,15 @@
 """Peers that read nothing, or send a byte a second: each is cut at its deadline, and memory stays bounded.
 
-All of them run at once, for most of the time is waiting. ISTHMUS_SLOW_PEERS=full takes the numbers of the threat model
-(100 connections of 100 streams, 2,000 slow ones) instead of a tenth of them.
+All of them run at once, for most of the time is waiting: 25 connections of 90 streams in each of four ways (the hundredth
+reset would end its connection), and a few of each slow kind, for each costs this test a thread. The 2,000 connections of row
+H13 are silent ones, which cost none. ISTHMUS_SLOW_PEERS=full takes 100 connections of 100 streams, and 3,000 slow ones.
 """
 
 import concurrent.futures
 import json
 import os
+import resource
+import select
 import socket
 import ssl
 import time
@@ -14,8 +17,8 @@ import time
 import pytest
 
 from attacks import (
-    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, INITIAL_WINDOW_SIZE, PREFACE, REQUIRED,
-    Attacker, Usage, block, client_context, connect_tls, frame, headers, settings)
+    CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, INITIAL_WINDOW_SIZE, NO_ERROR, PREFACE, REQUIRED,
+    Attacker, Usage, block, client_context, connect_tls, frame, headers, reset, settings)
 from canary import Canary, body_of
 from hook import hooked
 from http1 import Peer
@@ -23,7 +26,7 @@ from measures import report  # noqa: F401
 from signing import call
 
 FULL = os.environ.get("ISTHMUS_SLOW_PEERS") == "full"
-WINDOW_CONNECTIONS, WINDOW_STREAMS = (100, 100) if FULL else (10, 90)
+WINDOW_CONNECTIONS, WINDOW_STREAMS = (100, 100) if FULL else (25, 90)
 EACH = 170 if FULL else 5
 #: Of the deadlines, which are looked at twice a second; and of a machine of two cores that runs all this at once.
 TOLERANCE = 1.0
@@ -171,7 +174,10 @@ SLOW = {
 
 
 def unread(initial, body, where=api):
-    """Requests whose answers find a window of `initial` bytes: seconds until each is reset, and how."""
+    """Requests whose answers find a window of `initial` bytes, and how each is reset.
+
+    The first is counted from the first request on, the last from the end of asking.
+    """
     def run(gateway):
         way = where(gateway)
         with opened(gateway, way, first=settings((INITIAL_WINDOW_SIZE, initial))) as peer:
@@ -180,7 +186,7 @@ def unread(initial, body, where=api):
             for stream in ids:
                 peer.send(headers(stream) if body is None else
                           post(way, stream, body) + frame(DATA, END_STREAM, stream, body))
-            first = []
+            first, asked = [], time.monotonic()
 
             def all_reset():
                 if peer.resets and not first:
@@ -190,7 +196,7 @@ def unread(initial, body, where=api):
             peer.pump(until=all_reset, seconds=25)
             codes = {response.reset for response in peer.responses.values()}
             served = sum(bool(response.body) for response in peer.responses.values())
-            return (first or [float("inf")])[0], time.monotonic() - start, peer.resets, codes, served, peer.goaways
+            return (first or [float("inf")])[0], time.monotonic() - asked, peer.resets, codes, served, peer.goaways
     return run
 
 
@@ -216,7 +222,7 @@ def outcomes(gateway, report):  # noqa: F811
             results.setdefault(name, []).append(future.result())
     report("H12", f"{len(plan)} slow connections at once, {held:.0f} held; canary", canary)
     report("H12", "peak memory rise KiB", peak)
-    results["canary"], results["peak"], results["plan"] = canary, peak, len(plan)
+    results["canary"], results["peak"], results["plan"], results["key"] = canary, peak, len(plan), key
     return results
 
 
@@ -229,6 +235,58 @@ def test_h13_a_slow_peer_is_cut_at_its_deadline(outcomes, report, name):  # noqa
            f"{min(times):.2f} to {max(times):.2f} s ({', '.join(kinds)})")
     assert min(times) >= deadline - TOLERANCE
     assert max(times) <= deadline + LATE
+
+
+SILENT = 1_000
+
+
+class Silent:
+    """Connections that say nothing more, told apart by a name, and how long each lasted: one loop for all of them."""
+
+    def __init__(self):
+        self.epoll, self.open, self.lasted = select.epoll(), {}, {}
+
+    def add(self, name, connection):
+        connection.setblocking(False)
+        self.epoll.register(connection, select.EPOLLIN)
+        self.open[connection.fileno()] = (name, connection, time.monotonic())
+
+    def look(self, seconds=0):
+        for descriptor, _ in self.epoll.poll(seconds):
+            name, connection, start = self.open[descriptor]
+            try:
+                if connection.recv(65536):
+                    continue
+            except (ssl.SSLWantReadError, BlockingIOError):
+                continue
+            except OSError:
+                # A reset is an end, too.
+                pass
+            self.epoll.unregister(descriptor)
+            del self.open[descriptor]
+            connection.close()
+            self.lasted.setdefault(name, []).append(time.monotonic() - start)
+
+
+def test_h13_two_thousand_silent_connections_are_each_cut_at_their_deadline(gateway, outcomes, report):  # noqa: F811
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * SILENT)), hard))
+    silent, context, most = Silent(), context_of(gateway, REQUIRED, "http/1.1"), 0
+    with Canary(gateway, outcomes["key"]) as canary:
+        for _ in range(SILENT):
+            silent.add("TCP", socket.create_connection(("127.0.0.1", gateway.port)))
+            silent.add("TLS", connect_tls(gateway.port, context))
+            silent.look()
+            most = max(most, len(silent.open))
+        while silent.open:
+            silent.look(1)
+    for name, times in silent.lasted.items():
+        report("H13", f"{len(times)} silent after {name}, {most} held at once: cut after",
+               f"{min(times):.2f} to {max(times):.2f} s")
+        assert len(times) == SILENT
+        assert min(times) >= 5 - TOLERANCE and max(times) <= 5 + TOLERANCE
+    report("H13", "canary beside them", canary)
+    assert canary.failures == []
 
 
 @pytest.mark.parametrize("name", [name for name in SLOW if name.startswith("HTTP/1.1, ") and "silent" not in name])
@@ -310,6 +368,21 @@ def test_a_slow_upload_that_its_head_refuses_is_answered_before_its_body_over_ht
         assert peer.pump(until=lambda: response.reset is not None, seconds=5) and response.reset == 0
         assert peer.post(body_of()).status == 200
         assert peer.goaways == []
+
+
+def test_a_client_that_gives_up_its_refused_uploads_keeps_its_connection(gateway):
+    """RFC 9113 section 8.1: once the answer is whole, the rest of a request is of no use, and a reset says so."""
+    signed = elsewhere(BODY)
+    fields = [*signed.fields()[1:], ("authorization", signed.authorization()), ("content-length", str(len(BODY)))]
+    request = block(*((name.lower().encode(), value.encode()) for name, value in fields), method=b"POST")
+    with Attacker(gateway) as peer:
+        for _ in range(300):
+            stream = peer.stream()
+            response = peer.ask(headers(stream, request, END_HEADERS) + frame(DATA, 0, stream, BODY[:1000]), stream)
+            assert response.status == 400 and response.ended
+            peer.send(reset(stream, NO_ERROR))
+        assert peer.post(body_of()).status == 200
+        assert peer.goaways == [] and peer.resets == 0
 
 
 def test_every_slow_peer_is_gone_and_the_gateway_serves(gateway, outcomes):
