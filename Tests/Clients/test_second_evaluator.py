@@ -67,8 +67,8 @@ def agree(evaluator, counts, seed):
         max_examples=UNIVERSES, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck),
         phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink])
     @hypothesis.given(universes())
-    def each(requests):
-        for request in requests:
+    def each(questions):
+        for request in questions.requests:
             effect, difference = disagreement(evaluator, request)
             counts[effect] += 1
             assert not difference, f"seed {seed}: {difference}"
