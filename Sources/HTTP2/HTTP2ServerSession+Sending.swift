@@ -208,11 +208,9 @@ extension HTTP2ServerSession {
         switch UInt32(header.type) {
         case NGHTTP2_RST_STREAM.rawValue:
             resetsSent += 1
-            if violationsToBeReset > 0 {
-                violationsToBeReset -= 1
-            } else if frame.pointee.rst_stream.error_code != NGHTTP2_NO_ERROR.rawValue {
-                countGlitch()
-            }
+            // The end of a request that was answered early is no violation, whoever asks for it.
+            guard frame.pointee.rst_stream.error_code != NGHTTP2_NO_ERROR.rawValue else { return 0 }
+            if violationsToBeReset > 0 { violationsToBeReset -= 1 } else { countGlitch() }
             return 0
         case NGHTTP2_GOAWAY.rawValue:
             let code = frame.pointee.goaway.error_code

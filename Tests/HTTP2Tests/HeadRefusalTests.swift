@@ -168,4 +168,21 @@ struct HeadRefusalTests {
         #expect(peer.error == .rapidReset)
         #expect(opened == 101)
     }
+
+    @Test("a violation is counted once, whatever ends of answered uploads leave before its reset")
+    func countsOnce() {
+        let peer = Peer()
+        peer.writer.headers(stream: 1, FrameWriter.post + [("content-length", "60000")], ends: false)
+        peer.send()
+        peer.session.askAboutHeads(now: peer.now) { _ in Self.refusal }
+        peer.collect()
+        peer.pass(seconds: 1.5)
+        // An overflow of a stream's window, before the end of the first stream is on its way.
+        peer.writer.headers(stream: 3, FrameWriter.post, ends: false)
+        peer.writer.windowUpdate(stream: 3, by: 0x7FFF_FFFF)
+        peer.send()
+        peer.collect()
+        #expect(peer.resets.map(\.code).sorted { ($0 ?? 0) < ($1 ?? 0) } == [0, 3])
+        #expect(peer.session.frameMeter.glitchCount == 1)
+    }
 }
