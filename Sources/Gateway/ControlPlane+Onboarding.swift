@@ -153,7 +153,7 @@ extension ControlPlane {
         switch plan {
         case .repeated(let certificate): return Self.membership(certificate, terms, onboarding)
         case .issue(let uri):
-            let certificate = try issue(uri, key, terms.id, onboarding)
+            let certificate = try issue(uri, key, onboarding)
             try keep(certificate) { snapshot throws(ControlFault) in
                 try snapshot.binding(
                     terms.id, key: key.fingerprint, certificate: certificate, trustBundle: trustBundle, at: now)
@@ -193,7 +193,7 @@ extension ControlPlane {
         let plan = try carry { () throws(ControlFault) in
             try registry.snapshot.planRenewal(certificate: certificate, key: key.fingerprint, at: now)
         }
-        let renewed = try issue(plan.uri, key, plan.id, onboarding)
+        let renewed = try issue(plan.uri, key, onboarding)
         try keep(renewed) { snapshot throws(ControlFault) in
             try snapshot.renewing(plan.id, certificate: renewed, at: now)
         }
@@ -216,14 +216,14 @@ extension ControlPlane {
     }
 
     private func issue(
-        _ uri: String, _ key: PublicKey, _ invitation: String, _ onboarding: Onboarding
+        _ uri: String, _ key: PublicKey, _ onboarding: Onboarding
     ) throws(Fault) -> Invitation.IssuedCertificate {
         guard strayCertificates.count < Self.strayCertificatesLimit else {
             throw Fault(
                 .serviceUnavailable, "certificates are revoked first that could not be kept: retry later",
                 retryAfterSeconds: 5)
         }
-        do throws(AuthorityFault) { return try onboarding.issue(uri, key, invitation) } catch {
+        do throws(AuthorityFault) { return try onboarding.issue(uri, key) } catch {
             logger.log(.error, "partner-authority-failed", [("reason", .text(error.reason))])
             throw Fault(
                 .serviceUnavailable, "the partner authority does not work now: nothing was changed, retry later",

@@ -14,13 +14,11 @@ package struct Onboarding: Sendable {
     package let bundle: [UInt8]
     /// PEM: the authority of the partners' certificates.
     package let authority: [UInt8]
-    /// Makes the codes of tokens, and nothing else.
+    /// Makes the codes of tokens.
     package let tokens: HMACSHA256
-    /// Issues a certificate for a SPIFFE id and a key, for an invitation that the authority notes beside it.
-    package let issue:
-        @Sendable (_ uri: String, PublicKey, _ invitation: String) throws(AuthorityFault)
-            -> Invitation.IssuedCertificate
-    /// The serial numbers of what was issued for invitations, is good and not revoked, as the authority noted them.
+    /// Issues a certificate for a SPIFFE id and a key. The authority notes beside it that this gateway asked.
+    package let issue: @Sendable (_ uri: String, PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate
+    /// The serial numbers of what was issued for this gateway and no other, is good and not revoked.
     package let standing: @Sendable () throws(AuthorityFault) -> Set<String>
     /// Takes certificates back and keeps the revocation list fresh.
     ///
@@ -35,7 +33,7 @@ package struct Onboarding: Sendable {
 
     package init(
         endpoint: String, pin: Digest, bundle: [UInt8], authority: [UInt8], tokens: HMACSHA256,
-        issue: @escaping @Sendable (String, PublicKey, String) throws(AuthorityFault) -> Invitation.IssuedCertificate,
+        issue: @escaping @Sendable (String, PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate,
         standing: @escaping @Sendable () throws(AuthorityFault) -> Set<String>,
         withdraw: @escaping @Sendable ([String]) throws(AuthorityFault) -> Bool,
         anchor: @escaping @Sendable () throws(AuthorityFault) -> Declaration.TrustAnchor,

@@ -19,13 +19,13 @@ extension GatewayProcess {
     }
 
     private func onboarding(_ settings: Configuration.Onboarding) -> Onboarding {
-        let authority = PartnerAuthority(settings)
+        // Public, and of this data directory alone: several gateways may share an authority.
+        let mark = stores.invitations.authenticate(Array("isthmus partner authority 1".utf8))
+        let authority = PartnerAuthority(settings, gateway: mark.hexadecimal)
         return Onboarding(
             endpoint: settings.endpoint, pin: settings.pin, bundle: settings.bundle.bytes,
             authority: settings.certificate.bytes, tokens: stores.invitations,
-            issue: { (uri, key, invitation) throws(AuthorityFault) in
-                try authority.issue(uri, key, for: invitation)
-            },
+            issue: { (uri, key) throws(AuthorityFault) in try authority.issue(uri, key) },
             standing: { () throws(AuthorityFault) in try authority.standing() },
             withdraw: { (serials) throws(AuthorityFault) in try authority.withdraw(serials) },
             anchor: { () throws(AuthorityFault) in

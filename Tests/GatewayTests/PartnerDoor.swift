@@ -57,7 +57,7 @@ struct PartnerDoor {
         onboarding = Onboarding(
             endpoint: "https://gateway.example:8444", pin: SHA256.hash([1]), bundle: Array("BUNDLE".utf8),
             authority: authority.pem, tokens: Self.tokens,
-            issue: { [clock] (uri, key, _) throws(AuthorityFault) in try authority.issue(uri, key, at: clock.now) },
+            issue: { [clock] (uri, key) throws(AuthorityFault) in try authority.issue(uri, key, at: clock.now) },
             standing: { () throws(AuthorityFault) in authority.standing },
             withdraw: { (serials) throws(AuthorityFault) in try authority.withdraw(serials) },
             anchor: { () throws(AuthorityFault) in anchor }, event: { Self.event($0) }, closeUntrusted: {})

@@ -1,6 +1,7 @@
 import Cryptography
 import Domain
 import Foundation
+import Registry
 import Testing
 
 @testable import isthmus
@@ -147,5 +148,30 @@ import Testing
         ])
     func lifetimeText(text: String, seconds: Int64?) {
         #expect(Lifetime(argument: text)?.seconds == seconds)
+    }
+
+    @Test("gateways that share an authority each know their own certificates, and an operator's are nobody's")
+    func shared() throws {
+        let place = Place()
+        let pin = try place.found()
+        let pem = LoadedFile(
+            path: place.path + "/ca.pem", bytes: try SourceFiles.system.read(place.path + "/ca.pem", 1 << 16).bytes)
+        let settings = Configuration.Onboarding(
+            authority: place.path, trustDomain: "acme.example", certificate: pem, listener: "vpce-open", pin: pin,
+            endpoint: "https://events.example.com", bundle: pem, certificateSeconds: 3600)
+        let clock = WallClock { ConfigurationFixture.now }
+        let gateways = ["a", "b"].map { PartnerAuthority(settings, gateway: $0, clock: clock) }
+        let key = try PrivateKey.generate(.ecdsaP256).publicKey()
+        let uri = "spiffe://acme.example/account/\(Self.account)/role/x"
+        let serials = try gateways.map { try $0.issue(uri, key).serial }
+        _ = try place.authority().issuePrincipal(
+            "role/own", account: Self.account, lifetime: Lifetime(seconds: 3600), to: OutputPlace())
+        for (gateway, serial) in zip(gateways, serials) { #expect(try gateway.standing() == [serial]) }
+        #expect(try PartnerAuthority(settings, clock: clock).standing().isEmpty)
+        #expect(try gateways[0].withdraw([serials[0]]))
+        #expect(try gateways[0].standing().isEmpty)
+        #expect(try gateways[1].standing() == [serials[1]])
+        let later = WallClock { ConfigurationFixture.now.advanced(bySeconds: 3600) }
+        #expect(try PartnerAuthority(settings, gateway: "b", clock: later).standing().isEmpty, "what ran out is over")
     }
 }

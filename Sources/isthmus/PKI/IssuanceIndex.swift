@@ -10,8 +10,8 @@ struct IssuanceIndex {
         /// The URI of a principal, or the first name of a server.
         let name: String
         let notAfter: Int64
-        /// The invitation of a partner it was issued for; nil for what an operator issued.
-        var invitation: String?
+        /// The gateway it was issued for, which lets a partner in; nil for what an operator issued.
+        var gateway: String?
         /// Seconds since 1970; nil while it is good.
         var revokedAt: Int64?
     }
@@ -55,7 +55,7 @@ struct IssuanceIndex {
         } else if let name = line["name"]?.string, let notAfter = line["notAfter"]?.int64 {
             places[serial] = places[serial] ?? issued.count
             issued.append(
-                Issued(serial: serial, name: name, notAfter: notAfter, invitation: line["invitation"]?.string))
+                Issued(serial: serial, name: name, notAfter: notAfter, gateway: line["gateway"]?.string))
         }
     }
 
@@ -79,7 +79,7 @@ struct IssuanceIndex {
     }
 
     static func issued(
-        serial: String, name: String, notAfter: Int64, at moment: Timestamp, invitation: String? = nil
+        serial: String, name: String, notAfter: Int64, at moment: Timestamp, gateway: String? = nil
     ) -> [UInt8] {
         line {
             $0.member("act", "issue")
@@ -87,7 +87,7 @@ struct IssuanceIndex {
             $0.member("name", name)
             $0.member("notAfter", notAfter)
             $0.member("at", moment.seconds)
-            if let invitation { $0.member("invitation", invitation) }
+            if let gateway { $0.member("gateway", gateway) }
         }
     }
 

@@ -19,10 +19,16 @@ final class PartnerAuthority: Sendable {
 
     private let directory: AuthorityDirectory
     private let trustDomain: String
+    /// Who asks, in the authority's index; nil for who only reads.
+    private let gateway: String?
     private let certificateLifetime: Lifetime
     private let known = Mutex(Known())
 
-    init(_ configuration: Configuration.Onboarding, clock: WallClock = .system, random: RandomBytes = .system) {
+    init(
+        _ configuration: Configuration.Onboarding, gateway: String? = nil, clock: WallClock = .system,
+        random: RandomBytes = .system
+    ) {
+        self.gateway = gateway
         directory = AuthorityDirectory(
             path: configuration.authority, files: .system, clock: clock, random: random)
         trustDomain = configuration.trustDomain
@@ -45,13 +51,11 @@ final class PartnerAuthority: Sendable {
         }
     }
 
-    /// Issues a certificate for a SPIFFE id, noted in the index with its invitation before it is signed for good.
-    func issue(
-        _ uri: String, _ key: PublicKey, for invitation: String
-    ) throws(AuthorityFault) -> Invitation.IssuedCertificate {
+    /// Issues a certificate for a SPIFFE id, noted in the index with the gateway before anybody gets it.
+    func issue(_ uri: String, _ key: PublicKey) throws(AuthorityFault) -> Invitation.IssuedCertificate {
         do throws(ProgramError) {
             let certificate = try directory.certify(
-                key, uri: uri, invitation: invitation, lifetime: certificateLifetime)
+                key, uri: uri, gateway: gateway, lifetime: certificateLifetime)
             return Invitation.IssuedCertificate(
                 serial: certificate.serialHexadecimal, fingerprint: certificate.fingerprint,
                 notAfter: Timestamp(seconds: certificate.notAfter), pem: try directory.pem(of: certificate))
@@ -60,13 +64,15 @@ final class PartnerAuthority: Sendable {
         }
     }
 
-    /// What was issued for invitations, is good and not revoked.
+    /// What was issued for this gateway, is good and not revoked.
     func standing() throws(AuthorityFault) -> Set<String> {
+        guard let gateway else { return [] }
         let now = directory.clock.now().seconds
         do throws(ProgramError) {
-            return Set(
-                try directory.index().issued.lazy
-                    .filter { $0.invitation != nil && $0.revokedAt == nil && $0.notAfter > now }.map(\.serial))
+            let standing = try directory.index().issued.filter { item in
+                item.gateway == gateway && item.revokedAt == nil && item.notAfter > now
+            }
+            return Set(standing.map(\.serial))
         } catch {
             throw AuthorityFault("\(error)")
         }
@@ -108,7 +114,7 @@ extension AuthorityDirectory {
 
     /// Issues a certificate that is handed over and kept in the index only.
     func certify(
-        _ key: PublicKey, uri: String, invitation: String, lifetime: Lifetime
+        _ key: PublicKey, uri: String, gateway: String?, lifetime: Lifetime
     ) throws(ProgramError) -> Certificate {
         try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let authority = try load()
@@ -123,7 +129,7 @@ extension AuthorityDirectory {
             }
             let line = IssuanceIndex.issued(
                 serial: certificate.serialHexadecimal, name: uri, notAfter: certificate.notAfter, at: now,
-                invitation: invitation)
+                gateway: gateway)
             try DurableFile.append(line: line, to: indexPath)
             return certificate
         }
