@@ -133,6 +133,10 @@ package struct InvitationTerms: Hashable, Sendable {
         guard createdAt < expiresAt, expiresAt <= createdAt.advanced(bySeconds: Self.lifetimeSecondsLimit) else {
             return "an invitation expires after it is made and within 30 days"
         }
+        let count = bytes.count
+        guard count <= Self.bytesLimit else {
+            return "the terms have \(count) bytes, at most \(Self.bytesLimit) are read: name fewer kinds of events"
+        }
         return nil
     }
 }

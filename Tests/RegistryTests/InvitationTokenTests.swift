@@ -179,6 +179,22 @@ import Testing
             #expect(InvitationTerms(parsing: terms.bytes) == terms)
         }
     }
+
+    @Test("terms longer than what is read back are not offered, up to that they are")
+    func longest() throws {
+        let longest = String(repeating: "a", count: InvitationTerms.eventCharactersLimit)
+        var events: [String] = []
+        while Invitations.terms(events: events + [longest]).bytes.count < InvitationTerms.bytesLimit {
+            events.append(longest)
+        }
+        // An event beside others costs two quotation marks and a comma.
+        let room = InvitationTerms.bytesLimit - Invitations.terms(events: events).bytes.count - 3
+        for (count, isOffered) in [(room - 1, true), (room, true), (room + 1, false)] {
+            let terms = Invitations.terms(events: events + [String(repeating: "b", count: count)])
+            #expect((terms.fault == nil) == isOffered, "\(terms.bytes.count) bytes")
+            #expect((InvitationTerms(parsing: terms.bytes) == terms) == isOffered)
+        }
+    }
 }
 
 /// Terms for tests.
