@@ -3,8 +3,8 @@ import Domain
 /// What a webhook's signature is computed over: literal text and the request's own parts, such as
 /// `v0:{timestamp}:{body}`.
 ///
-/// Two requests never give the same text: between two parts stands a literal that the first of them may not hold, and
-/// the content comes last.
+/// Two requests never give the same text: between two parts stands a literal that the first of them, and what the first
+/// makes together with it, may not hold earlier; and the content comes last.
 package struct WebhookTemplate: Equatable, Sendable, CustomStringConvertible {
     /// A piece of the text.
     package enum Part: Equatable, Sendable {
@@ -96,7 +96,8 @@ package struct WebhookTemplate: Equatable, Sendable, CustomStringConvertible {
 
     /// The text to sign, up to the content.
     ///
-    /// - Throws: `.missing`, `.repeated`, `.tooLong`; `.malformed` when a part holds the literal that follows it.
+    /// - Throws: `.missing`, `.repeated`, `.tooLong`; `.malformed` when the literal after a part begins before that
+    ///   part's end.
     func head(
         of request: Request, timestamp: Bytes, id: Bytes
     ) throws(WebhookRefusal) -> [UInt8] {
@@ -114,7 +115,8 @@ package struct WebhookTemplate: Equatable, Sendable, CustomStringConvertible {
             case .target: value = (request.target, "target")
             case .header(let name): value = (try WebhookField.one(name, in: request), name)
             }
-            if case .literal(let next) = parts[index + 1], value.bytes.holds(next) {
+            // With the literal's own beginning: in `a.` before `..` the part could end a byte earlier as well.
+            if case .literal(let next) = parts[index + 1], (value.bytes + next.dropLast()).holds(next) {
                 throw .malformed(field: value.name)
             }
             text.append(contentsOf: value.bytes)
