@@ -12,6 +12,20 @@ package enum EventLogError: Error, Hashable, Sendable {
     case stopped
 }
 
+extension EventLogError: CustomStringConvertible {
+    /// What is wrong and what to do.
+    package var description: String {
+        switch self {
+        case .noSuchEvent(let position):
+            "bus \(position.bus.value) has no event \(position.sequence.value): not yet, or retention removed it"
+        case .damaged(let bus, let first):
+            "the block of bus \(bus.value) that begins with event \(first) is damaged: restore `log.sqlite` from a backup"
+        case .unreadable(let code): "SQLite failed with code \(code): look at the disk"
+        case .stopped: "the gateway is stopping: ask again when it runs"
+        }
+    }
+}
+
 /// The durable log of admitted events: appended by the loops through one writer, read by anyone.
 ///
 /// Seam: SQLite in `Storage`, an in-memory fake in the tests; both pass one conformance suite.

@@ -62,7 +62,7 @@ package final class ControlListener: Sendable {
             let serving = Task { await serve(server, deadlines, answer) }
             return ControlListener(path: path, channel: server.channel, serving: serving)
         } catch {
-            throw .cannotListen(address: path, cause: "\(error)")
+            throw .cannotListen(address: path, cause: NetworkError.cause(error))
         }
     }
 

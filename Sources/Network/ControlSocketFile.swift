@@ -38,10 +38,13 @@ enum ControlSocketFile {
         return descriptor
     }
 
-    /// Removes what stands at `path` when it is a socket; anything else stays, and `bind` says so.
+    /// Removes what stands at `path` when it is a socket; anything else stays and is told.
     private static func removeSocket(_ path: String) throws(NetworkError) {
         var facts = stat()
-        guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK else { return }
+        guard lstat(path, &facts) == 0 else { return }
+        guard facts.st_mode & S_IFMT == S_IFSOCK else {
+            throw .cannotListen(address: path, cause: "something that is no socket stands there: move it away")
+        }
         guard unlink(path) == 0 else { throw failure(path, "unlink") }
     }
 

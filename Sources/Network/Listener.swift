@@ -36,7 +36,8 @@ package final class Listener: Sendable {
         do {
             channel = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
         } catch {
-            throw .cannotListen(address: "\(configuration.host):\(configuration.port)", cause: "\(error)")
+            throw .cannotListen(
+                address: "\(configuration.host):\(configuration.port)", cause: NetworkError.cause(error))
         }
         return Listener(
             port: channel.localAddress?.port ?? configuration.port, channel: channel, loops: loops, state: state)

@@ -1,8 +1,9 @@
 import Glibc
+import NIOCore
 
 /// Why a listener or a control client cannot do its work.
 package enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The address could not be bound. Retry helps when another process gives the port up.
+    /// The address could not be bound: why, and what to do. Retry helps when another process gives the port up.
     case cannotListen(address: String, cause: String)
     /// The control socket's path is longer than `sockaddr_un` holds (107 bytes).
     case controlPathTooLong(path: String)
@@ -15,8 +16,7 @@ package enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .cannotListen(let address, let cause):
-            "cannot listen on `\(address)`: \(cause); choose another address or port, or stop what uses it"
+        case .cannotListen(let address, let cause): "cannot listen on `\(address)`: \(cause)"
         case .controlPathTooLong(let path):
             "the control socket's path `\(path)` is over 107 bytes; choose a data directory with a shorter path"
         case .cannotReachControl(let path, let number):
@@ -24,6 +24,20 @@ package enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "as the same user"
         case .controlClosed: "the gateway closed the control connection before its answer was complete"
         case .controlLineTooLong(let limit): "a line on the control socket is over \(limit) bytes"
+        }
+    }
+}
+
+extension NetworkError {
+    /// Why an address could not be bound, in the system's words, and what to do about it.
+    static func cause(_ error: any Error) -> String {
+        guard let error = error as? IOError else { return "\(error)" }
+        let reason = String(cString: strerror(error.errnoCode))
+        switch error.errnoCode {
+        case EADDRINUSE: return "\(reason): choose another port, or stop what uses it"
+        case EADDRNOTAVAIL: return "\(reason): name an address of this machine"
+        case EACCES: return "\(reason): choose a port from 1024 on, or let this user bind lower ones"
+        default: return reason
         }
     }
 }

@@ -44,6 +44,17 @@ package enum ControlStoreError: Error, Equatable {
     case unreadable(reason: String)
 }
 
+extension ControlStoreError: CustomStringConvertible {
+    /// What is wrong and what to do.
+    package var description: String {
+        switch self {
+        case .full: "the disk is full: make room and start again"
+        case .unknownOutcome(let reason): "\(reason): start again, the disk then says what was stored"
+        case .unreadable(let reason): "\(reason) cannot be read: restore `control.sqlite` from the backup"
+        }
+    }
+}
+
 /// Where the control plane survives a restart. One of the three seams: SQLite in `Storage`, a fake in tests.
 package protocol ControlStore: AnyObject, Sendable {
     /// Every record, in no order. Called once, at start.

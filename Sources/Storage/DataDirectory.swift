@@ -10,7 +10,7 @@ package final class DataDirectory: Sendable {
 
     /// Makes the directory if it is not there (mode 0700), checks that it can keep a promise and locks it.
     ///
-    /// - Throws: `.forgetful`, `.directorySync`, `.inUse`, `.file`.
+    /// - Throws: `.forgetful`, `.directoryMode`, `.directorySync`, `.inUse`, `.file`.
     package init(path: String) throws(StorageError) {
         var path = path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
@@ -21,6 +21,7 @@ package final class DataDirectory: Sendable {
             throw .file(path: path, call: "mkdir", code: errno)
         }
         try Self.refuseForgetful(path)
+        try Self.refuseShared(path)
         try Self.sync(directory: path)
         lock = try Self.lock(path + "/" + Self.lockName)
     }
@@ -50,6 +51,13 @@ package final class DataDirectory: Sendable {
         guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw .directorySync(path: path, code: errno) }
+    }
+
+    /// Who may write to a directory may remove and replace what stands in it, whatever the mode of the files.
+    private static func refuseShared(_ path: String) throws(StorageError) {
+        var facts = stat()
+        guard stat(path, &facts) == 0 else { throw .file(path: path, call: "stat", code: errno) }
+        guard facts.st_mode & 0o022 == 0 else { throw .directoryMode(path: path, mode: facts.st_mode & 0o7777) }
     }
 
     private static func parent(of path: String) -> String {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why the storage refused to start or had to stop. Each is a matter of the machine, its disk or its configuration.
 package enum StorageError: Error, Hashable, Sendable {
     /// The kinds of file system on which an acknowledgement would be a lie.
@@ -13,6 +15,9 @@ package enum StorageError: Error, Hashable, Sendable {
     case forgetful(path: String, Forgetful)
     /// The data directory cannot be made durable: fsync on it fails with errno `code`.
     case directorySync(path: String, code: Int32)
+    /// Others than its owner may write to the data directory, and so put their own files in place of its; `mode` is its
+    /// permission bits.
+    case directoryMode(path: String, mode: UInt32)
     /// Another process has the data directory.
     case inUse(path: String)
     /// The configuration, or SQLite, has less durability than an acknowledgement promises.
@@ -40,11 +45,16 @@ package enum StorageError: Error, Hashable, Sendable {
 extension StorageError: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .file(let path, let call, let code): "`\(path)`: \(call) failed: errno \(code)"
+        case .file(let path, let call, let code):
+            "`\(path)`: \(call) failed: \(String(cString: strerror(code))): see that it is there, of the right kind, "
+                + "and this user's to read and write"
         case .forgetful(let path, let kind):
             "`\(path)` is on \(kind.rawValue) and would not survive a power cut: put the data directory on a disk"
         case .directorySync(let path, let code):
-            "`\(path)` cannot be made durable: fsync failed with errno \(code): use a file system that can"
+            "`\(path)` cannot be made durable: fsync failed: \(String(cString: strerror(code))): use a file system "
+                + "that can"
+        case .directoryMode(let path, let mode):
+            "`\(path)` has mode \(String(mode, radix: 8)): others could replace its files; run `chmod go-w \(path)`"
         case .inUse(let path): "`\(path)` is in use by another gateway: stop it or choose another data directory"
         case .weakened(let setting, let value, let required):
             "\(setting) is `\(value)`: an acknowledged event needs `\(required)`; remove the setting"
@@ -62,7 +72,21 @@ extension StorageError: CustomStringConvertible {
         case .replaced(let path):
             "`\(path)` was removed or replaced while it was open: restart the gateway, and leave its files alone"
         case .damaged(let path, let what): "`\(path)` is damaged: \(what): restore it from the backup"
-        case .database(let path, let code): "`\(path)`: SQLite failed with code \(code)"
+        case .database(let path, let code): "`\(path)`: SQLite failed with code \(code): \(Self.advice(code))"
+        }
+    }
+}
+
+extension StorageError {
+    /// What to do about a result code of SQLite; its lowest byte is the primary one. Source: sqlite.org/rescode.html.
+    private static func advice(_ code: Int32) -> String {
+        switch code & 0xFF {
+        case 8, 14: "see that the file and its directory are this user's to read and write"
+        case 10: "look at the disk, and at what the system's log says of it"
+        case 11: "it is damaged: restore it from the backup"
+        case 13: "the disk is full: make room"
+        case 26: "it is no database: restore it from the backup"
+        default: "see sqlite.org/rescode.html"
         }
     }
 }

@@ -16,6 +16,34 @@ struct ControlTests {
         #expect(!ControlListener.mayControl(userID: 1000, ownUserID: 0))
     }
 
+    @Test("what stands in the socket's place and is no socket stays there, and is told")
+    func occupied() throws {
+        let path = "/tmp/isthmus-occupied-\(getpid()).sock"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        defer {
+            close(descriptor)
+            unlink(path)
+        }
+        #expect(
+            throws: NetworkError.cannotListen(
+                address: path, cause: "something that is no socket stands there: move it away")
+        ) {
+            _ = try ControlSocketFile.bind(path)
+        }
+        var facts = stat()
+        #expect(stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFREG)
+    }
+
+    @Test("the reason why an address cannot be bound says what to do, and names nothing of the library")
+    func bindCauses() {
+        #expect(
+            NetworkError.cause(IOError(errnoCode: EADDRINUSE, reason: "bind(descriptor:)"))
+                == "Address already in use: choose another port, or stop what uses it")
+        #expect(
+            NetworkError.cause(IOError(errnoCode: EADDRNOTAVAIL, reason: "x")).hasSuffix(
+                ": name an address of this machine"))
+    }
+
     @Test("a line is answered by many lines, in order, and the socket is for its owner alone")
     func streams() async throws {
         let path = "/tmp/isthmus-control-\(getpid()).sock"

@@ -26,6 +26,22 @@ import Testing
         #expect(DataDirectory.forgetfulMount(of: path, mounts: Self.mounts) == expected)
     }
 
+    @Test("a directory that others may write to is refused, one that they may look into is not")
+    func shared() throws {
+        let directory = ScratchDirectory()
+        _ = try DataDirectory(path: directory.path)
+        for (mode, isRefused) in [(0o755, false), (0o700, false), (0o775, true), (0o757, true), (0o1777, true)] {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: directory.path)
+            do throws(StorageError) {
+                _ = try DataDirectory(path: directory.path)
+                #expect(!isRefused, "\(String(mode, radix: 8))")
+            } catch {
+                #expect(isRefused && error == .directoryMode(path: directory.path, mode: UInt32(mode)))
+                #expect("\(error)".contains("run `chmod go-w \(directory.path)`"))
+            }
+        }
+    }
+
     @Test("the master key is made once, private, and read again")
     func masterKey() throws {
         let directory = ScratchDirectory()
