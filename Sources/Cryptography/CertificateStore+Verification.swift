@@ -47,12 +47,10 @@ extension CertificateStore {
                 ChainRefusal(
                     code: X509_STORE_CTX_get_error(context), depth: Int(X509_STORE_CTX_get_error_depth(context))))
         }
-        return accept(leaf, chain: X509_STORE_CTX_get0_chain(context), verification)
+        return accept(leaf, chain: X509_STORE_CTX_get0_chain(context))
     }
 
-    private func accept(
-        _ leaf: Certificate, chain: OpaquePointer?, _ verification: Verification
-    ) -> Result<VerifiedChain, ChainRefusal> {
+    private func accept(_ leaf: Certificate, chain: OpaquePointer?) -> Result<VerifiedChain, ChainRefusal> {
         let count = isthmus_sk_X509_num(chain)
         guard count >= 2 else { return .failure(ChainRefusal(.selfSigned)) }
         var certificates = [leaf]
@@ -67,8 +65,7 @@ extension CertificateStore {
         guard pins.isEmpty || pins.contains(certificates[1].publicKeyFingerprint) else {
             return .failure(ChainRefusal(.authorityNotPinned, depth: 1))
         }
-        return .success(
-            VerifiedChain(certificates: certificates, usedStaleRevocationList: verification.usedStaleList))
+        return .success(VerifiedChain(certificates: certificates))
     }
 
     /// What OpenSSL takes and the rules do not, in the certificates under the trust anchor.
@@ -108,7 +105,6 @@ extension CertificateStore {
 final class Verification {
     let store: CertificateStore
     let moment: Int64
-    var usedStaleList = false
 
     init(store: CertificateStore, moment: Int64) {
         self.store = store
@@ -158,10 +154,7 @@ final class Verification {
         }
         if list.thisUpdate > moment { return X509_V_ERR_CRL_NOT_YET_VALID }
         let nextUpdate = list.nextUpdate ?? list.thisUpdate
-        if nextUpdate < moment {
-            if nextUpdate + store.configuration.revocationGrace < moment { return X509_V_ERR_CRL_HAS_EXPIRED }
-            usedStaleList = true
-        }
+        if nextUpdate + store.configuration.revocationGrace < moment { return X509_V_ERR_CRL_HAS_EXPIRED }
         return list.revokes(subject) ? X509_V_ERR_CERT_REVOKED : X509_V_OK
     }
 }

@@ -4,13 +4,10 @@ import COpenSSL
 package struct VerifiedChain: Sendable {
     /// The leaf first, the self-signed root last; at least two.
     package let certificates: [Certificate]
-    /// Whether an authority's revocation list was past its next update, inside the grace: raise an alarm.
-    package let usedStaleRevocationList: Bool
 
-    init(certificates: [Certificate], usedStaleRevocationList: Bool) {
+    init(certificates: [Certificate]) {
         precondition(certificates.count >= 2, "a verified chain has a leaf and an authority")
         self.certificates = certificates
-        self.usedStaleRevocationList = usedStaleRevocationList
     }
 
     /// The peer's own certificate.
@@ -32,7 +29,7 @@ package final class CertificateStore: @unchecked Sendable {
     package static let depthLimit: Int32 = 4
     /// Keys and digests under 112 bits are refused (docs.openssl.org SSL_CTX_set_security_level(3), level 2).
     package static let securityLevel: Int32 = 2
-    /// How long a list stays usable after its next update unless configured otherwise: 1 h, with an alarm.
+    /// How long a list stays usable after its next update unless configured otherwise: 1 h.
     package static let revocationGraceDefault: Int64 = 3600
 
     /// Which end of a connection the leaves belong to.
@@ -57,7 +54,7 @@ package final class CertificateStore: @unchecked Sendable {
         package init() {}
     }
 
-    /// Why a revocation list was left out of the store; the operator must hear of it.
+    /// Why a revocation list was left out of the store.
     package enum IgnoredList: Hashable, Sendable {
         /// No authority of the store signed it, or the signature is wrong.
         case notSignedByAuthority(issuer: String)
@@ -79,8 +76,7 @@ package final class CertificateStore: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - authorities: roots and intermediates, in any order; every authority that signs leaves must be among them
-    ///     when
-    ///     revocation lists are required.
+    ///     when revocation lists are required.
     ///   - revocationLists: in any order; the newest of each authority is used.
     /// - Throws: `.library(.buildStore, …)`; `.unsupported(.certificate)` when one is not an authority.
     package init(
@@ -101,6 +97,15 @@ package final class CertificateStore: @unchecked Sendable {
     /// The first moment at which an authority's list stops being usable (next update plus grace), nil without lists.
     package var usableUntil: Int64? {
         revocationLists.values.map { ($0.nextUpdate ?? $0.thisUpdate) + configuration.revocationGrace }.min()
+    }
+
+    /// The authorities whose list is past its next update at `moment`, in no order: the operator must write another,
+    /// for from `refusedFrom` on every certificate of theirs is refused.
+    package func overdueLists(at moment: Int64) -> [(authority: String, refusedFrom: Int64)] {
+        revocationLists.values.compactMap { list in
+            let due = list.nextUpdate ?? list.thisUpdate
+            return due < moment ? (list.issuer, due + configuration.revocationGrace + 1) : nil
+        }
     }
 
     private static func build(

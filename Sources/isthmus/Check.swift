@@ -51,10 +51,7 @@ struct ConfigurationOption: ParsableArguments {
             return loaded
         } catch {
             for diagnostic in error.diagnostics { Output.complaint(diagnostic.description) }
-            let count = error.diagnostics.count
-            throw ProgramError(
-                "\(count) error\(count == 1 ? "" : "s") in the configuration: nothing was applied",
-                status: .configuration)
+            throw ProgramError(error.count, status: .configuration)
         }
     }
 }

@@ -37,6 +37,7 @@ extension GatewayProcess {
         } catch {
             throw ProgramError("\(error)")
         }
+        watchRevocationLists()
         pages.set(.ready)
         log.log(
             .info, "ready",
@@ -97,6 +98,7 @@ extension GatewayProcess {
             await replaceNetworks(next)
             await closeConnectionsOfRemovedDomains()
             sayWhatNeedsRestart(next)
+            tellOverdueLists()
             configuration = next
             services.metrics.add(to: .reloads)
             log.log(.info, "reloaded", [("file", .text(file))])
@@ -134,7 +136,7 @@ extension GatewayProcess {
             for diagnostic in error.diagnostics {
                 log.log(.error, "configuration-error", [("message", .text(diagnostic.description))])
             }
-            throw ProgramError("the configuration has \(error.diagnostics.count) errors", status: .configuration)
+            throw ProgramError(error.count, status: .configuration)
         }
     }
 
@@ -180,6 +182,7 @@ extension GatewayProcess {
         }
         await tending?.cancel()
         await sparing?.cancel()
+        await listWatch?.cancel()
         services.controlLine.close()
         await controlLoop?.value
         await control?.close()

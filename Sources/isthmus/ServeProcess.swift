@@ -33,6 +33,10 @@ actor GatewayProcess {
     var tending: RepeatedWork?
     /// Gives spare memory back.
     var sparing: RepeatedWork?
+    /// Looks at revocation lists that are past their time.
+    var listWatch: RepeatedWork?
+    /// What was said of such lists, so that each is told of once.
+    var toldLists: Set<String> = []
 
     /// Opens everything that can fail before a socket is bound.
     init(_ configuration: Configuration, _ lines: LogLines) throws(ProgramError) {
@@ -48,7 +52,7 @@ actor GatewayProcess {
         do throws(ControlStoreError) {
             registry = Registry(try Snapshot.loading(try stores.control.load(), declaration: declaration))
         } catch {
-            throw ProgramError("the control tables of `\(configuration.dataDirectory)` cannot be read: \(error)")
+            throw ProgramError(Printable.line("the control tables of `\(configuration.dataDirectory)`: \(error)"))
         }
         held.follow(registry)
         let decisions = DecisionRecorder(

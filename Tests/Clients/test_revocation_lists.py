@@ -138,6 +138,18 @@ def test_t9_a_stale_list_refuses_its_own_authority_and_no_other(made, moment):
     assert is_served(made, made.publisher)
 
 
+def test_t9_a_list_past_its_time_is_told_at_once_and_serves_until_its_grace_ends(made):
+    made.acme.crl.write_bytes(pem(
+        x509.CertificateRevocationListBuilder().issuer_name(made.acme.subject)
+        .last_update(now() - DAY).next_update(now() - datetime.timedelta(seconds=5))
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(made.acme.key.public_key()), critical=False)
+        .add_extension(x509.CRLNumber(1000), critical=False).sign(made.acme.key, hashes.SHA256())))
+    made.start()
+    assert is_served(made, made.publisher)
+    told = [line for line in made.logged().splitlines() if '"revocation-list-overdue"' in line]
+    assert len(told) == 1 and '"trustDomain":"acme.example"' in told[0] and "refusedFrom" in told[0]
+
+
 def test_t9_a_delta_list_never_stands_for_a_whole_one(made):
     """RFC 5280 section 5.2.4: a delta without its base says nothing about who is not in it."""
     taken = made.acme.principal("taken", f"spiffe://acme.example/account/{SENDER}/role/publisher")

@@ -10,7 +10,6 @@ import Testing
         let leaf = try factory.leaf()
         let chain = try factory.store().verify([leaf], at: now).get()
         #expect(chain.certificates == [leaf, factory.authority.certificate])
-        #expect(!chain.usedStaleRevocationList)
         #expect(try factory.store().verify(chain.certificates, at: now).refusal == nil)
         #expect(try factory.store().verify([], at: now).refusal == .noCertificate)
     }
@@ -158,16 +157,17 @@ import Testing
         #expect(try lax.verify([factory.leaf()], at: now).refusal == nil)
     }
 
-    @Test("a list is used until its grace ends, with a warning after its next update")
+    @Test("a list is used until its grace ends, and is overdue after its next update")
     func stale() throws {
         let factory = try CertificateFactory()
         let leaf = try factory.leaf(CertificateFactory.validity(-3600, 3000))
         let list = try factory.list(validity: CertificateFactory.validity(-1000, -500))
         let store = try factory.store(lists: [list]) { $0.revocationGrace = 600 }
         #expect(store.usableUntil == now + 100)
-        #expect(try store.verify([leaf], at: now - 500).get().usedStaleRevocationList == false)
-        #expect(try store.verify([leaf], at: now - 499).get().usedStaleRevocationList)
-        #expect(try store.verify([leaf], at: now + 100).get().usedStaleRevocationList)
+        for moment in [now - 500, now - 499, now + 100] { #expect(store.verify([leaf], at: moment).refusal == nil) }
+        #expect(store.overdueLists(at: now - 500).isEmpty)
+        let overdue = store.overdueLists(at: now - 499)
+        #expect(overdue.map(\.authority) == ["CN=acme.example root"] && overdue.map(\.refusedFrom) == [now + 101])
         #expect(store.verify([leaf], at: now + 101).refusal == .revocationListStale)
         let strict = try factory.store(lists: [list]) { $0.revocationGrace = 0 }
         #expect(strict.verify([leaf], at: now - 499).refusal == .revocationListStale)

@@ -150,6 +150,22 @@ import Testing
         }
     }
 
+    @Test("every event of the log stands in the README's table")
+    func logEvents() throws {
+        let found = repository.text("README.md")
+        let readme = try #require(found, "README.md is missing")
+        let event = /(?:\.log\(|\bnote\()\s*(?:\.(?:debug|info|warning|error), *)?(?<names>[^\[)]*)/
+        var events: Set<String> = []
+        for file in repository.swift where file.path.hasPrefix("Sources/") {
+            for call in file.lines.joined(separator: "\n").matches(of: event) {
+                events.formUnion(call.names.matches(of: /"([a-z]+(?:-[a-z]+)*)"/).map { String($0.1) })
+            }
+        }
+        #expect(events.count > 40, "the calls are not found: \(events.sorted())")
+        let missing = events.filter { !readme.contains("`\($0)`") }
+        #expect(missing.sorted() == [], "add these events of the log to the table in README.md")
+    }
+
     @Test("no private key is committed")
     func privateKeys() {
         // Put together, so that this file does not accuse itself.

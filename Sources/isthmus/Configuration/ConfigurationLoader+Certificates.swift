@@ -108,7 +108,12 @@ extension ConfigurationLoader {
                         "`\(file.path)` holds a list of `\(list.issuer)` that no CA of the bundle signed",
                         "name the lists of the bundle's own CAs")
                 }
-                lists += read
+                for list in read where !list.isComplete {
+                    value.warning(
+                        "`\(file.path)` holds a partial or delta list of `\(list.issuer)`, which is not used",
+                        "name whole lists, as `isthmus pki crl` writes them")
+                }
+                lists += read.filter(\.isComplete)
             } catch {
                 value.error("`\(file.path)` holds no usable revocation lists: \(error)", "run `isthmus pki crl`")
                 return

@@ -18,7 +18,15 @@ struct Diagnostic: Equatable, Sendable, CustomStringConvertible {
     /// `FILE:LINE: MESSAGE: ADVICE`, and `warning: ` before the message of a warning. Always one line.
     var description: String {
         let mark = severity == .warning ? "warning: " : ""
-        return Printable.line("\(file):\(line): \(mark)\(message): \(advice)")
+        return Printable.line("\(file):\(line): \(mark)\(Self.cut(message)): \(Self.cut(advice))")
+    }
+
+    /// What is shown of a message or an advice: enough for every one that quotes no overlong text.
+    static let shownCharacters = 1000
+
+    private static func cut(_ text: String) -> String {
+        let shown = text.unicodeScalars.prefix(shownCharacters)
+        return shown.endIndex == text.unicodeScalars.endIndex ? text : "\(String(shown))…`"
     }
 }
 
@@ -28,6 +36,11 @@ struct ConfigurationErrors: Error, Equatable, CustomStringConvertible {
 
     /// One diagnostic a line.
     var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+
+    /// How many there are, and what follows from that.
+    var count: String {
+        "\(diagnostics.count) error\(diagnostics.count == 1 ? "" : "s") in the configuration: nothing was applied"
+    }
 }
 
 /// Collects what the reading of one configuration finds, so that an operator sees all of it at once.
