@@ -129,9 +129,8 @@ struct Assembly {
         return anchors
     }
 
-    /// The TLS context of a listener. The store a client's chain is verified in is picked from the registry's
-    /// snapshot in
-    /// force at that moment.
+    /// The TLS context of a listener. The store a client's chain is verified in is picked from the registry's snapshot
+    /// in force at that moment.
     static func context(
         of listener: Configuration.Listener, registry: Registry
     ) throws(ProgramError) -> ServerContext {

@@ -32,7 +32,7 @@ struct Organization: ParsableCommand {
 
         func run() throws {
             let signed = try OrganizationFiles.sign(
-                try OrganizationFiles.read(draft, OrganizationManifest.maximumBytes),
+                try SourceFiles.system.whole(draft, OrganizationManifest.maximumBytes),
                 key: try OrganizationFiles.privateKey(key))
             // The signature first: between the two renames the gateway refuses the pair and keeps the last good one.
             try DurableFile.write(signed.signature, to: directory + "/manifest.sig", mode: 0o644, replacing: true)
@@ -53,8 +53,8 @@ struct Organization: ParsableCommand {
 
         func run() throws {
             let signed = try OrganizationFiles.verify(
-                try OrganizationFiles.read(manifest, OrganizationManifest.maximumBytes),
-                signature: try OrganizationFiles.read(signature, PublicKey.signatureBytes),
+                try SourceFiles.system.whole(manifest, OrganizationManifest.maximumBytes),
+                signature: try SourceFiles.system.whole(signature, PublicKey.signatureBytes),
                 key: try OrganizationFiles.publicKey(publicKey))
             guard signed.manifest.expiresAt > WallClock.system.now() else {
                 throw ProgramError("the signature is good, but \(OrganizationFiles.summary(signed.manifest))")
@@ -71,7 +71,7 @@ struct Organization: ParsableCommand {
         @Argument(help: "The manifest or draft.") var file: String
 
         func run() throws {
-            let bytes = try OrganizationFiles.read(file, OrganizationManifest.maximumBytes)
+            let bytes = try SourceFiles.system.whole(file, OrganizationManifest.maximumBytes)
             let manifest: OrganizationManifest
             do throws(OrganizationRefusal) { manifest = try OrganizationManifest(parsing: bytes) } catch {
                 throw ProgramError(Printable.line("`\(file)`: \(error)"))
@@ -133,14 +133,8 @@ enum OrganizationFiles {
         }
     }
 
-    static func read(_ file: String, _ maximumBytes: Int) throws(ProgramError) -> [UInt8] {
-        do throws(SourceFiles.Failure) { return try SourceFiles.system.read(file, maximumBytes).bytes } catch {
-            throw ProgramError("cannot read `\(file)`: \(error.cause)")
-        }
-    }
-
     static func publicKey(_ file: String) throws(ProgramError) -> PublicKey {
-        let bytes = try read(file, PublicKey.encodedBytesLimit)
+        let bytes = try SourceFiles.system.whole(file, PublicKey.encodedBytesLimit)
         do throws(CryptographyError) { return try PublicKey(pem: bytes) } catch {
             throw ProgramError("`\(file)` is no public key: \(error)")
         }
@@ -154,9 +148,7 @@ enum OrganizationFiles {
         } catch {
             throw ProgramError("cannot read `\(file)`: \(error.cause)")
         }
-        guard content.mode & 0o077 == 0 else {
-            throw ProgramError("others may read `\(file)`: run `chmod 600`, and make a new key if it was exposed")
-        }
+        try content.requireSecret(file)
         do throws(CryptographyError) { return try PrivateKey(pem: content.bytes) } catch {
             throw ProgramError("`\(file)` is no usable private key: \(error)")
         }

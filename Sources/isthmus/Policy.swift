@@ -133,11 +133,7 @@ enum PolicyReading {
     }
 
     static func read(_ file: String, maximumBytes: Int) throws(ProgramError) -> [UInt8] {
-        do throws(SourceFiles.Failure) {
-            return try SourceFiles.system.read(file, maximumBytes).bytes
-        } catch {
-            throw ProgramError("cannot read `\(file)`: \(error.cause)")
-        }
+        try SourceFiles.system.whole(file, maximumBytes)
     }
 
     private static func guess(_ json: [UInt8]) -> PolicyKind {

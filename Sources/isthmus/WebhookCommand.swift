@@ -31,14 +31,11 @@ struct WebhookCommand: ParsableCommand {
             if from == "-" {
                 bytes = try SecretInput.read(STDIN_FILENO)
             } else {
-                let descriptor = open(from, O_RDONLY | O_CLOEXEC)
-                guard descriptor >= 0 else {
-                    throw ProgramError("`\(from)` cannot be read: \(String(cString: strerror(errno)))")
-                }
-                defer { close(descriptor) }
-                bytes = try SecretInput.read(descriptor)
+                bytes = try SourceFiles.system.whole(from, SecretInput.maximumBytes)
             }
-            let text = String(decoding: bytes, as: UTF8.self)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw ProgramError("the key is not text in UTF-8: give it as the vendor shows it, or in PEM")
+            }
             return text.hasPrefix("-----BEGIN") ? text : SecretInput.trimmed(text)
         }
 

@@ -69,6 +69,32 @@ import Testing
         #expect(try place.authority().index().issued.map(\.name) == [uri])
     }
 
+    @Test("a certificate whose files are there already is not issued, and the index does not say so")
+    func issuesOnce() throws {
+        let place = Place()
+        _ = try place.found()
+        func issue() throws -> AuthorityDirectory.Issued {
+            try place.authority().issuePrincipal(
+                "user/me", account: Self.account, lifetime: Lifetime(seconds: 60), to: OutputPlace())
+        }
+        let first = try issue()
+        #expect(throws: ProgramError.self) { try issue() }
+        #expect(try place.authority().index().issued.map(\.serial) == [first.serial])
+    }
+
+    @Test("an authority whose key others may read does nothing")
+    func exposedKey() throws {
+        let place = Place()
+        _ = try place.found()
+        #expect(chmod(place.path + "/ca.key", 0o640) == 0)
+        do {
+            try place.authority().renewList(lifetime: Lifetime(seconds: 3600))
+            Issue.record("a key that others may read was used")
+        } catch {
+            #expect("\(error)".contains("run `chmod 600 \(place.path)/ca.key`"))
+        }
+    }
+
     @Test("with a signing request no key is written")
     func requests() throws {
         let place = Place()

@@ -101,7 +101,14 @@ extension ConfigurationLoader {
     private func readEndpoint(_ value: YAMLValue) -> String? {
         guard let text = value.text() else { return nil }
         let place = text.dropFirst("https://".utf8.count)
-        let isPlace = !place.isEmpty && place.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2F && $0 != 0x40 }
+        let isPlace =
+            !place.isEmpty
+            && place.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x3A, 0x41...0x5B, 0x5D, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+                default: false
+                }
+            }
         if text.hasPrefix("https://"), text.utf8.count <= Self.endpointBytesLimit, isPlace { return text }
         value.error("`\(value.path)` is `\(text)`", "write https://HOST:PORT without a path")
         return nil

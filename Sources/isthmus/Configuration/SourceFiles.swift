@@ -12,6 +12,14 @@ struct SourceFiles: Sendable {
         let bytes: [UInt8]
         /// The permission bits: `0o600`.
         let mode: UInt32
+
+        /// Refuses a private key that others than its owner may read.
+        func requireSecret(_ path: String) throws(ProgramError) {
+            guard mode & 0o077 == 0 else {
+                throw ProgramError(
+                    "others may read `\(path)`: run `chmod 600 \(path)`, and make a new key if it was exposed")
+            }
+        }
     }
 
     /// Why a file could not be read.
@@ -47,6 +55,13 @@ struct SourceFiles: Sendable {
     struct SavedBus: Sendable {
         let id: EventBusID
         let policy: JSONNode?
+    }
+
+    /// A file that a command line names.
+    func whole(_ path: String, _ maximumBytes: Int) throws(ProgramError) -> [UInt8] {
+        do throws(Failure) { return try read(path, maximumBytes).bytes } catch {
+            throw ProgramError(Printable.line("cannot read `\(path)`: \(error.cause): name another file"))
+        }
     }
 
     /// The files of this machine.

@@ -131,6 +131,11 @@ struct AuthorityDirectory {
             let domain = try index().trustDomain
             let now = clock.now()
             let prefix = try output.prefix(in: path, name: name)
+            // Before the index says that it was issued.
+            if !output.replacing {
+                try DurableFile.requireAbsent(prefix + ".pem")
+                if output.request == nil { try DurableFile.requireAbsent(prefix + ".key") }
+            }
             let subject = try subject(output, prefix: prefix)
             let (certificate, label) = try cryptographic { () throws(CryptographyError) in
                 try sign(authority, subject.publicKey, try validity(lifetime, from: now), domain)
@@ -157,9 +162,12 @@ struct AuthorityDirectory {
         _ output: OutputPlace, prefix: String
     ) throws(ProgramError) -> (publicKey: PublicKey, key: [UInt8]?) {
         if let request = output.request {
-            let bytes = try read(request, maximumBytes: CertificateSigningRequest.bytesLimit)
-            let parsed = try cryptographic { () throws(CryptographyError) in try CertificateSigningRequest(pem: bytes) }
-            return (parsed.publicKey, nil)
+            let bytes = try SourceFiles.system.whole(request, CertificateSigningRequest.bytesLimit)
+            do throws(CryptographyError) { return (try CertificateSigningRequest(pem: bytes).publicKey, nil) } catch {
+                throw ProgramError(
+                    "`\(request)` cannot be used: \(error): name a PEM file, `BEGIN CERTIFICATE REQUEST`, of a P-256 "
+                        + "or Ed25519 key")
+            }
         }
         return try cryptographic { () throws(CryptographyError) in
             let key = try PrivateKey.generate(.ecdsaP256)
@@ -169,7 +177,7 @@ struct AuthorityDirectory {
 
     func load() throws(ProgramError) -> CertificateAuthority {
         let certificate = try read(certificatePath, maximumBytes: Certificate.pemBytesLimit)
-        let key = try read(keyPath, maximumBytes: PublicKey.encodedBytesLimit)
+        let key = try read(keyPath, maximumBytes: PublicKey.encodedBytesLimit, isSecret: true)
         return try cryptographic { () throws(CryptographyError) in
             let certificates = try Certificate.certificates(pem: certificate)
             return try CertificateAuthority(certificate: certificates[0], key: try PrivateKey(pem: key))
@@ -195,13 +203,17 @@ struct AuthorityDirectory {
         try ValidityPeriod(notBefore: now.seconds - Self.clockSlackSeconds, notAfter: now.seconds + lifetime.seconds)
     }
 
-    func read(_ file: String, maximumBytes: Int) throws(ProgramError) -> [UInt8] {
+    /// - Parameter isSecret: whether it must be readable by its owner alone.
+    func read(_ file: String, maximumBytes: Int, isSecret: Bool = false) throws(ProgramError) -> [UInt8] {
+        let content: SourceFiles.Content
         do throws(SourceFiles.Failure) {
-            return try files.read(file, maximumBytes).bytes
+            content = try files.read(file, maximumBytes)
         } catch {
             throw ProgramError(
                 "cannot read `\(file)`: \(error.cause): is `\(path)` a directory made by `isthmus pki init`?")
         }
+        if isSecret { try content.requireSecret(file) }
+        return content.bytes
     }
 
     func cryptographic<Result>(

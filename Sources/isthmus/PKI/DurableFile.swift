@@ -8,9 +8,7 @@ enum DurableFile {
     ///   - mode: the permission bits, from the first moment: 0o600 for a key.
     ///   - replacing: whether a file that is there already may be replaced; else it stays and the call fails.
     static func write(_ bytes: [UInt8], to path: String, mode: UInt32, replacing: Bool) throws(ProgramError) {
-        if !replacing, access(path, F_OK) == 0 {
-            throw ProgramError("`\(path)` is there already: it was left alone, move it away or give another name")
-        }
+        if !replacing { try requireAbsent(path) }
         let temporary = path + ".new"
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
@@ -25,6 +23,13 @@ enum DurableFile {
         close(descriptor)
         guard rename(temporary, path) == 0 else { throw failure("cannot put `\(path)` in its place") }
         try synchronizeDirectory(of: path)
+    }
+
+    /// Refuses when there is a file at `path`.
+    static func requireAbsent(_ path: String) throws(ProgramError) {
+        guard access(path, F_OK) != 0 else {
+            throw ProgramError("`\(path)` is there already: it was left alone, move it away or give another name")
+        }
     }
 
     /// Appends `line` and a line feed to a log of mode 0600 and waits until it is on disk.

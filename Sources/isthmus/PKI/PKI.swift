@@ -110,6 +110,12 @@ struct PKI: ParsableCommand {
         @Option(help: "The certificate's PEM file, instead of its serial number.") var certificate: String?
         @OptionGroup var list: ListLife
 
+        func validate() throws {
+            if (serial == nil) == (certificate == nil) {
+                throw ValidationError("name the certificate: `--serial HEX` or `--certificate FILE`")
+            }
+        }
+
         func run() throws {
             let serial = try self.serial ?? serialOfCertificate()
             try place.authority.revoke(serial: serial, listLifetime: list.lifetime)
@@ -117,23 +123,19 @@ struct PKI: ParsableCommand {
         }
 
         private func serialOfCertificate() throws(ProgramError) -> String {
-            guard let certificate else {
-                throw ProgramError("name the certificate: `--serial HEX` or `--certificate FILE`")
+            let file = certificate ?? ""
+            let bytes = try SourceFiles.system.whole(file, Certificate.pemBytesLimit)
+            let revoked: Certificate
+            do throws(CryptographyError) { revoked = try Certificate.certificates(pem: bytes)[0] } catch {
+                throw ProgramError(Printable.line("`\(file)`: \(error): name a PEM file, `BEGIN CERTIFICATE`"))
             }
-            let bytes = try Self.read(certificate)
-            do throws(CryptographyError) {
-                return try Certificate.certificates(pem: bytes)[0].serialHexadecimal
-            } catch {
-                throw ProgramError("`\(certificate)`: \(error)")
+            let authority = try place.authority.certificates()[0].subject
+            guard revoked.issuer == authority else {
+                throw ProgramError(
+                    Printable.line("`\(file)` is of the authority `\(revoked.issuer)`, not of `\(authority)`: ")
+                        + "revoke it in the directory of its own")
             }
-        }
-
-        private static func read(_ file: String) throws(ProgramError) -> [UInt8] {
-            do throws(SourceFiles.Failure) {
-                return try SourceFiles.system.read(file, Certificate.pemBytesLimit).bytes
-            } catch {
-                throw ProgramError("cannot read `\(file)`: \(error.cause)")
-            }
+            return revoked.serialHexadecimal
         }
     }
 
@@ -155,10 +157,12 @@ struct PKI: ParsableCommand {
 
         func run() throws {
             let index = try place.authority.index()
+            let now = WallClock.system.now()
             isthmus.Output.line("trust domain \(index.trustDomain), pin \(try place.authority.pin().hexadecimal)")
             for item in index.issued {
                 let end = Timestamp(seconds: item.notAfter).iso8601
-                let state = item.revokedAt.map { "revoked \(Timestamp(seconds: $0).iso8601)" } ?? "good until \(end)"
+                let standing = item.notAfter < now.seconds ? "expired \(end)" : "good until \(end)"
+                let state = item.revokedAt.map { "revoked \(Timestamp(seconds: $0).iso8601)" } ?? standing
                 isthmus.Output.line("\(item.serial)  \(state)  \(Printable.line(item.name))")
             }
         }

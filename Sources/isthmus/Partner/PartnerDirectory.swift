@@ -53,7 +53,7 @@ struct PartnerDirectory {
     }
 
     func key() throws(ProgramError) -> PrivateKey {
-        let pem = try read(keyPath, PublicKey.encodedBytesLimit)
+        let pem = try read(keyPath, PublicKey.encodedBytesLimit, isSecret: true)
         return try cryptographic { () throws(CryptographyError) in try PrivateKey(pem: pem) }
     }
 
@@ -103,10 +103,13 @@ struct PartnerDirectory {
         return String(decoding: try read(file, 16 * 1024), as: UTF8.self)
     }
 
-    private func read(_ file: String, _ maximumBytes: Int) throws(ProgramError) -> [UInt8] {
-        do throws(SourceFiles.Failure) { return try SourceFiles.system.read(file, maximumBytes).bytes } catch {
+    private func read(_ file: String, _ maximumBytes: Int, isSecret: Bool = false) throws(ProgramError) -> [UInt8] {
+        let content: SourceFiles.Content
+        do throws(SourceFiles.Failure) { content = try SourceFiles.system.read(file, maximumBytes) } catch {
             throw ProgramError("cannot read `\(file)`: \(error.cause): run `isthmus partner join` first")
         }
+        if isSecret { try content.requireSecret(file) }
+        return content.bytes
     }
 
     private func cryptographic<Result>(

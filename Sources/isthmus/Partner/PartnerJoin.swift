@@ -32,7 +32,10 @@ extension Partner {
 
         func run() throws {
             let token = try Self.token()
-            let bundle = try trustBundle.map { try Self.bundle($0) } ?? []
+            let bundle =
+                try trustBundle.map { file throws(ProgramError) in
+                    try SourceFiles.system.whole(file, JoinRequest.trustBundleBytesLimit)
+                } ?? []
             let receipt = try place.files.locked(isNew: true) { () throws(ProgramError) in
                 try Joining(token: token, directory: place.files, trustBundle: bundle).run()
             }
@@ -55,14 +58,6 @@ extension Partner {
         }
 
         private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
-
-        private static func bundle(_ file: String) throws(ProgramError) -> [UInt8] {
-            do throws(SourceFiles.Failure) {
-                return try SourceFiles.system.read(file, JoinRequest.trustBundleBytesLimit).bytes
-            } catch {
-                throw ProgramError("cannot read `\(file)`: \(error.cause)")
-            }
-        }
     }
 
     struct Renew: ParsableCommand {
