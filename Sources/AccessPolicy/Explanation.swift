@@ -34,11 +34,6 @@ package struct Explanation: Sendable {
     package var nearestMiss: Look?
     /// What AWS would answer; `nil` for an allow.
     package var message: String?
-
-    /// The facts that the sender may see: its own side only.
-    package var senderLooks: [Look] {
-        looks.filter { [.identity, .permissionsBoundary, .session, .serviceControl].contains($0.layer) }
-    }
 }
 
 extension Authorizer {

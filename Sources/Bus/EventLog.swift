@@ -19,7 +19,7 @@ extension EventLogError: CustomStringConvertible {
         case .noSuchEvent(let position):
             "bus \(position.bus.value) has no event \(position.sequence.value): not yet, or retention removed it"
         case .damaged(let bus, let first):
-            "the block of bus \(bus.value) that begins with event \(first) is damaged: restore `log.sqlite` from a backup"
+            "the block of bus \(bus.value) from event \(first) on is damaged: restore `log.sqlite` from the backup"
         case .unreadable(let code): "SQLite failed with code \(code): look at the disk"
         case .stopped: "the gateway is stopping: ask again when it runs"
         }

@@ -36,7 +36,7 @@ package struct AES256GCM: Sendable {
 
     /// The plaintext of a box that `seal(_:authenticating:random:)` made under this key with the same `additional`.
     ///
-    /// - Throws: `.notAuthentic`; `.malformed(.output)` when shorter than a nonce and a tag.
+    /// - Throws: `.notAuthentic`, also when shorter than a nonce and a tag.
     package func open(box: [UInt8], authenticating additional: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard box.count >= Self.nonceBytes + Self.tagBytes else { throw .notAuthentic }
         return try open(

@@ -2,7 +2,7 @@
 package struct ValidityPeriod: Hashable, Sendable {
     /// The first second.
     package let notBefore: Int64
-    /// The end; verification refuses from this second on.
+    /// The last second: verification refuses after it (RFC 5280 § 4.1.2.5).
     package let notAfter: Int64
 
     /// From `notBefore` to `notAfter`.
@@ -29,8 +29,7 @@ package struct CertificateAuthority: Sendable {
     /// Joins an authority's certificate and key, read from files.
     ///
     /// - Throws: `.unsupported(.certificate)` when it is not an authority's; `.unsupported(.privateKey)` when the key
-    ///   is
-    ///   not the certificate's.
+    ///   is not the certificate's.
     package init(certificate: Certificate, key: PrivateKey) throws(CryptographyError) {
         guard certificate.usage.isAuthority else { throw .unsupported(.certificate) }
         guard try key.publicKey().fingerprint == certificate.publicKeyFingerprint else {

@@ -8,7 +8,6 @@ package struct CertificateUsage: Hashable, Sendable {
         package init(rawValue: UInt32) { self.rawValue = rawValue }
 
         package static let digitalSignature = KeyUsage(rawValue: UInt32(KU_DIGITAL_SIGNATURE))
-        package static let keyEncipherment = KeyUsage(rawValue: UInt32(KU_KEY_ENCIPHERMENT))
         package static let keyCertSign = KeyUsage(rawValue: UInt32(KU_KEY_CERT_SIGN))
         package static let cRLSign = KeyUsage(rawValue: UInt32(KU_CRL_SIGN))
     }

@@ -34,8 +34,7 @@ package final class AccessKeyRing: Sendable {
     }
 
     /// The record of a key that is in force, `nil` when it is unknown, disabled, of a principal that is no longer
-    /// declared,
-    /// or its box cannot be opened.
+    /// declared, or its box cannot be opened.
     package func record(id: String, in snapshot: Snapshot) -> AccessKeyRecord? {
         opened.withLock { opened in
             if opened.revision < snapshot.revision {
@@ -55,7 +54,8 @@ package final class AccessKeyRing: Sendable {
     /// Secrets in memory now.
     var openSecrets: Int { opened.withLock { $0.records.count } }
 
-    private static func inForce(_ id: String, _ snapshot: Snapshot) -> AccessKey? {
+    /// The key of that id, unless it is disabled or its principal is declared no more.
+    static func inForce(_ id: String, _ snapshot: Snapshot) -> AccessKey? {
         guard let key = snapshot.accessKeys[id], key.isEnabled, snapshot.declares(key.principal) else { return nil }
         return key
     }

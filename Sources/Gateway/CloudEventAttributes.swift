@@ -1,3 +1,4 @@
+import Cryptography
 import Domain
 import JSON
 
@@ -183,7 +184,7 @@ struct CloudEventAttributes {
         var digits = 0
         for byte in text {
             if digits > 0 {
-                guard Self.hexadecimalValue(byte) != nil else { return false }
+                guard Hexadecimal.value(byte) != nil else { return false }
                 digits -= 1
             } else if byte == UInt8(ascii: "%") {
                 digits = 2
@@ -201,16 +202,6 @@ struct CloudEventAttributes {
             UInt8(ascii: "`"), UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"):
             false
         default: true
-        }
-    }
-
-    /// The value of a hexadecimal digit of either case.
-    static func hexadecimalValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
         }
     }
 }

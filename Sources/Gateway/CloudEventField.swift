@@ -1,3 +1,4 @@
+import Cryptography
 import Domain
 
 /// The value of a `ce-` header field.
@@ -12,8 +13,8 @@ enum CloudEventField {
         while index < text.count {
             guard (0x20..<0x7F).contains(text[index]) else { throw refusal("other characters are percent-encoded") }
             if text[index] == UInt8(ascii: "%") {
-                guard index + 2 < text.count, let high = CloudEventAttributes.hexadecimalValue(text[index + 1]),
-                    let low = CloudEventAttributes.hexadecimalValue(text[index + 2])
+                guard index + 2 < text.count, let high = Hexadecimal.value(text[index + 1]),
+                    let low = Hexadecimal.value(text[index + 2])
                 else { throw refusal("`%` stands before two hexadecimal digits") }
                 decoded.append(high << 4 | low)
                 index += 3

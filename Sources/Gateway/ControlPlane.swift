@@ -95,8 +95,9 @@ package actor ControlPlane {
 
     /// A call may have waited while its caller's key was disabled or its trust domain was taken away.
     private func requireInForce(_ caller: Caller, _ snapshot: Snapshot) throws(Fault) {
-        if let id = caller.accessKeyID, let key = snapshot.accessKeys[id], !key.isEnabled {
-            throw Fault(.unrecognizedClient, "the access key was disabled while the call waited")
+        if let id = caller.accessKeyID, snapshot.accessKeys[id] != nil, AccessKeyRing.inForce(id, snapshot) == nil {
+            throw Fault(
+                .unrecognizedClient, "the access key was disabled while the call waited: sign with another")
         }
         if let session = caller.session {
             guard snapshot.assumableRole(session.role.arn)?.admits(sessionIssuedAt: session.issuedAt) == true else {

@@ -9,12 +9,14 @@ extension ControlVerbs {
     func invitePartner(_ request: JSONNode) async throws(Refusal) -> [UInt8] {
         guard let partner = request["partner"]?.string, let account = Self.account(request["account"]),
             let partnerAccount = Self.account(request["partnerAccount"]),
-            let events = request["events"]?.array?.compactMap(\.string), let seconds = request["expiresSeconds"]?.int64,
-            (1...InvitationTerms.lifetimeSecondsLimit).contains(seconds)
+            let events = request["events"]?.array?.compactMap(\.string), let seconds = request["expiresSeconds"]?.int64
         else {
             throw Refusal(
-                code: "InvalidRequest",
-                message: "name partner, account, partnerAccount, events and expiresSeconds, at most 30 days")
+                code: "InvalidRequest", message: "name partner, account, partnerAccount, events and expiresSeconds")
+        }
+        guard (1...InvitationTerms.lifetimeSecondsLimit).contains(seconds) else {
+            throw Refusal(
+                code: "InvalidRequest", message: "a token can be used for at most 30 days: let it expire sooner")
         }
         let quota = request["quota"].flatMap { Quota($0) }
         guard (quota == nil) == (request["quota"] == nil) else {

@@ -47,7 +47,10 @@ extension ControlVerbs {
             $0.id.name.description == name && (account == nil || $0.id.account.description == account)
         }
         guard let bus = found.first else {
-            throw Refusal(code: "ResourceNotFoundException", message: "Event bus \(name) does not exist.")
+            throw Refusal(
+                code: "ResourceNotFoundException",
+                message: "there is no event bus `\(name)`: name one that the configuration or the API made, and "
+                    + "its account")
         }
         guard found.count == 1 else {
             throw Refusal(code: "AmbiguousBus", message: "several accounts have a bus `\(name)`; name the account")

@@ -16,8 +16,7 @@ struct DecodedEntry {
 /// Turns the content of `PutEvents` into entries. One for each event loop; its buffers are reused.
 ///
 /// The limits and messages are EventBridge's. A request whose shape is wrong is refused whole; an entry whose content
-/// is
-/// wrong fails alone.
+/// is wrong fails alone.
 /// Source: docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 struct PutEventsDecoder {
     /// Reads whole requests; another decoder of the same loop may borrow it.

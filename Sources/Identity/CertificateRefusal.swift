@@ -69,9 +69,10 @@ extension CertificateRefusal: CustomStringConvertible {
         case .expired(let notAfter): "the certificate expired at \(notAfter): present a new one"
         case .revoked: "the certificate is revoked: present a new one"
         case .notVerified(let reason): "the certificate's chain no longer verifies (\(reason)): present one that does"
-        case .unknownTrustDomain(let name): "the trust domain `\(name)` is not configured on this gateway"
+        case .unknownTrustDomain(let name):
+            "the trust domain `\(name)` is not configured on this gateway: ask its operator"
         case .foreignStore(let verified, let named):
-            "the certificate names trust domain `\(named)` and was verified for `\(verified)`"
+            "the certificate names trust domain `\(named)` and was verified for `\(verified)`: present one of its own"
         case .issuerNotPinned(let domain, let issuer):
             "trust domain `\(domain)` does not pin the authority `\(issuer.hexadecimal)` that issued the certificate"
         case .accountNotVouched(let domain, let account):

@@ -1,3 +1,4 @@
+import Cryptography
 import Domain
 
 extension MessageComponent {
@@ -186,8 +187,8 @@ private func encodedAgain(_ text: some Collection<UInt8>) -> [UInt8] {
     var rest = text[...]
     while let byte = rest.popFirst() {
         var value = byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte
-        if byte == UInt8(ascii: "%"), let high = rest.first.flatMap(hexadecimalValue),
-            let low = rest.dropFirst().first.flatMap(hexadecimalValue)
+        if byte == UInt8(ascii: "%"), let high = rest.first.flatMap(Hexadecimal.value),
+            let low = rest.dropFirst().first.flatMap(Hexadecimal.value)
         {
             value = high << 4 | low
             rest = rest.dropFirst(2)
@@ -201,15 +202,6 @@ private func encodedAgain(_ text: some Collection<UInt8>) -> [UInt8] {
         }
     }
     return output
-}
-
-private func hexadecimalValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
 }
 
 private func upperDigit(_ nibble: UInt8) -> UInt8 {

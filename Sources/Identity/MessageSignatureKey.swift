@@ -4,7 +4,7 @@ package import Cryptography
 package struct MessageSignatureKey: Sendable {
     /// The registered algorithms, by their names on the wire.
     package enum Algorithm: Hashable, Sendable {
-        /// Whoever verifies with it could sign with it: an audit record says so.
+        /// Whoever verifies with it could sign with it.
         case hmacSHA256
         case asymmetric(SignatureAlgorithm)
 

@@ -114,25 +114,29 @@ extension MessageSignatureRefusal: CustomStringConvertible {
         case .tagMissing: "no signature has the tag that is asked for: add `tag`"
         case .tagRepeated: "more than one signature has the tag that is asked for: send one"
         case .parameterMissing(let name): "the signature has no `\(name.rawValue)`: add it"
-        case .parameterMalformed(let name): "`\(name.rawValue)` is of another type or out of range"
+        case .parameterMalformed(let name):
+            "`\(name.rawValue)` is of another type or out of range: see RFC 9421 section 2.3"
         case .nonceTooShort: "the nonce has less than 128 bits: send 22 characters of base64 or 32 of hexadecimal"
         case .stale: "`created` is too far in the past: sign when the message is sent, and check the clock"
         case .notYetValid: "`created` is in the future: check the clock"
         case .expired: "`expires` has passed: sign again"
-        case .lifetime: "`expires` is before `created` or too long after it"
+        case .lifetime: "`expires` is before `created` or too long after it: set it at most 300 s later"
         case .componentMalformed(let name): "`\(name)` is no component identifier: see RFC 9421 section 2"
-        case .componentParameter(let name): "the component `\(name)` has a parameter that is not taken"
-        case .componentRepeated(let name): "the component `\(name)` is covered twice"
+        case .componentParameter(let name):
+            "the component `\(name)` has a parameter that is not taken: cover it without"
+        case .componentRepeated(let name): "the component `\(name)` is covered twice: cover it once"
         case .componentMissing(let name): "the component `\(name)` must be covered and is not: sign it"
-        case .componentAbsent(let name): "the covered component `\(name)` is not in the message exactly once"
+        case .componentAbsent(let name):
+            "the covered component `\(name)` is not in the message exactly once: send it or cover it no more"
         case .componentValue(let name): "the value of `\(name)` cannot be signed: only one line of ASCII can"
-        case .authority: "`host` stands twice or is not the authority of the request target"
+        case .authority: "`host` stands twice or is not the authority of the request target: send it once and the same"
         case .baseTooLong: "the covered components are too long: cover less"
-        case .unknownKey: "no key has that `keyid`"
-        case .algorithmMismatch: "`alg` is not the algorithm that is registered for the key"
+        case .unknownKey: "no key has that `keyid`: send the id that the key was registered with"
+        case .algorithmMismatch: "`alg` is not the algorithm that is registered for the key: leave it out"
         case .algorithmUndetermined: "the key's algorithm is not registered: register it, or send `alg`"
         case .contentDigest(let refusal): refusal.description
-        case .mismatch: "the signature is not the one that this message and key make"
+        case .mismatch:
+            "the signature is not the one that this message and key make: check the key and the signature base"
         case .unavailable: "the signature could not be checked: try again"
         }
     }

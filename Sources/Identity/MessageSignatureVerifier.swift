@@ -58,8 +58,6 @@ package struct MessageSignatureProof: Sendable {
     package let algorithm: MessageSignatureKey.Algorithm
     /// The hash of what was signed.
     package let message: Digest
-    /// Whoever can verify could have signed: an audit record says so.
-    package var isSymmetric: Bool { algorithm == .hmacSHA256 }
 }
 
 /// Verifies HTTP message signatures.
@@ -228,9 +226,8 @@ extension MessageSignatureInput {
     }
 }
 
-/// How many bits a nonce can hold, by its alphabet: four a character for hexadecimal (hyphens of a UUID do not
-/// count), six
-/// for base64 and base64url.
+/// How many bits a nonce can hold, by its alphabet: four a character for hexadecimal (hyphens of a UUID do not count),
+/// six for base64 and base64url.
 enum NonceStrength {
     /// Source: THREATS § 3.4.
     static let minimumBits = 128

@@ -1,3 +1,5 @@
+import Cryptography
+
 /// Writes a request target as the canonical request has it.
 ///
 /// - Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -105,8 +107,8 @@ enum SigV4Target {
     private static func forEachDecoded(_ text: Slice<UnsafeBufferPointer<UInt8>>, _ body: (UInt8) -> Void) {
         var index = text.startIndex
         while index < text.endIndex {
-            if text[index] == UInt8(ascii: "%"), index + 2 < text.endIndex, let high = nibble(text[index + 1]),
-                let low = nibble(text[index + 2])
+            if text[index] == UInt8(ascii: "%"), index + 2 < text.endIndex,
+                let high = Hexadecimal.value(text[index + 1]), let low = Hexadecimal.value(text[index + 2])
             {
                 body(high << 4 | low)
                 index += 3
@@ -128,15 +130,6 @@ enum SigV4Target {
             output.append(UInt8(ascii: "%"))
             output.append(digits.utf8Start[Int(byte >> 4)])
             output.append(digits.utf8Start[Int(byte & 15)])
-        }
-    }
-
-    private static func nibble(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
         }
     }
 }

@@ -23,9 +23,8 @@ package struct StructuredFieldLimits: Sendable {
     /// that differ are an attack.
     package let refusesRepetition: Bool
 
-    /// RFC 8941 § 3 asks for at least 1024 members, 256 items and 256 parameters of a general reader; the whole
-    /// field is
-    /// bounded by the gateway's 16 KiB of header fields.
+    /// RFC 8941 § 3 asks for at least 1024 members, 256 items and 256 parameters of a general reader; the whole field
+    /// is bounded by the gateway's 16 KiB of header fields.
     package static let general = StructuredFieldLimits(
         bytes: 16_384, members: 1024, parameters: 256, refusesRepetition: false)
 
@@ -40,8 +39,7 @@ package struct StructuredFieldLimits: Sendable {
 /// The strict reader of structured fields: whole or not at all, and nothing is repaired.
 ///
 /// Stricter than RFC 8941 in one place: a byte sequence must be canonical base64 (§ 4.2.7 says SHOULD NOT fail for
-/// missing
-/// padding and non-zero pad bits; a signature that has two spellings is worse).
+/// missing padding and non-zero pad bits; a signature that has two spellings is worse).
 ///
 /// - Source: RFC 8941 § 4.2
 package struct StructuredFieldParser {

@@ -19,8 +19,11 @@ package enum WebhookKey: Sendable {
         package var description: String {
             switch self {
             case .malformed: "the key is not base64 or not a key: give it as the vendor shows it"
-            case .length(let range): "the secret is not of \(range.lowerBound) to \(range.upperBound) bytes"
-            case .wrongKind: "the key is of a kind that the scheme does not verify with"
+            case .length(let range):
+                "the secret is not of \(range.lowerBound) to \(range.upperBound) bytes: give it whole"
+            case .wrongKind:
+                "the key is of a kind that the scheme does not verify with: give a secret, or an Ed25519 public key "
+                    + "for `standard-webhooks`"
             }
         }
     }
@@ -32,9 +35,8 @@ package enum WebhookKey: Sendable {
     /// Bytes of a secret that a vendor chose the form of.
     package static let vendorSecretBytes = 1...1024
 
-    /// Reads a key as the vendor shows it: `whsec_…` and `whpk_…` (base64 behind them) and PEM for Standard
-    /// Webhooks; for
-    /// the others the text's own bytes are the secret, `whsec_` of Stripe among them.
+    /// Reads a key as the vendor shows it: `whsec_…` and `whpk_…` (base64 behind them) and PEM for Standard Webhooks;
+    /// for the others the text's own bytes are the secret, `whsec_` of Stripe among them.
     package init(parsing text: String, for scheme: WebhookScheme) throws(Fault) {
         guard case .standardWebhooks = scheme else {
             try self.init(secret: Array(text.utf8), for: scheme)

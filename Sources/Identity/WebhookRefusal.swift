@@ -52,12 +52,14 @@ extension WebhookRefusal: CustomStringConvertible {
         switch self {
         case .missing(let field): "the request has no `\(field)`: the scheme signs with it"
         case .repeated(let field): "`\(field)` stands twice: send it once"
-        case .tooLong(let field): "`\(field)` is longer than is read"
+        case .tooLong(let field):
+            "`\(field)` is longer than the \(WebhookField.maximumBytes) bytes that are read: send less"
         case .malformed(let field): "`\(field)` cannot be read: send it as the scheme writes it"
-        case .malformedID: "the id is empty, too long or holds a character that it may not, such as `.`"
-        case .malformedTimestamp: "the timestamp is no count of seconds since 1970"
+        case .malformedID: "the id is empty, too long or holds a character that it may not, such as `.`: send another"
+        case .malformedTimestamp: "the timestamp is no count of seconds since 1970: send it once, in decimal digits"
         case .tooManySignatures: "there are more signatures than are tried: send one for each active secret"
-        case .noKnownVersion: "there is no signature of a version that is verified"
+        case .noKnownVersion:
+            "there is no signature of a version that is verified: see the vendor's description of the scheme"
         case .stale: "the timestamp is too far in the past: sign when the request is sent, and check the clock"
         case .notYetValid: "the timestamp is in the future: check the clock"
         case .noKey: "there is no key for the signatures that came: register one"

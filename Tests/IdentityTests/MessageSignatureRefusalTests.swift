@@ -28,7 +28,7 @@ import Testing
         #expect(proof.input.keyID == "partner-1")
         #expect(proof.input.nonce == "0123456789abcdef0123456789abcdef")
         #expect(proof.input.tag == "isthmus-webhook")
-        #expect(proof.isSymmetric)
+        #expect(proof.algorithm == .hmacSHA256)
     }
 
     static let coverage: [Row] =
