@@ -18,6 +18,11 @@ package struct Positions: RandomAccessCollection, Hashable, Sendable {
     /// Any positions.
     package init(_ positions: [Position]) { storage = .scattered(positions) }
 
+    /// The one run they are, when they are one: `count` positions from `first` on.
+    package var run: (bus: BusNumber, first: UInt64, count: Int)? {
+        if case .run(let bus, let first, let count) = storage { (bus, first, count) } else { nil }
+    }
+
     package var startIndex: Int { 0 }
 
     package var endIndex: Int {

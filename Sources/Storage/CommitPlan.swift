@@ -156,7 +156,7 @@ struct CommitPlan {
             if let nonce, let outcome = try repeated(.once(nonce), body: body, recall) { return outcome }
             if let outcome = try repeated(.once(id), body: nil, recall) { return outcome }
             guard !request.events.isEmpty else { return (.notRepeated, false) }
-            return storeOnce(request, batch, keys: [id] + (nonce.map { [$0] } ?? []), source: source, body: body)
+            return storeOnce(request, batch, id: id, nonce: nonce, source: source, body: body)
         case .implicit(let digest):
             if let outcome = try repeated(.implicit(digest), body: nil, recall) { return outcome }
             let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
@@ -184,21 +184,25 @@ struct CommitPlan {
     }
 
     private mutating func storeOnce(
-        _ request: AppendRequest, _ batch: AppendBatch, keys: [Digest], source: Digest, body: Digest
+        _ request: AppendRequest, _ batch: AppendBatch, id: Digest, nonce: Digest?, source: Digest, body: Digest
     ) -> (outcome: AppendOutcome, needsCommit: Bool) {
+        let count = nonce == nil ? 1 : 2
         let ofSource = pendingOfSource[source, default: 0]
         guard
             memory.ledger.hasRoom(
-                for: source, count: keys.count, pending: pendingLedger, pendingOfPrincipal: ofSource)
+                for: source, count: count, pending: pendingLedger, pendingOfPrincipal: ofSource)
         else { return (.full(.keys), false) }
         let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
-        for key in keys {
-            KeyEntry.append(key: key, principal: source, body: body, answer: answer, to: &ledgerRow)
-            planned[ShortDigest(key)] = Planned(answer: answer, body: body)
-        }
-        pendingOfSource[source] = ofSource + keys.count
-        pendingLedger += keys.count
+        keepOnce(id, source, body, answer)
+        if let nonce { keepOnce(nonce, source, body, answer) }
+        pendingOfSource[source] = ofSource + count
+        pendingLedger += count
         return (.stored(answer.positions), true)
+    }
+
+    private mutating func keepOnce(_ key: Digest, _ source: Digest, _ body: Digest, _ answer: FirstAnswer) {
+        KeyEntry.append(key: key, principal: source, body: body, answer: answer, to: &ledgerRow)
+        planned[ShortDigest(key)] = Planned(answer: answer, body: body)
     }
 
     /// The outcome when the key came before; with `body` nil whatever it came with.

@@ -43,20 +43,39 @@ struct KeyTable {
             && principals[ShortDigest(principal), default: 0] + pendingOfPrincipal + count <= principalLimit
     }
 
-    /// Indexes the entries of a row that is durable, or was when the log was opened.
+    /// Indexes the entries of a row that was durable when the log was opened.
     ///
     /// - Returns: `false` for a row that no writer made.
     mutating func index(row: Int64, seconds: Int64, entries: [UInt8]) -> Bool {
         var offset = 0
         while offset < entries.count {
             guard let entry = KeyEntry(decoding: entries, at: offset) else { return false }
-            let place = KeyPlace(row: row, offset: UInt32(offset), seconds: UInt32(clamping: seconds))
-            if places.updateValue(place, forKey: entry.shortKey) == nil {
-                principals[entry.principal, default: 0] += 1
-            }
             offset = entry.end
         }
+        index(row: row, seconds: seconds, own: entries)
         return true
+    }
+
+    /// Indexes the entries of a row that this writer made and that is durable by now.
+    mutating func index(row: Int64, seconds: Int64, own entries: [UInt8]) {
+        // A row mostly holds the keys of a few principals: each run of them is counted once.
+        var run: (principal: ShortDigest, count: Int)?
+        entries.withUnsafeBytes { entries in
+            var offset = 0
+            while offset < entries.count {
+                let outline = KeyEntry.Outline(entries, at: offset)
+                let place = KeyPlace(row: row, offset: UInt32(offset), seconds: UInt32(clamping: seconds))
+                if places.updateValue(place, forKey: outline.key) == nil {
+                    if let last = run, last.principal != outline.principal {
+                        principals[last.principal, default: 0] += last.count
+                        run = nil
+                    }
+                    run = (outline.principal, (run?.count ?? 0) + 1)
+                }
+                offset = outline.end
+            }
+        }
+        if let run { principals[run.principal, default: 0] += run.count }
     }
 
     /// Forgets the entries of a row that was deleted, unless a later row has the key.
@@ -87,6 +106,22 @@ struct KeyEntry {
 
     var shortKey: ShortDigest { ShortDigest(key) }
 
+    /// What the index needs of an entry that is known to be whole.
+    struct Outline {
+        let key: ShortDigest
+        let principal: ShortDigest
+        /// Where the next entry begins.
+        let end: Int
+
+        init(_ entries: UnsafeRawBufferPointer, at offset: Int) {
+            precondition(entries.count - offset >= fixedBytes)
+            key = ShortDigest(UnsafeRawBufferPointer(rebasing: entries[offset...]))
+            principal = ShortDigest(UnsafeRawBufferPointer(rebasing: entries[(offset + 32)...]))
+            let runs = UInt16(littleEndian: entries.loadUnaligned(fromByteOffset: offset + 84, as: UInt16.self))
+            end = offset + fixedBytes + Int(runs) * runBytes
+        }
+    }
+
     static func append(
         key: Digest, principal: Digest, body: Digest, answer: FirstAnswer, to bytes: inout [UInt8]
     ) {
@@ -94,6 +129,13 @@ struct KeyEntry {
         principal.withUnsafeBytes { bytes.append(contentsOf: $0[..<16]) }
         body.append(to: &bytes)
         append(answer.entryMask, to: &bytes)
+        if let run = answer.positions.run, run.count <= UInt16.max {
+            append(UInt16(1), to: &bytes)
+            append(run.bus.value, to: &bytes)
+            append(run.first, to: &bytes)
+            append(UInt16(run.count), to: &bytes)
+            return
+        }
         let runs = runs(of: answer.positions)
         append(UInt16(runs.count), to: &bytes)
         for run in runs {

@@ -46,6 +46,8 @@ final class LogWriter: @unchecked Sendable {
     var nextUpkeep: UInt64 = 0
     var hasMoreToTrim = false
     private var window = GroupWindow()
+    /// The row of keys that was read last.
+    private var recalled: (table: String, row: Int64, entries: [UInt8])?
 
     /// The wait for a batch while nothing is due.
     private static let idleMilliseconds = 1000
@@ -156,14 +158,12 @@ final class LogWriter: @unchecked Sendable {
             logBytes += Int(block.bytes) + 2 * configuration.pageBytes
         }
         if !plan.keyRow.isEmpty {
-            let isSound = memory.keys.index(row: nextKeyRow, seconds: now.seconds, entries: plan.keyRow)
-            precondition(isSound)
+            memory.keys.index(row: nextKeyRow, seconds: now.seconds, own: plan.keyRow)
             nextKeyRow += 1
             logBytes += plan.keyRow.count + configuration.pageBytes
         }
         if !plan.ledgerRow.isEmpty {
-            let isSound = memory.ledger.index(row: nextLedgerRow, seconds: now.seconds, entries: plan.ledgerRow)
-            precondition(isSound)
+            memory.ledger.index(row: nextLedgerRow, seconds: now.seconds, own: plan.ledgerRow)
             nextLedgerRow += 1
             logBytes += plan.ledgerRow.count + configuration.pageBytes
         }
@@ -204,14 +204,25 @@ final class LogWriter: @unchecked Sendable {
         _ key: Digest, among keys: KeyTable, table: String
     ) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)? {
         guard let place = keys.place(of: key, now: parts.clock.now()) else { return nil }
-        let row = try database.access { db in
-            try Data.fetchOne(
-                db.cachedStatement(sql: "SELECT entries FROM \(table) WHERE id = ?"), arguments: [place.row])
-        }
-        guard let row, let entry = KeyEntry(decoding: [UInt8](row), at: Int(place.offset)) else {
+        let row = try entries(ofRow: place.row, in: table)
+        guard let row, let entry = KeyEntry(decoding: row, at: Int(place.offset)) else {
             throw .damaged(path: database.path, what: "table `\(table)`, row \(place.row)")
         }
         return entry.key == key ? (entry.answer, entry.body) : nil
+    }
+
+    /// The entries of a row, which never change. The row read last is kept: whoever sends one message again and again
+    /// must not make the writer read the keys of a whole commit each time.
+    private func entries(ofRow row: Int64, in table: String) throws(StorageError) -> [UInt8]? {
+        if let recalled, recalled.row == row, recalled.table == table { return recalled.entries }
+        let found = try database.access { db in
+            try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT entries FROM \(table) WHERE id = ?"), arguments: [row])
+        }
+        guard let found else { return nil }
+        let entries = [UInt8](found)
+        recalled = (table, row, entries)
+        return entries
     }
 }
 
