@@ -62,7 +62,7 @@ class Setting:
 
     `statements` is of the bus policy: all but the last name others, the last one allows and asks for membership in
     the organization when there is one. `trust_domains` counts all of them; the client's is one. `sources` are the
-    client's as a partner; one in ten is active.
+    client's as a partner, all of them active.
     """
 
     statements: int = 1

@@ -119,4 +119,4 @@ def table(results):
     if results["idle"]:
         idle_table(results["idle"])
     if results["variants"]:
-        variants.table(results["variants"])
+        variants.table(results["variants"], results["instructions"])

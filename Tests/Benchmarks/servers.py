@@ -47,10 +47,11 @@ class Cores:
 class Server:
     """One running server: started on construction, ended by `stop`, its output in LOG."""
 
-    def __init__(self, name, port, core, command, log, environment=None):
+    def __init__(self, name, port, core, command, log, environment=None, start_seconds=START_SECONDS):
         self.name = name
         self.port = port
         self.log = log
+        self.command = command
         self.on_stop = []
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
@@ -59,13 +60,13 @@ class Server:
             )
         self.pid = self.process.pid
         try:
-            self._wait_until_listening()
+            self._wait_until_listening(start_seconds)
         except BaseException:
             self.stop()
             raise
 
-    def _wait_until_listening(self):
-        give_up = time.monotonic() + START_SECONDS
+    def _wait_until_listening(self, seconds):
+        give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with {self.process.returncode}: {self.last_words()}")

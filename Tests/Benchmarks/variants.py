@@ -5,7 +5,8 @@ Each variant is compared with a base that runs at the same time and waits while 
     law     a bus policy of 20 statements with an organization's membership asked for, against one statement
     forms   one structured CloudEvent against the same event by PutEvents; one webhook (Standard Webhooks, HMAC, an id
             of its own) against it by PutEvents under a certificate, and under SigV4 as well
-    scale   1,000 trust domains against 10; 10,000 partner event sources against 10, by PutPartnerEvents
+    scale   1,000 trust domains against 10; 10,000 partner event sources against 10, by PutPartnerEvents, all active;
+            where valgrind is there, a request's instructions as well, which do not depend on who else is busy
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import json
 import statistics
 
 import gateway
+import instructions
 import load
 import partners
 
@@ -80,22 +82,41 @@ PARTS = {
 
 # The gateway remembers webhook messages and CloudEvents up to a limit: each run begins with none.
 REMEMBERED = {"forms"}
+# Whose instructions are counted.
+COUNTED = {"scale"}
 
 
 def measure(comparison, part):
-    """Rows of every shape and round; the variants of a part take turns."""
+    """Rows of every shape and round; the variants of a part take turns, every other round the other way round."""
     rows, started = [], {}
     for turn in range(comparison.chosen.amount.rounds):
         for shape in SHAPES:
             started = started or start_all(comparison, part)
-            for variant in PARTS[part]:
+            for variant in PARTS[part][:: -1 if turn % 2 else 1]:
                 figure = measure_one(comparison, shape, variant, *started[variant.setting])
-                rows.append({"part": part, "variant": variant.name, "shape": shape.name, **dataclasses.asdict(figure)})
+                about = {"part": part, "variant": variant.name, "shape": shape.name, "round": turn}
+                rows.append({**about, **dataclasses.asdict(figure)})
                 comparison.progress(f"round {turn + 1} {shape.name:8} {variant.name:18} {figure.cpu_microseconds:7.1f}")
             if part in REMEMBERED:
                 stop_all(comparison, started)
     stop_all(comparison, started)
     return rows
+
+
+def count(comparison, part):
+    """Instructions of a request by each variant of a part; nothing where there is no valgrind."""
+    if part not in COUNTED or instructions.missing():
+        return {}
+    counted = {}
+    for variant in PARTS[part]:
+        try:
+            counted[variant.name] = instructions.a_request(comparison, variant.setting, variant.form)
+        except RuntimeError as error:
+            # What was measured stands without it: not every valgrind runs every program.
+            comparison.progress(f"no instructions are counted: {error}")
+            return {}
+        comparison.progress(f"{variant.name:18} {counted[variant.name]:,.0f} instructions a request")
+    return counted
 
 
 def start_all(comparison, part):
@@ -139,7 +160,16 @@ def medians(rows, part, shape):
     return found
 
 
-def table(rows):
+def ratio(rows, part, shape, variant, base):
+    """The middle of the ratios of neighbours: what was measured right after, or right before, its base."""
+    costs = {
+        (row["variant"], row["round"]): row["cpu_microseconds"]
+        for row in rows if (row["part"], row["shape"]) == (part, shape)
+    }
+    return statistics.median(costs[variant, turn] / costs[base, turn] for name, turn in costs if name == variant)
+
+
+def table(rows, counted):
     heads = (f"{name:>{width}}" for name, width in (
         ("CPU µs/request", 15), ("ratio", 14), ("goal", 6), ("p50 ms", 8), ("p99 ms", 8), ("others", 8)
     ))
@@ -152,10 +182,22 @@ def table(rows):
                     continue
                 cost, half, tail, others = found[variant.name]
                 bases = variant.bases or (PARTS[part][0].name,)
-                ratios = " and ".join(f"{cost / found[base][0]:.2f}" for base in bases)
+                ratios = " and ".join(f"{ratio(rows, part, shape, variant.name, base):.2f}" for base in bases)
                 goal = f"{variant.goal:.2f}" if variant.goal else ""
                 print(
                     f"{variant.name:20}{shape:10}{cost:>15.2f}{ratios:>14}{goal:>6}"
                     f"{half / 1000:>8.2f}{tail / 1000:>8.2f}{others:>8.1%}"
                 )
     print("ratio: to the first of its part; webhook: to PutEvents by certificate and by SigV4; sources: to 10 sources")
+    for part in dict.fromkeys(row["part"] for row in rows):
+        if part in COUNTED:
+            instructions_table(part, counted)
+
+
+def instructions_table(part, counted):
+    print(f"\n{'variant':20}{'instructions/request':>22}{'ratio':>8}")
+    for variant in PARTS[part]:
+        number = counted.get(variant.name)
+        base = counted.get((variant.bases or (PARTS[part][0].name,))[0])
+        print(f"{variant.name:20}" + (f"{number:>22,.0f}{number / base:>8.3f}" if number else f"{'n/a':>22}{'n/a':>8}"))
+    print("one connection, one request at a time, under valgrind; n/a: valgrind is not installed or cannot run it")
