@@ -7,7 +7,8 @@ extension CertificateStore {
     ///   - chain: the leaf first, then whatever the peer sent with it. A `VerifiedChain.certificates` of an older store
     ///     may be given again, to re-check an open connection.
     ///   - moment: seconds since 1970; nil for the machine's clock. Give one only in tests and dry runs.
-    /// - Returns: the verified chain, or why not. Cost: one signature verification for each certificate under the root.
+    /// - Returns: the verified chain, or why not. Cost: one signature verification for each certificate under the root;
+    ///   for a chain this store accepted before, at a moment between the same dates, the digest of what was given.
     package func verify(_ chain: [Certificate], at moment: Int64? = nil) -> Result<VerifiedChain, ChainRefusal> {
         guard let leaf = chain.first else { return .failure(ChainRefusal(.noCertificate)) }
         guard let others = isthmus_sk_X509_new() else { return .failure(ChainRefusal(.unverifiable)) }
@@ -27,6 +28,20 @@ extension CertificateStore {
     package func verify(
         leaf: Certificate, untrusted: OpaquePointer?, at moment: Int64? = nil
     ) -> Result<VerifiedChain, ChainRefusal> {
+        let moment = moment ?? isthmus_clock_seconds()
+        let key = VerifiedChainMemory.key(leaf, untrusted)
+        if let key, let chain = memory.chain(key, at: moment) { return .success(chain) }
+        let verification = Verification(store: self, moment: moment)
+        let result = examine(leaf, untrusted, verification)
+        if let key, case .success(let chain) = result, let moments = verification.moments(of: chain) {
+            memory.remember(chain, for: key, through: moments)
+        }
+        return result
+    }
+
+    private func examine(
+        _ leaf: Certificate, _ untrusted: OpaquePointer?, _ verification: Verification
+    ) -> Result<VerifiedChain, ChainRefusal> {
         OpenSSLErrorQueue.clear()
         defer { OpenSSLErrorQueue.clear() }
         guard let context = X509_STORE_CTX_new() else { return .failure(ChainRefusal(.unverifiable)) }
@@ -34,7 +49,6 @@ extension CertificateStore {
         guard X509_STORE_CTX_init(context, store, leaf.pointer, untrusted) == 1 else {
             return .failure(ChainRefusal(.unverifiable))
         }
-        let verification = Verification(store: self, moment: moment ?? isthmus_clock_seconds())
         X509_STORE_CTX_set_time(context, 0, time_t(verification.moment))
         let isVerified = withExtendedLifetime(verification) {
             guard X509_STORE_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(verification).toOpaque()) == 1 else {
@@ -105,6 +119,9 @@ extension CertificateStore {
 final class Verification {
     let store: CertificateStore
     let moment: Int64
+    /// Between which moments the lists that were asked would have answered the same.
+    private var listsSince = Int64.min
+    private var listsUntil = Int64.max
 
     init(store: CertificateStore, moment: Int64) {
         self.store = store
@@ -148,12 +165,22 @@ final class Verification {
         return 1
     }
 
+    /// Between which moments this verification of `chain` comes to the same: inside every certificate's validity, and
+    /// while no list that was asked is due.
+    func moments(of chain: VerifiedChain) -> ClosedRange<Int64>? {
+        let since = chain.certificates.reduce(listsSince) { max($0, $1.notBefore) }
+        let until = chain.certificates.reduce(listsUntil) { min($0, $1.notAfter) }
+        return since <= moment && moment <= until ? since...until : nil
+    }
+
     private func check(_ subject: OpaquePointer, issuedBy issuer: OpaquePointer) -> Int32 {
         guard let list = store.revocationList(of: issuer) else {
             return store.configuration.requiresRevocationLists ? X509_V_ERR_UNABLE_TO_GET_CRL : X509_V_OK
         }
         if list.thisUpdate > moment { return X509_V_ERR_CRL_NOT_YET_VALID }
         let nextUpdate = list.nextUpdate ?? list.thisUpdate
+        listsSince = max(listsSince, list.thisUpdate)
+        listsUntil = min(listsUntil, nextUpdate)
         if nextUpdate + store.configuration.revocationGrace < moment { return X509_V_ERR_CRL_HAS_EXPIRED }
         return list.revokes(subject) ? X509_V_ERR_CERT_REVOKED : X509_V_OK
     }

@@ -23,7 +23,8 @@ package struct VerifiedChain: Sendable {
 /// A list is checked against its authority's key once, here, instead of in every handshake. An authority without a
 /// usable list is refused (fail closed), and only that one.
 ///
-/// Sendable because every property is a `let` set by `init`, and OpenSSL locks an X509_STORE's lookups itself.
+/// Sendable because every property is a `let` set by `init`, OpenSSL locks an X509_STORE's lookups itself, and the
+/// memory of chains locks itself.
 package final class CertificateStore: @unchecked Sendable {
     /// The most intermediates between leaf and root.
     package static let depthLimit: Int32 = 4
@@ -65,6 +66,8 @@ package final class CertificateStore: @unchecked Sendable {
     }
 
     let store: OpaquePointer
+    /// The chains this store verified; with it they go.
+    let memory = VerifiedChainMemory()
     let authorities: [OpaquePointer: Certificate]
     let revocationLists: [OpaquePointer: CertificateRevocationList]
     /// How strict this store is.

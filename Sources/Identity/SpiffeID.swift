@@ -91,10 +91,10 @@ package struct SpiffeID: Hashable, Sendable, CustomStringConvertible {
     /// The trust domain a certificate claims, which proves nothing: for choosing the store that verifies it.
     ///
     /// - Returns: what stands between `spiffe://` and the next `/`, when it could be a trust domain.
-    package static func claimedTrustDomain(_ bytes: some Collection<UInt8>) -> String? {
+    package static func claimedTrustDomain(_ bytes: [UInt8]) -> String? {
         guard bytes.count <= maximumBytes, bytes.starts(with: "spiffe://".utf8) else { return nil }
-        let name = Array(bytes.dropFirst(9).prefix { $0 != UInt8(ascii: "/") })
-        do throws(Refusal) { return try readTrustDomain(name[...]) } catch { return nil }
+        let name = bytes.dropFirst(9).prefix { $0 != UInt8(ascii: "/") }
+        do throws(Refusal) { return try readTrustDomain(name) } catch { return nil }
     }
 
     /// The IAM principal it names.

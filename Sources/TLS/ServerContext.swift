@@ -4,8 +4,8 @@ package import Cryptography
 /// Everything the connections of one listener share. Immutable: a reload builds a new one, gives it to new connections,
 /// and lets the old one go with its last session.
 ///
-/// Sendable because the SSL_CTX is not changed after `init`, OpenSSL locks and counts references to it, and every
-/// property is a `let`.
+/// Sendable because the SSL_CTX is not changed after `init`, OpenSSL locks and counts references to it, every property
+/// is a `let`, and the memory of certificates locks itself.
 package final class ServerContext: @unchecked Sendable {
     /// Whether a client must show a certificate.
     package enum ClientCertificates: Hashable, Sendable {
@@ -23,6 +23,8 @@ package final class ServerContext: @unchecked Sendable {
 
     let pointer: OpaquePointer
     let selectStore: StoreSelection
+    /// The clients' certificates that were read before.
+    let certificates = CertificateMemory()
     /// Whether a client must show a certificate.
     package let clientCertificates: ClientCertificates
 

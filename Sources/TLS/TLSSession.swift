@@ -229,7 +229,7 @@ extension TLSSession {
 
     /// Verifies what the peer sent: 1 to go on, 0 to refuse with the alert that OpenSSL derives from the code.
     func verify(_ peer: OpaquePointer?) -> Int32 {
-        guard let pointer = X509_STORE_CTX_get0_cert(peer), let leaf = Self.certificate(pointer) else {
+        guard let pointer = X509_STORE_CTX_get0_cert(peer), let leaf = certificate(pointer) else {
             return refuse(ChainRefusal(.noCertificate), nil, peer)
         }
         let store: CertificateStore?
@@ -243,6 +243,7 @@ extension TLSSession {
         case .success(let chain):
             guard isNamedAsAsked(pointer) else { return refuse(ChainRefusal(.wrongName), leaf, peer) }
             verifiedChain = chain
+            if case .server(let context) = role { context.certificates.remember(leaf) }
             X509_STORE_CTX_set_error(peer, X509_V_OK)
             return 1
         }
@@ -270,9 +271,12 @@ extension TLSSession {
         return X509_check_host(leaf, name, 0, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT), nil) == 1
     }
 
-    private static func certificate(_ pointer: OpaquePointer) -> Certificate? {
+    private func certificate(_ pointer: OpaquePointer) -> Certificate? {
         do throws(CryptographyError) {
-            return try Certificate(sharing: pointer)
+            switch role {
+            case .server(let context): return try context.certificates.certificate(sharing: pointer)
+            case .client: return try Certificate(sharing: pointer)
+            }
         } catch {
             return nil
         }

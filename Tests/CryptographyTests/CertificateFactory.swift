@@ -34,6 +34,20 @@ struct CertificateFactory {
         return try authority.issue(profile, to: key.publicKey(), validity: Self.validity(), random: .system)
     }
 
+    /// A leaf whose DER is exactly `count` bytes: an extension that nobody reads fills it. A signature's length varies
+    /// by a byte or two, so it takes some tries.
+    func leaf(of count: Int) throws -> Certificate {
+        var filling = count - 700
+        for _ in 0..<400 {
+            let head: [UInt8] = [4, 0x82, UInt8(filling >> 8), UInt8(filling & 255)]
+            let value = head + [UInt8](repeating: 7, count: filling)
+            let leaf = try leaf { $0.rawExtensions = [("1.3.6.1.4.1.55555.1", false, value)] }
+            if leaf.der.count == count { return leaf }
+            filling += count - leaf.der.count
+        }
+        throw CryptographyError.wrongLength(.certificate, expected: count, actual: filling)
+    }
+
     func list(
         _ revoked: [Certificate] = [], number: UInt64 = 1, validity: ValidityPeriod? = nil
     ) throws -> CertificateRevocationList {

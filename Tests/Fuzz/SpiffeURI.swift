@@ -9,7 +9,7 @@ import Identity
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzSpiffeURI(_ start: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     let bytes = UnsafeBufferPointer(start: start, count: count)
-    let claimed = SpiffeID.claimedTrustDomain(bytes)
+    let claimed = SpiffeID.claimedTrustDomain(Array(bytes))
     do throws(SpiffeID.Refusal) {
         let id = try SpiffeID(parsing: bytes)
         precondition(id.description.utf8.elementsEqual(bytes))

@@ -17,7 +17,7 @@ import Testing
         let id = try SpiffeID(parsing: text.utf8)
         #expect(id.principal(partition: "aws").arn == arn)
         #expect(id.description == text)
-        #expect(SpiffeID.claimedTrustDomain(text.utf8) == id.trustDomain)
+        #expect(SpiffeID.claimedTrustDomain(Array(text.utf8)) == id.trustDomain)
     }
 
     static let refused: [(String, SpiffeID.Refusal)] = [

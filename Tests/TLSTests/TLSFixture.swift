@@ -58,15 +58,17 @@ struct TLSFixture {
     }
 
     func client(
-        _ leaf: Certificate?, protocols: [ApplicationProtocol] = [.http2, .http11], name: String = "localhost"
+        _ leaf: Certificate?, key: PrivateKey? = nil, protocols: [ApplicationProtocol] = [.http2, .http11],
+        name: String = "localhost"
     ) throws -> TLSSession {
         var configuration = CertificateStore.Configuration()
         configuration.purpose = .server
         configuration.requiresRevocationLists = false
         let store = try CertificateStore(
             authorities: [servers.certificate], revocationLists: [], configuration: configuration)
+        let own = leaf == nil ? nil : key ?? clientKey
         let context = try ClientContext(
-            store: store, chain: leaf.map { [$0] } ?? [], key: leaf == nil ? nil : clientKey, protocols: protocols)
+            store: store, chain: leaf.map { [$0] } ?? [], key: own, protocols: protocols)
         return try TLSSession(client: context, serverName: name)
     }
 }
