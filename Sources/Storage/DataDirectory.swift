@@ -40,10 +40,10 @@ package final class DataDirectory: Sendable {
     /// - Throws: `.directorySync`.
     package func sync() throws(StorageError) { try Self.sync(directory: path) }
 
-    /// Whether a file of this name is there.
-    package func contains(_ name: String) -> Bool {
+    /// Whether a file of this name is there and not empty.
+    package func holds(_ name: String) -> Bool {
         var facts = stat()
-        return stat(file(name), &facts) == 0
+        return stat(file(name), &facts) == 0 && facts.st_size > 0
     }
 
     static func sync(directory path: String) throws(StorageError) {

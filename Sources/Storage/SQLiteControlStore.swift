@@ -8,7 +8,7 @@ package import Registry
 ///
 /// Every record carries a digest that is checked when it is loaded.
 package final class SQLiteControlStore: ControlStore {
-    private static let fileName = "control.sqlite"
+    static let fileName = "control.sqlite"
     private static let pageBytes = 4096
     /// The longest key. Source: `ControlRecord.key`.
     private static let keyBytesLimit = 1024

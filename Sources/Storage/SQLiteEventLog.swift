@@ -18,8 +18,17 @@ package final class SQLiteEventLog: EventLog {
     /// Keeps the lock on the data directory as long as the log.
     private let home: DataDirectory
 
-    /// Whether events were stored in this data directory before.
-    package static func exists(in directory: DataDirectory) -> Bool { directory.contains(LogSchema.fileName) }
+    /// Whether a log was begun in this data directory before.
+    ///
+    /// - Throws: `.logMissing` when only the control tables are left, which are made after the log: a new one would
+    ///   give sequences and event ids a second time.
+    package static func exists(in directory: DataDirectory) throws(StorageError) -> Bool {
+        if directory.holds(LogSchema.fileName) { return true }
+        guard !directory.holds(SQLiteControlStore.fileName) else {
+            throw .logMissing(path: directory.file(LogSchema.fileName))
+        }
+        return false
+    }
 
     /// Opens the log, or makes it, and starts its writer.
     ///

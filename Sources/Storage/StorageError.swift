@@ -28,6 +28,8 @@ package enum StorageError: Error, Hashable, Sendable {
     case keyFileLength(path: String, bytes: Int)
     /// There is a log but no master key for it.
     case keyFileMissing(path: String)
+    /// The log is gone or empty, but what is made after it is there.
+    case logMissing(path: String)
     /// The master key is not the one the log was begun with.
     case wrongKey(path: String)
     /// The log is of a region that is not the configured one: what it holds stays there.
@@ -63,6 +65,9 @@ extension StorageError: CustomStringConvertible {
         case .keyFileLength(let path, let bytes): "`\(path)` has \(bytes) bytes, a master key has 32: restore it"
         case .keyFileMissing(let path):
             "`\(path)` is missing but there is a log that was begun with it: restore it from the backup"
+        case .logMissing(let path):
+            "`\(path)` is missing or empty, but there was a log: restore it from the backup, or begin a new one in "
+                + "another data directory"
         case .wrongKey(let path): "`\(path)` is not the key this log was begun with: restore the right one"
         case .otherRegion(let path, let region, let configured):
             "`\(path)` is of region `\(region)`, the configuration says `\(configured)`: give each region a data "

@@ -3,11 +3,12 @@
 import http.client
 import os
 import shutil
+import subprocess
 import time
 
 import pytest
 
-from gateway import Gateway
+from gateway import Gateway, binary
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Publisher, entry
 
@@ -88,3 +89,20 @@ def test_a_backup_that_links_and_reads_the_files_disturbs_nothing(gateway):
             os.unlink(gateway.folder / f"{name}.linked")
         assert publisher.put(entry(2)).ids
     gateway.stop()
+
+
+def emptied(path):
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("done", [unlinked, emptied])
+def test_a_log_that_is_gone_at_the_start_is_not_begun_anew(gateway, done):
+    with Publisher(gateway) as publisher:
+        assert publisher.put(entry(1)).ids
+    gateway.stop()
+    for name in FILES:
+        if (gateway.data / name).exists():
+            done(gateway.data / name)
+    refused = subprocess.run([binary(), "serve", "--config", str(gateway.config)], capture_output=True, text=True, timeout=20)
+    assert refused.returncode == 1, refused.stderr
+    assert "log.sqlite` is missing or empty, but there was a log: restore it from the backup" in refused.stderr

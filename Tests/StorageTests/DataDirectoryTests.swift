@@ -82,6 +82,22 @@ import Testing
         }
     }
 
+    @Test("a log that is gone or empty beside the control tables is refused; without them it was never begun")
+    func logRefusals() throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        let log = home.file(LogSchema.fileName)
+        #expect(try !SQLiteEventLog.exists(in: home))
+        try Data().write(to: URL(fileURLWithPath: log))
+        #expect(try !SQLiteEventLog.exists(in: home))
+        try SQLiteControlStore(in: home).close()
+        #expect(throws: StorageError.logMissing(path: log)) { try SQLiteEventLog.exists(in: home) }
+        try FileManager.default.removeItem(atPath: log)
+        #expect(throws: StorageError.logMissing(path: log)) { try SQLiteEventLog.exists(in: home) }
+        try Data([1]).write(to: URL(fileURLWithPath: log))
+        #expect(try SQLiteEventLog.exists(in: home))
+    }
+
     @Test("the reserve takes its room and gives it back")
     func reserve() throws {
         let directory = ScratchDirectory()
@@ -92,7 +108,7 @@ import Testing
         #expect(stat(home.file(ReserveFile.fileName), &facts) == 0)
         #expect(facts.st_size == 1 << 20 && facts.st_blocks * 512 >= 1 << 20)
         try reserve.release()
-        #expect(!home.contains(ReserveFile.fileName))
+        #expect(!home.holds(ReserveFile.fileName))
         #expect(try reserve.hold())
     }
 
