@@ -9,8 +9,8 @@ import subprocess
 from gateway import wait_until
 
 
-def killing(call, count):
-    return ["-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={count}"]
+def killing(call, count, trace=os.devnull):
+    return ["-o", str(trace), "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={count}"]
 
 
 def kill_at(call, count):
