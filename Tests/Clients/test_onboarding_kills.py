@@ -98,7 +98,8 @@ def test_a_gateway_killed_at_every_step_to_its_disk_lets_the_partner_join_exactl
         # What one join does and another does not, such as moving the write-ahead log's pages: as far as it goes.
         most = max(counted[call] for counted in measured) if call != "openat" else made
         further = [count for count in range(made + 1, most + 1) if killed_gateway(side, call, count, next(numbers))]
-        print(f"{call}: made {[counted[call] for counted in measured]} times, killed at {[count for count in steps if count not in missed] + further}")
+        killed = [count for count in steps if count not in missed] + further
+        print(f"{call}: made {[counted[call] for counted in measured]} times, killed at {killed}")
     assert_no_stray(side)
 
 
