@@ -16,6 +16,8 @@ DISK_CALLS = ("fdatasync", "fsync", "pwrite64", "openat", "rename", "renameat", 
 OPENINGS = 16
 # One join writes more than another, by what a commit finds half done: each step gets so many joins to happen in.
 TRIES = 3
+# Joins differ in how many writes they make: a step that three made is met again sooner or later.
+KILL_TRIES = 20
 
 
 @pytest.fixture(autouse=True)
@@ -92,13 +94,12 @@ def test_a_gateway_killed_at_every_step_to_its_disk_lets_the_partner_join_exactl
     for call, made in calls.items():
         steps = range(1, made + 1, -(-made // OPENINGS) if call == "openat" and made else 1)
         missed = [count for count in steps
-                  if not any(killed_gateway(side, call, count, next(numbers)) for _ in range(TRIES))]
-        # The last steps are those that one join makes and three others do not.
-        assert missed == list(steps)[len(steps) - len(missed):] and 4 * len(missed) <= len(steps), f"{call}: not at {missed}"
+                  if not any(killed_gateway(side, call, count, next(numbers)) for _ in range(KILL_TRIES))]
+        assert not missed, f"the gateway was not killed at {call} {missed}"
         # What one join does and another does not, such as moving the write-ahead log's pages: as far as it goes.
         most = max(counted[call] for counted in measured) if call != "openat" else made
         further = [count for count in range(made + 1, most + 1) if killed_gateway(side, call, count, next(numbers))]
-        killed = [count for count in steps if count not in missed] + further
+        killed = list(steps) + further
         print(f"{call}: made {[counted[call] for counted in measured]} times, killed at {killed}")
     assert_no_stray(side)
 
