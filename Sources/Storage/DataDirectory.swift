@@ -6,6 +6,8 @@ import Glibc
 package final class DataDirectory: Sendable {
     /// As configured, without a trailing `/`.
     package let path: String
+    /// What is looked after while a log is open, besides its own files.
+    let needs = RestartNeeds()
     private let lock: Int32
 
     /// Makes the directory if it is not there (mode 0700), checks that it can keep a promise and locks it.

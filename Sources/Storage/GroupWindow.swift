@@ -1,9 +1,8 @@
 /// How many requests a commit should wait for, and for how long: group commit without guessing.
 ///
 /// A request that comes alone is committed at once. Once commits carry several, the writer expects as many again and
-/// lets
-/// them gather, so that one fdatasync serves them all; now and then it expects half as many more, for it cannot see how
-/// many senders wait. A window that ends before the expected have come lowers the expectation to what came.
+/// lets them gather, so that one fdatasync serves them all; now and then it expects half as many more, for it cannot
+/// see how many senders wait. A window that ends before the expected have come lowers the expectation to what came.
 /// Source: DURABILITY 2, a window of at most 2 ms under load and none while the disk is idle.
 struct GroupWindow {
     /// The longest a request waits for others.

@@ -96,6 +96,8 @@ package struct LogWatch: Sendable {
     package var heldFrom: @Sendable (BusNumber) -> Domain.Sequence? = { _ in nil }
     /// The disk became full (`true`) or has room again.
     package var onFull: @Sendable (Bool) -> Void = { _ in }
+    /// The reserve was removed or cut by somebody else; it is made again as soon as the disk has room for it.
+    package var onReserveLost: @Sendable () -> Void = {}
     package var onCommit: @Sendable (Commit) -> Void = { _ in }
 
     package init(onFatal: @escaping @Sendable (StorageError) -> Void) { self.onFatal = onFatal }

@@ -19,7 +19,8 @@ extension LogWriter {
         guard now >= nextUpkeep else { return }
         nextUpkeep = now + Self.upkeepNanoseconds
         try parts.files.requireInPlace()
-        if case .full = disk { _ = try hasRoom() } else { _ = try reserve.hold() }
+        try parts.needs.require()
+        try lookAfterReserve()
         try expire(\.keys, in: "keys")
         try expire(\.ledger, in: "ledger")
         hasMoreToTrim = try trim()
@@ -30,6 +31,12 @@ extension LogWriter {
     func finish() throws(StorageError) {
         if !unindexed.isEmpty { try writeIndex() }
         _ = try database.checkpointUnlessFull()
+    }
+
+    /// Keeps the reserve, and makes it again where it was removed: a restart needs none.
+    private func lookAfterReserve() throws(StorageError) {
+        if reserve.noteLoss() { parts.watch.onReserveLost() }
+        if case .full = disk { _ = try hasRoom() } else { _ = try reserve.hold() }
     }
 
     /// Whether appends may be tried. A full disk is looked at again after a pause: the reserve must be whole again and

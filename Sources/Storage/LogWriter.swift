@@ -18,8 +18,10 @@ final class LogWriter: @unchecked Sendable {
     struct Parts {
         let configuration: LogConfiguration
         let database: DurableDatabase
-        /// What a restart has to find again, and the lock that keeps a second process away.
+        /// The log's own files, and the lock that keeps a second process away.
         let files: FilesInPlace
+        /// What else a restart has to find again.
+        let needs: RestartNeeds
         let directory: BlockDirectory
         let seal: BlockSeal
         let memory: LogMemory

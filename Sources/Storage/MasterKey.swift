@@ -15,7 +15,8 @@ package struct MasterKey: Sendable {
 
     init(secret: Digest) { self.secret = secret }
 
-    /// Reads the key of a data directory, or makes it when there is no log yet.
+    /// Reads the key of a data directory, or makes it when there is no log yet. From then on the log looks after the
+    /// file: what is stored while it is gone, nobody could read again.
     ///
     /// - Parameter hasLog: whether events were stored before; then a missing key is an error, not a reason to make one.
     /// - Throws: `.keyFileMode`, `.keyFileLength`, `.keyFileMissing`, `.file`, `.directorySync`.
@@ -29,10 +30,12 @@ package struct MasterKey: Sendable {
             guard stat(path, &facts) == 0 else { throw .file(path: path, call: "stat", code: errno) }
         }
         guard facts.st_mode & 0o077 == 0 else { throw .keyFileMode(path: path, mode: facts.st_mode & 0o777) }
-        let bytes = try FileBytes.read(path, limit: Self.byteCount + 1)
+        let file = try KeyFileInPlace(path)
+        let bytes = try file.content(limit: Self.byteCount + 1)
         do throws(CryptographyError) {
             secret = try Digest(bytes)
         } catch { throw .keyFileLength(path: path, bytes: bytes.count) }
+        directory.needs.add(Self.fileName) { [secret] () throws(StorageError) in try file.require(secret) }
     }
 
     /// A key for one use, named by `purpose`: HKDF-SHA-256 (RFC 5869).

@@ -7,8 +7,10 @@ struct ReserveFile {
     private let path: String
     private let directory: DataDirectory
     private let byteCount: Int
+    /// The file, while the room is kept aside.
+    private var held: FileIdentity?
     /// Whether the room is kept aside at present.
-    private(set) var isHeld = false
+    var isHeld: Bool { held != nil }
 
     init(in directory: DataDirectory, byteCount: Int) {
         path = directory.file(Self.fileName)
@@ -24,7 +26,8 @@ struct ReserveFile {
         guard !isHeld, byteCount > 0 else { return true }
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            if errno == ENOSPC || errno == EDQUOT { return false }
+            // Connections may have taken the last descriptor: no fault of the disk.
+            if [ENOSPC, EDQUOT, EMFILE, ENFILE].contains(errno) { return false }
             throw .file(path: path, call: "open", code: errno)
         }
         defer { close(descriptor) }
@@ -35,8 +38,21 @@ struct ReserveFile {
         }
         guard code == 0 else { throw .file(path: path, call: "posix_fallocate", code: code) }
         guard fsync(descriptor) == 0 else { throw .file(path: path, call: "fsync", code: errno) }
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0 else { throw .file(path: path, call: "fstat", code: errno) }
         try directory.sync()
-        isHeld = true
+        held = FileIdentity(facts)
+        return true
+    }
+
+    /// Looks whether the room that was kept aside still is.
+    ///
+    /// - Returns: whether it was lost since the last look; then it is not held any more.
+    mutating func noteLoss() -> Bool {
+        guard let held else { return false }
+        var facts = stat()
+        if stat(path, &facts) == 0, FileIdentity(facts) == held, facts.st_size >= byteCount { return false }
+        self.held = nil
         return true
     }
 
@@ -48,7 +64,7 @@ struct ReserveFile {
     /// Gives the room back to the file system.
     mutating func release() throws(StorageError) {
         guard isHeld else { return }
-        isHeld = false
+        held = nil
         guard unlink(path) == 0 || errno == ENOENT else { throw .file(path: path, call: "unlink", code: errno) }
     }
 }

@@ -20,16 +20,18 @@ package final class SQLiteControlStore: ControlStore {
     /// Keeps the lock on the data directory as long as the store.
     private let home: DataDirectory
 
-    /// Opens the store, or makes it.
+    /// Opens the store, or makes it. Until it is closed, the log of the same directory looks after its files.
     ///
-    /// - Throws: `.laterFormat`, `.weakened`, `.database`, `.directorySync`.
+    /// - Throws: `.laterFormat`, `.weakened`, `.database`, `.directorySync`, `.file`.
     package init(in home: DataDirectory) throws(StorageError) {
         self.home = home
         database = try DurableDatabase(
             path: home.file(Self.fileName), pageBytes: Self.pageBytes, synchronous: "full")
         try database.upgrade([{ try $0.execute(sql: Self.table) }])
         try home.sync()
-        files = try FilesInPlace([database.path, database.path + "-wal"])
+        let files = try FilesInPlace([database.path, database.path + "-wal"])
+        self.files = files
+        home.needs.add(Self.fileName) { () throws(StorageError) in try files.requireInPlace() }
     }
 
     private static let table = """
@@ -100,7 +102,11 @@ package final class SQLiteControlStore: ControlStore {
     }
 
     /// Closes the store; a later call fails.
-    package func close() throws(StorageError) { try database.close() }
+    package func close() throws(StorageError) {
+        // The last connection takes the write-ahead log's file with it.
+        home.needs.remove(Self.fileName)
+        try database.close()
+    }
 
     private static func apply(_ change: ControlChange, to db: Database) throws {
         switch change {

@@ -70,8 +70,8 @@ package final class SQLiteEventLog: EventLog {
         self.home = home
         let writer = LogWriter(
             parts: LogWriter.Parts(
-                configuration: configuration, database: database, files: files, directory: directory, seal: seal,
-                memory: memory, waiting: waiting, subscriptions: subscriptions, watch: watch, clock: clock,
+                configuration: configuration, database: database, files: files, needs: home.needs, directory: directory,
+                seal: seal, memory: memory, waiting: waiting, subscriptions: subscriptions, watch: watch, clock: clock,
                 monotonic: monotonic),
             recovery: recovery, reserve: reserve)
         thread = try WriterThread { writer.run() }

@@ -28,6 +28,8 @@ package enum StorageError: Error, Hashable, Sendable {
     case keyFileLength(path: String, bytes: Int)
     /// There is a log but no master key for it.
     case keyFileMissing(path: String)
+    /// The master key's file was removed, replaced or overwritten while the gateway ran.
+    case keyFileChanged(path: String)
     /// The log is gone or empty, but what is made after it is there.
     case logMissing(path: String)
     /// The master key is not the one the log was begun with.
@@ -65,6 +67,9 @@ extension StorageError: CustomStringConvertible {
         case .keyFileLength(let path, let bytes): "`\(path)` has \(bytes) bytes, a master key has 32: restore it"
         case .keyFileMissing(let path):
             "`\(path)` is missing but there is a log that was begun with it: restore it from the backup"
+        case .keyFileChanged(let path):
+            "`\(path)` was removed or changed while it was in use: restore it from the backup, or nothing that is stored "
+                + "can be read again"
         case .logMissing(let path):
             "`\(path)` is missing or empty, but there was a log: restore it from the backup, or begin a new one in "
                 + "another data directory"

@@ -102,6 +102,7 @@ actor GatewayProcess {
             if isFull { metrics.add(to: .commitFailures) }
             log.log(.error, isFull ? "disk-full" : "disk-has-room")
         }
+        watch.onReserveLost = { log.log(.warning, "reserve-lost") }
         watch.onCommit = { commit in
             metrics.add(to: .commits)
             metrics.observe(nanoseconds: commit.nanoseconds, in: .commit)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gateway import Gateway, binary
+from gateway import Gateway, binary, wait_until
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Publisher, entry
 
@@ -36,11 +36,17 @@ def moved_away(path):
     os.rename(path, f"{path}.old")
 
 
+def overwritten(path):
+    """Another key in the same file, as `cp` from a wrong backup would leave it."""
+    path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+
+
 def ended(gateway, name):
     assert gateway.process.wait(timeout=10) == 5, gateway.logged()
     gateway.log.close()
     lines = [line for line in gateway.logged().splitlines() if '"fail-stop"' in line]
-    assert len(lines) == 1 and f"{name}` was removed or replaced while it was open" in lines[0], gateway.logged()
+    said = "was removed or changed while it was in use" if name == "master.key" else "was removed or replaced while it was open"
+    assert len(lines) == 1 and f"{name}` {said}" in lines[0], gateway.logged()
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -59,7 +65,8 @@ def test_after_the_log_is_removed_no_event_is_acknowledged(gateway, name):
 
 @pytest.mark.parametrize("name, done", [
     ("log.sqlite", unlinked), ("log.sqlite", replaced), ("log.sqlite-wal", unlinked), ("log.sqlite-wal", moved_away),
-    ("lock", unlinked)])
+    ("lock", unlinked), ("control.sqlite", unlinked), ("control.sqlite", replaced), ("control.sqlite-wal", moved_away),
+    ("master.key", unlinked), ("master.key", replaced), ("master.key", overwritten)])
 def test_a_gateway_without_traffic_notices_within_seconds_that_a_file_of_its_is_gone(gateway, report, name, done):  # noqa: F811
     began = time.monotonic()
     done(gateway.data / name)
@@ -78,6 +85,17 @@ def test_a_change_after_the_control_tables_are_removed_is_not_said_to_be_done(ga
             answer = error
     assert getattr(answer, "status", 500) == 500, answer
     ended(gateway, "control.sqlite")
+
+
+def test_a_reserve_that_is_removed_is_made_again_and_told_of(gateway):
+    reserve = gateway.data / "reserve"
+    size = reserve.stat().st_size
+    os.unlink(reserve)
+    wait_until(lambda: reserve.exists() and reserve.stat().st_size == size, 10, "the reserve")
+    wait_until(lambda: '"reserve-lost"' in gateway.logged(), 10, "the line that tells of it")
+    with Publisher(gateway) as publisher:
+        assert publisher.put(entry(1)).ids
+    gateway.stop()
 
 
 def test_a_backup_that_links_and_reads_the_files_disturbs_nothing(gateway):
