@@ -56,9 +56,10 @@ extension RequestWorker {
         throw refusal(charge, bucket, nanoseconds, caller, state, exchange)
     }
 
-    /// Takes `units` of what the peer's address may ask for without proving anything new about a sender.
+    /// Takes `units` of what the peer's address, in IPv6 its /64, may ask for without proving anything new about a
+    /// sender.
     func takeUnproven(_ units: Int, _ exchange: Exchange) throws(Fault) {
-        let sender = SenderQuotas.Sender.address(exchange.connection.facts.sourceAddress)
+        let sender = SenderQuotas.Sender.address(exchange.connection.facts.addressBlock)
         while true {
             let bucket = services.addressBuckets.bucket(of: sender, MeteredActions.unproven, at: exchange.receivedAt)
             switch bucket.take(units, at: exchange.receivedAt) {
@@ -75,7 +76,7 @@ extension RequestWorker {
     /// for it: so a restart makes no message cost twice, and sending again is bounded all the same.
     func giveBack(_ charged: Charged, _ exchange: Exchange) {
         let now = services.monotonic()
-        let sender = SenderQuotas.Sender.address(exchange.connection.facts.sourceAddress)
+        let sender = SenderQuotas.Sender.address(exchange.connection.facts.addressBlock)
         let address = services.addressBuckets.bucket(of: sender, MeteredActions.unproven, at: now)
         guard case .taken? = address.take(charged.units, at: now) else { return }
         charged.bucket.giveBack(charged.units)

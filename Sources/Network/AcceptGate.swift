@@ -38,14 +38,14 @@ package final class AcceptGate: Sendable {
 
     /// Counts a new connection in; every `.admitted` is matched by one `leave`.
     ///
-    /// - Parameter address: whose unfinished handshakes it counts to; `nil` while that is not known.
-    func enter(address: String?) -> OnAccept {
+    /// - Parameter block: the addresses whose unfinished handshakes it counts to; `nil` while they are not known.
+    func enter(block: String?) -> OnAccept {
         counts.withLock { counts in
             guard counts.open < budgets.connections else { return .overBudget }
-            if let address {
-                let handshaking = counts.handshaking[address, default: 0]
+            if let block {
+                let handshaking = counts.handshaking[block, default: 0]
                 guard handshaking < budgets.handshakingPerAddress else { return .overHandshaking }
-                counts.handshaking[address] = handshaking + 1
+                counts.handshaking[block] = handshaking + 1
             }
             counts.open += 1
             counts.accepted += 1
@@ -53,20 +53,20 @@ package final class AcceptGate: Sendable {
         }
     }
 
-    /// Counts the handshake of a connection whose address was not known when it came; `false` when the address has
-    /// too many. A `true` is matched by one `finishHandshake`.
-    func beginHandshake(address: String) -> Bool {
+    /// Counts the handshake of a connection whose address was not known when it came; `false` when its block has too
+    /// many. A `true` is matched by one `finishHandshake`.
+    func beginHandshake(block: String) -> Bool {
         counts.withLock { counts in
-            let handshaking = counts.handshaking[address, default: 0]
+            let handshaking = counts.handshaking[block, default: 0]
             guard handshaking < budgets.handshakingPerAddress else { return false }
-            counts.handshaking[address] = handshaking + 1
+            counts.handshaking[block] = handshaking + 1
             return true
         }
     }
 
     /// The handshake is over, one way or the other.
-    func finishHandshake(address: String) {
-        counts.withLock { Self.decrement(&$0.handshaking, address) }
+    func finishHandshake(block: String) {
+        counts.withLock { Self.decrement(&$0.handshaking, block) }
     }
 
     /// The connection is gone.

@@ -11,6 +11,8 @@ package final class ConnectionFacts {
     package let refusesReplays: Bool
     /// The peer's address without its port; the client's where a proxy was believed.
     package let sourceAddress: String
+    /// What limits of an address count the peer to: `sourceAddress`, or the /64 around it in IPv6.
+    package let addressBlock: String
     /// The client's chain as the handshake verified it; `nil` without a client certificate.
     package fileprivate(set) var verifiedChain: VerifiedChain?
     /// `nil` in the clear.
@@ -21,6 +23,7 @@ package final class ConnectionFacts {
         requiresClientCertificate = listener.security.requiresClientCertificate
         refusesReplays = listener.refusesReplays
         self.sourceAddress = sourceAddress
+        addressBlock = AddressBlock.name(of: sourceAddress)
     }
 }
 

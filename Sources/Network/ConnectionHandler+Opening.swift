@@ -13,7 +13,7 @@ extension ConnectionHandler {
         let isProxy = listener.configuration.proxies.admits(address)
         guard isProxy || listener.configuration.sources.admits(address) else { return turnAway(.network, context) }
         // A proxy's own address says nothing about how many speak through it: its connections count from their header.
-        switch listener.gate.enter(address: isProxy ? nil : address) {
+        switch listener.gate.enter(block: isProxy ? nil : connection.facts.addressBlock) {
         case .admitted: break
         case .overBudget: return turnAway(.connectionBudget, context)
         case .overHandshaking: return turnAway(.handshakingBudget, context)
@@ -79,7 +79,7 @@ extension ConnectionHandler {
             closeNow()
             return false
         }
-        guard listener.gate.beginHandshake(address: sourceAddress) else {
+        guard listener.gate.beginHandshake(block: connection.facts.addressBlock) else {
             refuse(.handshakingBudget)
             closeNow()
             return false

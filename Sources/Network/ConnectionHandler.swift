@@ -303,7 +303,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func finishHandshake() {
         guard isHandshaking else { return }
         isHandshaking = false
-        listener.gate.finishHandshake(address: sourceAddress)
+        listener.gate.finishHandshake(block: connection.facts.addressBlock)
     }
 
     func refuse(_ reason: Refusal.Reason) {

@@ -51,7 +51,7 @@ extension UInt64 {
 package struct ConnectionBudgets: Sendable {
     /// Open connections of all listeners together.
     package var connections = 10_000
-    /// Connections of one address that have not finished their handshake.
+    /// Connections of one address, in IPv6 of one /64, that have not finished their handshake.
     package var handshakingPerAddress = 50
     /// Content of requests under way on all connections. Above it those that hold some are not read until it falls.
     package var bodyBytes = 256 * 1024 * 1024

@@ -64,7 +64,8 @@ extension ProxyHeader {
         try checkAdditions(whole, from: fixedBytes + addressBytes)
         let source = whole[fixedBytes..<(fixedBytes + (addressBytes == 12 ? 4 : 16))]
         return ProxyHeader(
-            origin: .client(address: SourceSlot.unmapped(text(of: Array(source)))), byteCount: whole.count)
+            origin: .client(address: SourceSlot.unmapped(AddressBlock.text(of: Array(source)))),
+            byteCount: whole.count)
     }
 
     private enum Command: UInt8 {
@@ -102,14 +103,6 @@ extension ProxyHeader {
         var copy = header
         for index in checksum..<(checksum + 4) { copy[index] = 0 }
         guard CRC32C.checksum(copy) == stated else { throw .checksum }
-    }
-
-    private static func text(of address: [UInt8]) -> String {
-        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        guard inet_ntop(address.count == 4 ? AF_INET : AF_INET6, address, &text, socklen_t(text.count)) != nil else {
-            preconditionFailure("4 or 16 bytes are an address")
-        }
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 

@@ -9,7 +9,7 @@ package struct SenderQuotas: Equatable, Sendable {
         case account(AccountID)
         /// A partner by its name: `aws.partner/acme.com`.
         case partner(String)
-        /// A peer by its address: whoever sends what proves nothing new about a sender.
+        /// Peers by their address, in IPv6 by its /64: whoever sends what proves nothing new about a sender.
         case address(String)
 
         package var description: String {

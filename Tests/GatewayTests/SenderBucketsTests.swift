@@ -7,6 +7,7 @@ import Testing
 @testable import Gateway
 
 private let put = "events:PutEvents"
+private let unproven = MeteredActions.unproven
 
 private func sender(_ number: UInt64) -> SenderQuotas.Sender { .account(AccountID(unchecked: number)) }
 
@@ -49,6 +50,24 @@ private func quotas(_ perSecond: Int, _ burst: Int) -> SenderQuotas {
         #expect(held.take(1, at: 2_000_000_000) == nil)
         #expect(held.ask(1, at: 2_000_000_000) == nil)
         #expect(buckets.bucket(of: sender(2), put, at: 2_000_000_000).ask(10, at: 2_000_000_000) != .taken)
+    }
+
+    @Test("a million addresses, each of which spends, keep no more buckets than the table holds")
+    func millionAddresses() throws {
+        let buckets = SenderBuckets(capacity: SenderBuckets.addressCapacity)
+        buckets.adopt(try snapshot(SenderQuotas(everybody: [unproven: Quota(perSecond: 1, burst: 2)])), at: 0)
+        var most = 0
+        var taken = 0
+        for number in 0..<1_000_000 {
+            // 400 addresses a millisecond: the look for full buckets of each second falls in between.
+            let now = UInt64(number) * 2_500
+            let bucket = buckets.bucket(of: .address(String(number)), unproven, at: now)
+            if bucket.take(1, at: now) == .taken { taken += 1 }
+            if number % 1000 == 0 { most = max(most, buckets.count) }
+        }
+        #expect(most == SenderBuckets.addressCapacity && buckets.count <= SenderBuckets.addressCapacity)
+        // All that found no place spend from one bucket: they got in as often as the table changed, not a million times.
+        #expect(taken < 10 * SenderBuckets.addressCapacity, "\(taken)")
     }
 
     @Test("senders that find no place share one bucket, and leave it when there is room")

@@ -193,6 +193,23 @@ struct ProxiedConnectionTests {
         await server.stop()
     }
 
+    @Test("an IPv6 client that a proxy names is itself to policies, and its /64 to limits")
+    func block() async throws {
+        let server = try await TestServer.start(
+            proxies: SourceSlot { $0 == "127.0.0.1" },
+            answer: { request, connection, token in
+                let facts = connection.facts
+                connection.respond(
+                    Response(
+                        status: 200, contentType: .text, requestID: UniqueID(high: 1, low: 2),
+                        body: Array("\(facts.sourceAddress) \(facts.addressBlock)".utf8)), to: token)
+            })
+        let client = try RawClient(port: server.port)
+        client.send(Header.six.bytes + Self.request)
+        #expect(Answers(parsing: client.receiveAnswers(1)).bodies == ["2001:db8::7 2001:db8::/64"])
+        await server.stop()
+    }
+
     @Test("the allow-list holds the client's address, and the proxy's own for a LOCAL header")
     func allowList() async throws {
         let server = try await server(admits: { $0 == "10.9.9.9" })
@@ -252,14 +269,14 @@ struct ProxiedConnectionTests {
             budgets.handshakingPerAddress = 2
             return budgets
         }())
-        for _ in 0..<5 { #expect(gate.enter(address: nil) == .admitted) }
-        #expect(gate.beginHandshake(address: "192.0.2.7"))
-        #expect(gate.beginHandshake(address: "192.0.2.7"))
-        #expect(!gate.beginHandshake(address: "192.0.2.7"))
-        #expect(gate.beginHandshake(address: "192.0.2.8"))
-        gate.finishHandshake(address: "192.0.2.7")
-        #expect(gate.beginHandshake(address: "192.0.2.7"))
-        #expect(gate.enter(address: "192.0.2.7") == .overHandshaking)
+        for _ in 0..<5 { #expect(gate.enter(block: nil) == .admitted) }
+        #expect(gate.beginHandshake(block: "192.0.2.7"))
+        #expect(gate.beginHandshake(block: "192.0.2.7"))
+        #expect(!gate.beginHandshake(block: "192.0.2.7"))
+        #expect(gate.beginHandshake(block: "192.0.2.8"))
+        gate.finishHandshake(block: "192.0.2.7")
+        #expect(gate.beginHandshake(block: "192.0.2.7"))
+        #expect(gate.enter(block: "192.0.2.7") == .overHandshaking)
         #expect(gate.openConnections == 5)
     }
 }
