@@ -21,28 +21,15 @@ struct DecisionBenchmark {
         DecisionCases.allow("111111111111", conditions, effect: effect)
     }
 
-    static func measure(
-        _ name: String, _ layers: PolicyLayers, _ context: RequestContext, expected: Decision.Effect,
-        rounds: Int = rounds
-    ) {
-        let source: StaticString = "com.acme.orders"
-        let type: StaticString = "OrderPlaced"
-        var effects = 0
+    /// Every case is one that allows.
+    static func measure(_ name: String, _ layers: PolicyLayers) {
+        let context = DecisionCases.context()
+        var allowed = 0
         let batch = max(1, rounds / batches)
         let times = (0..<batches).map { _ in
-            ContinuousClock().measure {
-                for _ in 0..<batch {
-                    context.set(
-                        .eventsSource,
-                        borrowing: UnsafeBufferPointer(start: source.utf8Start, count: source.utf8CodeUnitCount))
-                    context.set(
-                        .eventsDetailType,
-                        borrowing: UnsafeBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount))
-                    if Authorizer.decide(context, layers).effect == expected { effects += 1 }
-                }
-            }
+            ContinuousClock().measure { allowed += DecisionCases.decide(layers, context, rounds: batch) }
         }
-        #expect(effects == batch * batches)
+        #expect(allowed == batch * batches)
         let sorted = times.map { Double($0.components.attoseconds) / 1e9 / Double(batch) }.sorted()
         let (least, median) = (sorted[0].rounded(), sorted[sorted.count / 2].rounded())
         print("decision benchmark: \(name): \(median) ns a decision, the quietest batch \(least)")
@@ -63,37 +50,29 @@ struct DecisionBenchmark {
         let policy = try AuthorizerTests.policy(statements.joined(separator: ","))
         Self.measure(
             "10 statements, allowed by the last, and an identity policy",
-            PolicyLayers(resource: policy, principal: own), DecisionCases.context(), expected: .allow)
+            PolicyLayers(resource: policy, principal: own))
         let same = (0..<9).map { _ in Self.ours(#""StringEquals":{"events:source":"com.acme.other"}"#) }
         let all = try AuthorizerTests.policy((same + [Self.ours(organization)]).joined(separator: ","))
         Self.measure(
-            "10 statements that could apply, allowed by the last", PolicyLayers(resource: all, principal: own),
-            DecisionCases.context(), expected: .allow)
+            "10 statements that could apply, allowed by the last", PolicyLayers(resource: all, principal: own))
     }
 
     @Test("64 statements with ten conditions each", .enabled(if: isAsked))
     func sixtyFourStatements() throws {
-        let limits = PolicyLimits(characters: PolicyLimits.largestDocument, conditions: 1_000)
-        func policy(_ statements: [String]) throws -> CompiledPolicy {
-            try CompiledPolicy(
-                parsing: #"{"Version":"2012-10-17","Statement":[\#(statements.joined(separator: ","))]}"#,
-                kind: .resource,
-                limits: limits)
-        }
         let failing = (0..<63).map { Self.ours(DecisionCases.ten($0, last: "aws-sdk")) }
         let last = Self.ours(DecisionCases.ten(63, last: "curl"))
         Self.measure(
             "64 statements × 10 conditions, 63 fail at the last condition",
-            PolicyLayers(resource: try policy(failing + [last])), DecisionCases.context(), expected: .allow)
+            PolicyLayers(resource: try DecisionCases.policy(failing + [last])))
         let own = (0..<63).map { Self.ours(DecisionCases.ownTen($0, last: "aws-sdk")) }
         let ownLast = Self.ours(DecisionCases.ownTen(63, last: "curl"))
         Self.measure(
             "64 statements × 10 conditions of their own, 63 fail at the last",
-            PolicyLayers(resource: try policy(own + [ownLast])), DecisionCases.context(), expected: .allow)
+            PolicyLayers(resource: try DecisionCases.policy(own + [ownLast])))
         let ownDenies = (0..<63).map { Self.ours(DecisionCases.ownTen($0, last: "aws-sdk"), effect: "Deny") }
         Self.measure(
             "64 statements × 10 conditions of their own, 63 denies fail at the last",
-            PolicyLayers(resource: try policy(ownDenies + [ownLast])), DecisionCases.context(), expected: .allow)
+            PolicyLayers(resource: try DecisionCases.policy(ownDenies + [ownLast])))
         let denies = (0..<63).map {
             Self.ours(
                 DecisionCases.ten($0, last: "aws-sdk").replacing("com.acme.orders", with: "com.acme.order\($0)"),
@@ -101,10 +80,10 @@ struct DecisionBenchmark {
         }
         Self.measure(
             "64 statements × 10 conditions, 63 denies fail at the source",
-            PolicyLayers(resource: try policy(denies + [last])), DecisionCases.context(), expected: .allow)
+            PolicyLayers(resource: try DecisionCases.policy(denies + [last])))
         Self.measure(
-            "64 statements × 10 conditions, the first allows", PolicyLayers(resource: try policy([last] + failing)),
-            DecisionCases.context(), expected: .allow)
+            "64 statements × 10 conditions, the first allows",
+            PolicyLayers(resource: try DecisionCases.policy([last] + failing)))
     }
 
     /// Others on the machine make single decisions late: the median is what is held to the limit.

@@ -56,28 +56,22 @@ struct ContextKeyTests {
         return false
     }
 
-    /// Asks the bus policy with the condition in an allow, then in a deny.
+    /// Asks the bus policy with the condition in an allow, then in a deny, about what a principal publishes.
     private func expect(
-        _ item: Case, vpc: String? = nil,
-        _ publish: (TestGateway, RawClient) async throws -> Answer
+        _ item: Case, of principal: Principal, vpc: String? = nil, claims: [(name: String, value: String)] = []
     ) async throws {
         for (policy, isAdmitted) in item.policies {
             let endpoints = [Scene.listener: Declaration.Endpoint(vpc: vpc, policy: nil)]
             let snapshot = try Scene.snapshotWithOrders(policy, endpoints: endpoints)
             try await TestGateway.with(snapshot) { gateway, client, _ in
                 // A user of the bus's own account has no policy of its own: the bus's decides alone, for it too.
-                let answer = try await publish(gateway, client)
+                let signer = try await gateway.signer(principal, id: "AKIAIOSFODNN7OTHER00")
+                let answer = try client.call(gateway, "PutEvents", Self.entry, signer, more: claims)
                 #expect(try Self.isAdmitted(answer) == isAdmitted, "\(policy.count) statements: \(answer.body)")
             }
         }
     }
 
-    private static func publish(
-        _ gateway: TestGateway, _ client: RawClient, as principal: Principal
-    ) async throws -> Answer {
-        let signer = try await gateway.signer(principal, id: "AKIAIOSFODNN7OTHER00")
-        return try client.call(gateway, "PutEvents", entry, signer)
-    }
 
     @Test(
         "a listener with a vpc proves it to policies",
@@ -87,9 +81,7 @@ struct ContextKeyTests {
             Case("StringEqualsIfExists", vpc, "vpc-1b", holds: false), Case("Null", vpc, "true", holds: false),
         ])
     func vpcPresent(item: Case) async throws {
-        try await expect(item, vpc: "vpc-1a") { gateway, client in
-            try await Self.publish(gateway, client, as: Scene.publisher)
-        }
+        try await expect(item, of: Scene.publisher, vpc: "vpc-1a")
     }
 
     @Test(
@@ -99,11 +91,8 @@ struct ContextKeyTests {
             Case("StringEqualsIfExists", vpc, "vpc-1a", holds: true), Case("Null", vpc, "true", holds: true),
         ])
     func vpcAbsent(item: Case) async throws {
-        try await expect(item) { gateway, client in
-            let signer = try await gateway.signer(Scene.publisher, id: "AKIAIOSFODNN7OTHER00")
-            let claims = [(name: "aws-sourcevpc", value: "vpc-1a"), (name: "x-amz-source-vpc", value: "vpc-1a")]
-            return try client.call(gateway, "PutEvents", Self.entry, signer, more: claims)
-        }
+        let claims = [(name: "aws-sourcevpc", value: "vpc-1a"), (name: "x-amz-source-vpc", value: "vpc-1a")]
+        try await expect(item, of: Scene.publisher, claims: claims)
     }
 
     @Test(
@@ -113,9 +102,7 @@ struct ContextKeyTests {
             Case("StringNotEquals", user, "nobody", holds: false), Case("Null", user, "false", holds: true),
         ])
     func usernamePresent(item: Case) async throws {
-        try await expect(item) { gateway, client in
-            try await Self.publish(gateway, client, as: Scene.nobody)
-        }
+        try await expect(item, of: Scene.nobody)
     }
 
     @Test(
@@ -125,9 +112,7 @@ struct ContextKeyTests {
             Case("StringLikeIfExists", user, "nobody", holds: true), Case("Null", user, "true", holds: true),
         ])
     func usernameAbsent(item: Case) async throws {
-        try await expect(item) { gateway, client in
-            try await Self.publish(gateway, client, as: Scene.publisher)
-        }
+        try await expect(item, of: Scene.publisher)
     }
 
     @Test(
@@ -138,9 +123,7 @@ struct ContextKeyTests {
             Case("Null", factor, "true", holds: true),
         ])
     func factorAbsent(item: Case) async throws {
-        try await expect(item) { gateway, client in
-            try await Self.publish(gateway, client, as: Scene.nobody)
-        }
+        try await expect(item, of: Scene.nobody)
     }
 
     @Test(

@@ -33,8 +33,7 @@ struct WebhookQuotaTests {
             gateway, client in
             let secret = try await gateway.addSecret()
             func post(_ id: String) throws -> Answer {
-                try client.post(
-                    try WebhookStage.standard(id, body, secret: secret.text, at: gateway.clock.now), body)
+                try gateway.send(id, body, secret: secret.text, by: client)
             }
             #expect(try post("1").status == 200)
             for _ in 0..<3 { #expect(try post("1").status == 200) }
@@ -54,8 +53,7 @@ struct WebhookQuotaTests {
         try await WebhookStage.with(try WebhookStage.webhook(), quotas: quotas(messages: 1)) { gateway, client in
             let secret = try await gateway.addSecret()
             for (id, status) in [("1", 200), ("2", 400), ("2", 400), ("1", 200)] {
-                let fields = try WebhookStage.standard(id, body, secret: secret.text, at: gateway.clock.now)
-                let answer = try client.post(fields, body)
+                let answer = try gateway.send(id, body, secret: secret.text, by: client)
                 #expect(answer.status == status)
                 #expect(answer.body.contains(exhausted) == (status == 400))
             }
@@ -84,7 +82,7 @@ struct WebhookQuotaTests {
         ) { gateway, client in
             let secret = try await gateway.addSecret()
             func post(_ secret: String, _ id: String) throws -> Answer {
-                try client.post(try WebhookStage.standard(id, body, secret: secret, at: gateway.clock.now), body)
+                try gateway.send(id, body, secret: secret, by: client)
             }
             for id in 1...3 { #expect(try post(WebhookStage.otherSecret, "\(id)").status == 200) }
             #expect(try post(WebhookStage.otherSecret, "4").body.contains("address 127.0.0.1"))
@@ -99,8 +97,7 @@ struct WebhookQuotaTests {
             gateway, client in
             let secret = try await gateway.addSecret()
             func post(_ id: String) throws -> Answer {
-                try client.post(
-                    try WebhookStage.standard(id, body, secret: secret.text, at: gateway.clock.now), body)
+                try gateway.send(id, body, secret: secret.text, by: client)
             }
             #expect(try post("1").status == 200)
             let bus = try #require(gateway.registry.snapshot.bus(Scene.bus(WebhookStage.source)))
@@ -123,22 +120,19 @@ struct WebhookQuotaTests {
                 try WebhookStage.webhook(mode: mode), quotas: quotas(messages: 100), budgets: budgets
             ) { gateway, client in
                 let secret = try await gateway.addSecret()
-                let now = gateway.clock.now
-                let signed = try WebhookStage.standard("1", body, secret: secret.text, at: now)
-                let forged = try WebhookStage.standard("2", body, secret: WebhookStage.otherSecret, at: now)
-                #expect(try client.post(signed, body).status == 200)
-                var others: [RawClient] = []
-                for _ in 0..<3 {
-                    let other = try RawClient(port: gateway.port)
-                    #expect(try other.post(mode == .shadow ? forged : signed, body).status == 200)
-                    others.append(other)
+                func post(_ id: String, _ secret: String, by client: RawClient) throws -> Answer {
+                    try gateway.send(id, body, secret: secret, by: client)
+                }
+                #expect(try post("1", secret.text, by: client).status == 200)
+                let others = try (0..<3).map { _ in try RawClient(port: gateway.port) }
+                for other in others {
+                    let (id, key) = mode == .shadow ? ("2", WebhookStage.otherSecret) : ("1", secret.text)
+                    #expect(try post(id, key, by: other).status == 200)
                 }
                 let second = try RawClient(port: gateway.port)
-                let fresh = try WebhookStage.standard("3", body, secret: secret.text, at: now)
-                #expect(try second.post(fresh, body).status == 200)
+                #expect(try post("3", secret.text, by: second).status == 200)
                 let third = try RawClient(port: gateway.port)
-                let another = try WebhookStage.standard("4", body, secret: secret.text, at: now)
-                #expect(try third.post(another, body).body.contains("too many open connections"))
+                #expect(try post("4", secret.text, by: third).body.contains("too many open connections"))
                 #expect(others.count == 3)
             }
         }
@@ -162,8 +156,7 @@ struct WebhookQuotaTests {
         try await WebhookStage.with(try WebhookStage.webhook(mode: .shadow)) { gateway, client in
             let secret = try await gateway.addSecret()
             for text in [secret.text, WebhookStage.otherSecret] {
-                let fields = try WebhookStage.standard("1", body, secret: text, at: gateway.clock.now)
-                #expect(try client.post(fields, body).status == 200)
+                #expect(try gateway.send("1", body, secret: text, by: client).status == 200)
             }
             let sources = gateway.log.guards.compactMap { guarded in
                 if case .once(_, let source, _, _) = guarded { source } else { nil }

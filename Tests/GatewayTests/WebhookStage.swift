@@ -92,6 +92,14 @@ extension TestGateway {
         return try JSONNode(parsing: Array(lines.text.utf8))
     }
 
+    /// Sends a Standard Webhooks message, signed at the clock's time or `offset` seconds off, and returns its answer.
+    func send(
+        _ id: String, _ body: String, secret: String, offset: Int64 = 0, by client: RawClient
+    ) throws -> Answer {
+        let now = clock.now.advanced(bySeconds: offset)
+        return try client.post(try WebhookStage.standard(id, body, secret: secret, at: now), body)
+    }
+
     /// Adds a secret of the webhook: made here, or `key` as its vendor shows it.
     func addSecret(_ verb: String = "create", key: String? = nil) async throws -> (id: String, text: String) {
         let member = key.map { #","key":"\#($0)""# } ?? ""

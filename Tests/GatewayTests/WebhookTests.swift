@@ -19,8 +19,7 @@ struct WebhookRequestTests {
         let type = Webhook.Place.pointer(try #require(JSONPointer(parsing: "/type")))
         try await WebhookStage.with(try WebhookStage.webhook(detailType: type)) { gateway, client in
             let secret = try await gateway.addSecret()
-            let fields = try WebhookStage.standard("msg_1", body, secret: secret.text, at: gateway.clock.now)
-            let answer = try client.post(fields, body)
+            let answer = try gateway.send("msg_1", body, secret: secret.text, by: client)
             #expect(answer.status == 200)
             let bus = try #require(gateway.registry.snapshot.bus(Scene.bus(WebhookStage.source)))
             let event = try #require(gateway.log.events(of: bus.number).first)
@@ -42,8 +41,7 @@ struct WebhookRequestTests {
             let secret = try await gateway.addSecret()
             for (id, text) in [("a", body), ("a", body), ("a", "{}"), ("b", body)] {
                 gateway.clock.advance(bySeconds: 1)
-                let fields = try WebhookStage.standard(id, text, secret: secret.text, at: gateway.clock.now)
-                #expect(try client.post(fields, text).status == 200)
+                #expect(try gateway.send(id, text, secret: secret.text, by: client).status == 200)
             }
             let ids = gateway.log.guards.compactMap { if case .once(let id, _, _, _) = $0 { id } else { nil } }
             #expect(ids[0] == ids[1])
@@ -72,8 +70,7 @@ struct WebhookRequestTests {
             #expect(try client.post(fields, body).body.contains("register one"), "no secret, no message")
             let secret = try await gateway.addSecret()
             func signed(_ text: String, _ offset: Int64 = 0) throws -> Answer {
-                let now = gateway.clock.now.advanced(bySeconds: offset)
-                return try client.post(try WebhookStage.standard("m", text, secret: secret.text, at: now), text)
+                try gateway.send("m", text, secret: secret.text, offset: offset, by: client)
             }
             #expect(try client.post(fields, body).body.contains("InvalidSignatureException"))
             #expect(try signed(body, -300).status == 200)
@@ -96,8 +93,7 @@ struct WebhookRequestTests {
         }
         try await WebhookStage.with(try WebhookStage.webhook(), isActive: false) { gateway, client in
             let secret = try await gateway.addSecret()
-            let fields = try WebhookStage.standard("m", body, secret: secret.text, at: gateway.clock.now)
-            let pending = try client.post(fields, body)
+            let pending = try gateway.send("m", body, secret: secret.text, by: client)
             #expect(pending.status == 400)
             #expect(pending.body.contains("is PENDING: account \(Scene.owner) calls CreateEventBus"))
         }
@@ -110,7 +106,7 @@ struct WebhookRequestTests {
             let new = try await gateway.addSecret("rotate")
             #expect(old.text != new.text)
             func status(_ secret: String, _ id: String) throws -> Int {
-                try client.post(try WebhookStage.standard(id, body, secret: secret, at: gateway.clock.now), body).status
+                try gateway.send(id, body, secret: secret, by: client).status
             }
             #expect(try status(old.text, "1") == 200)
             #expect(try status(new.text, "2") == 200)
@@ -160,12 +156,10 @@ struct WebhookRequestTests {
     func shadow() async throws {
         try await WebhookStage.with(try WebhookStage.webhook(mode: .shadow)) { gateway, client in
             let secret = try await gateway.addSecret()
-            let wrong = try WebhookStage.standard("m", body, secret: WebhookStage.otherSecret, at: gateway.clock.now)
-            #expect(try client.post(wrong, body).status == 200)
+            #expect(try gateway.send("m", body, secret: WebhookStage.otherSecret, by: client).status == 200)
             #expect(gateway.lines.text.contains("webhook-unverified"))
             #expect(gateway.lines.text.contains("webhook-mismatch"))
-            let right = try WebhookStage.standard("m", body, secret: secret.text, at: gateway.clock.now)
-            #expect(try client.post(right, body).status == 200)
+            #expect(try gateway.send("m", body, secret: secret.text, by: client).status == 200)
             #expect(Set(gateway.log.guards).count == 2, "an unverified message takes no id away from a verified one")
         }
     }
