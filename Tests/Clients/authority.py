@@ -74,7 +74,7 @@ class Authority:
         (path or self.crl).write_bytes(crl.public_bytes(serialization.Encoding.PEM))
 
     def leaf(self, file, extensions, key=None, not_before=None, not_after=None, signer=None, issuer=None,
-             algorithm=None, basic=x509.BasicConstraints(ca=False, path_length=None)):
+             algorithm=None, basic=x509.BasicConstraints(ca=False, path_length=None), rsa_padding=None):
         """Issues a certificate with exactly these extensions [(extension, critical)] and writes PEM and key."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         builder = (
@@ -91,7 +91,7 @@ class Authority:
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
-        certificate = builder.sign(signer or self.key, algorithm or hashes.SHA256())
+        certificate = builder.sign(signer or self.key, algorithm or hashes.SHA256(), rsa_padding=rsa_padding)
         base = self.folder / file
         (base.with_name(file + ".pem")).write_bytes(pem(certificate))
         (base.with_name(file + ".key")).write_bytes(key_pem(key))

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 import attacks
 from gateway import OWNER, REGION, Gateway, binary
+from hook import SOURCE
 from measures import report  # noqa: F401 (a fixture)
 from publishing import TARGET, Publisher, body_of, entry
 from test_idempotency import signed_fields
@@ -191,6 +192,22 @@ def is_served(gateway):
             return publisher.put(entry(1)).status == 200
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("verb", ["create", "rotate"])
+@pytest.mark.parametrize("octets", [
+    b"whsec_\xff", b"\xc0\x80", b"\xed\xa0\x80", b"-----BEGIN PUBLIC KEY-----\n\x80\n"],
+    ids=["a byte that is in no text", "an overlong form", "half a surrogate", "in PEM"])
+def test_a_webhook_key_that_is_no_text_is_refused_and_not_shown(tmp_path, verb, octets):
+    key = tmp_path / "key"
+    key.write_bytes(CANARY.encode() + octets)
+    for named, given in ((key, b""), ("-", key.read_bytes())):
+        done = subprocess.run(
+            [binary(), "webhook", "secret", verb, "--source", SOURCE, "--from", named, "--config", tmp_path / "isthmus.yaml"],
+            input=given, capture_output=True, timeout=20)
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode != 0 and CANARY not in said
+        assert "the key is not text in UTF-8: give it as the vendor shows it, or in PEM" in said
 
 
 # The verifier on the command line
