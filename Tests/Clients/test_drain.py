@@ -88,6 +88,7 @@ def test_a_drain_answers_everything_it_took_over_http2(gateway, report, slow):
     for peer in peers:
         peer.thread.join(50)
         assert not peer.thread.is_alive()
+        peer.socket.close()
     acknowledged, goaways = {}, [peer.goaways for peer in peers]
     for peer in peers:
         acknowledged.update(peer.acknowledged())

@@ -25,8 +25,7 @@ def side():
     running.gateway.write_configuration()
     running.gateway.reload()
     yield running
-    running.gateway.stop()
-    running.gateway.remove()
+    running.remove()
 
 
 @pytest.fixture

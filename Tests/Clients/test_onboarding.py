@@ -35,6 +35,13 @@ onboarding:
 """
         self.gateway.write_configuration()
         self.gateway.start()
+        self.connections = []
+
+    def remove(self):
+        for connection in self.connections:
+            connection.close()
+        self.gateway.stop()
+        self.gateway.remove()
 
     @staticmethod
     def source(number, partner="acme.com"):
@@ -63,7 +70,9 @@ onboarding:
         return context
 
     def connect(self, folder):
-        return http.client.HTTPSConnection("localhost", self.gateway.open_port, context=self.member(folder), timeout=10)
+        self.connections.append(http.client.HTTPSConnection(
+            "localhost", self.gateway.open_port, context=self.member(folder), timeout=10))
+        return self.connections[-1]
 
     def put(self, connection, number, detail_type="order.placed"):
         return self.put_sources(connection, self.source(number), detail_type=detail_type)
@@ -115,8 +124,7 @@ onboarding:
 def side():
     running = Invitations()
     yield running
-    running.gateway.stop()
-    running.gateway.remove()
+    running.remove()
 
 
 def test_from_nothing_to_an_admitted_test_event_in_one_command_each(side):

@@ -104,6 +104,12 @@ class Sender:
         self.connection = http.client.HTTPSConnection(
             "localhost", gateway.open_port, context=client_context(gateway), timeout=20)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
     def put(self, *entries):
         return self.call("PutEvents", body_of(*entries))
 
@@ -148,8 +154,9 @@ class Paced:
         content = await self.reader.readexactly(int(fields["Content-Length"]))
         return Answer(types.SimpleNamespace(status=int(head.split()[1]), headers=fields, read=lambda: content))
 
-    def close(self):
+    async def close(self):
         self.writer.close()
+        await self.writer.wait_closed()
 
     @property
     def answers(self):
@@ -214,15 +221,15 @@ def access_key(gateway, account, name="role/publisher"):
 
 def open_sources(gateway):
     """Makes the source of each partner active and gives its webhook the secret."""
-    customer = Sender(gateway, access_key(gateway, OWNER, "role/administrator"))
-    for account, secret in SECRETS.items():
-        name = source(account)
-        asked = [
-            Sender(gateway, gateway.keys[account]).call(
-                "CreatePartnerEventSource", json.dumps({"Name": name, "Account": OWNER}).encode()),
-            customer.call("CreateEventBus", json.dumps({"Name": name, "EventSourceName": name}).encode())]
-        assert [answer.status for answer in asked] == [200, 200], asked
-        assert "id" in ask(gateway, {"verb": "webhook.secret.create", "source": name, "key": secret})
+    with Sender(gateway, access_key(gateway, OWNER, "role/administrator")) as customer:
+        for account, secret in SECRETS.items():
+            name = source(account)
+            with Sender(gateway, gateway.keys[account]) as partner:
+                asked = [
+                    partner.call("CreatePartnerEventSource", json.dumps({"Name": name, "Account": OWNER}).encode()),
+                    customer.call("CreateEventBus", json.dumps({"Name": name, "EventSourceName": name}).encode())]
+            assert [answer.status for answer in asked] == [200, 200], asked
+            assert "id" in ask(gateway, {"verb": "webhook.secret.create", "source": name, "key": secret})
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +279,7 @@ class Contest:
             await window(self.alone)
             await window(self.noisy + self.quiet)
         for sender in everybody:
-            sender.close()
+            await sender.close()
 
     @property
     def heard(self):
@@ -358,7 +365,7 @@ def test_who_cannot_sign_spends_nothing_of_a_partners_quota(gateway):
             forged.append(await stranger.ask(wire[:-1] + b" "))
         last = await tenant.ask(webhook(tenant, 0))
         for one in (stranger, tenant):
-            one.writer.close()
+            await one.close()
         return last
 
     last = asyncio.run(run())
@@ -368,15 +375,15 @@ def test_who_cannot_sign_spends_nothing_of_a_partners_quota(gateway):
 
 
 def test_a_reload_changes_the_quota_and_forgives_nothing(gateway):
-    sender = Sender(gateway, gateway.keys[QUIET[0]])
-    change(gateway, quotas(PER_SECOND, PER_SECOND), quotas(1, 20))
-    # Small requests spend the bucket to its last unit; a large one would be refused with many left.
-    wait_until(lambda: sender.put(entry(0)).code == "ThrottlingException", 20, "the quota")
-    change(gateway, quotas(1, 20), quotas(1, 21))
-    assert sender.put(*[entry(number) for number in range(10)]).code == "ThrottlingException"
-    change(gateway, quotas(1, 21), quotas(1000, 10_000))
-    wait_until(lambda: sender.put(entry(0)).ids, 5, "the larger quota")
-    assert all(sender.put(*[entry(number) for number in range(10)]).ids for _ in range(50))
+    with Sender(gateway, gateway.keys[QUIET[0]]) as sender:
+        change(gateway, quotas(PER_SECOND, PER_SECOND), quotas(1, 20))
+        # Small requests spend the bucket to its last unit; a large one would be refused with many left.
+        wait_until(lambda: sender.put(entry(0)).code == "ThrottlingException", 20, "the quota")
+        change(gateway, quotas(1, 20), quotas(1, 21))
+        assert sender.put(*[entry(number) for number in range(10)]).code == "ThrottlingException"
+        change(gateway, quotas(1, 21), quotas(1000, 10_000))
+        wait_until(lambda: sender.put(entry(0)).ids, 5, "the larger quota")
+        assert all(sender.put(*[entry(number) for number in range(10)]).ids for _ in range(50))
 
 
 def test_a_wrong_quota_is_refused_and_the_one_in_force_stays(gateway):

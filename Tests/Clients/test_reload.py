@@ -58,6 +58,7 @@ class Streams:
         self.ending.set()
         self.thread.join(30)
         assert not self.thread.is_alive()
+        self.socket.close()
 
 
 def presented_serial(gateway):
@@ -99,6 +100,7 @@ def test_no_request_fails_while_server_certificate_client_ca_and_lists_are_rotat
             assert lasting.connection.sock.recv(1) == b"", "a connection outlives its CA"
             assert refused(gateway, moved)
     flood.stop()
+    lasting.connection.close()
     for one in streams:
         one.stop()
     failed = flood.refused + flood.broken + [failure for one in streams for failure in one.failed]
@@ -182,6 +184,9 @@ def test_a_trust_domain_that_is_removed_loses_its_live_connections_within_a_seco
     assert kept.connection.sock is not None
     assert kept.post(b'{"Name":"orders"}', target="AWSEvents.DescribeEventBus").status == 200
     assert refused(gateway, gateway.publisher)
+    for one in [*connections, kept]:
+        one.connection.close()
+    stream.socket.close()
 
 
 DESCRIBE = {"target": "AWSEvents.DescribeEventBus"}
