@@ -58,7 +58,6 @@ class Streams:
         self.ending.set()
         self.thread.join(30)
         assert not self.thread.is_alive()
-        self.socket.close()
 
 
 def presented_serial(gateway):
