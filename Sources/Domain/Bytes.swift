@@ -25,6 +25,15 @@ extension Bytes {
 
     /// The bytes as text, invalid UTF-8 repaired with U+FFFD. For messages and logs, never for comparisons.
     package var text: String { String(decoding: self, as: UTF8.self) }
+
+    /// What a message shows of bytes from a peer: the first 64, with `?` for all but printable ASCII and for the
+    /// backtick that ends a quotation, and `…` where there are more.
+    package var excerpt: String {
+        let shown = prefix(Limits.excerptBytes).map { byte in
+            (0x20...0x7E).contains(byte) && byte != UInt8(ascii: "`") ? byte : UInt8(ascii: "?")
+        }
+        return String(decoding: shown, as: UTF8.self) + (count > Limits.excerptBytes ? "…" : "")
+    }
 }
 
 extension UnsafeBufferPointer<UInt8> {

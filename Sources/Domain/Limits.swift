@@ -18,4 +18,6 @@ package enum Limits {
     package static let policyCharacters = 10_240
     /// Tags on one resource. Source: docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
     package static let tagsPerResource = 50
+    /// Bytes of a peer's own words that a message repeats: enough for every name the API has.
+    package static let excerptBytes = 64
 }

@@ -197,8 +197,14 @@ extension RequestWorker {
         .internalFailure, "whether the events were stored is unknown; send them again, each is stored once")
 
     private static func full(_ reason: AppendOutcome.FullReason) -> Fault {
-        Fault(
-            .serviceUnavailable, "nothing was stored (\(reason.rawValue) full); retry later", retryAfterSeconds: 1)
+        let cause =
+            switch reason {
+            case .queue: "too much waits for the disk"
+            case .disk: "the disk is full"
+            case .keys: "there is no room for another idempotency key or message id"
+            case .stopped: "the gateway takes no more events, it stops"
+            }
+        return Fault(.serviceUnavailable, "nothing was stored: \(cause); retry later", retryAfterSeconds: 1)
     }
 
     private func refuse(_ pending: PendingPublication, _ fault: Fault) {

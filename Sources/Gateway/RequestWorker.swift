@@ -166,7 +166,8 @@ package final class RequestWorker {
         if request.fields.isValue(at: target, "AWSEvents.PutEvents") {
             return try putEvents(request, caller, state, exchange)
         }
-        switch Operation.target(request.fields.value(at: target)) {
+        let named = request.fields.value(at: target)
+        switch Operation.target(named) {
         case .operation(.putEvents): try putEvents(request, caller, state, exchange)
         case .operation(.putPartnerEvents): try putPartnerEvents(request, caller, state, exchange)
         case .operation(let operation):
@@ -176,7 +177,8 @@ package final class RequestWorker {
         case .disabled(let name):
             throw Fault(.operationDisabled, "\(name) is not available: global endpoints do not exist here")
         case .unknown:
-            throw Fault(.unknownOperation, "X-Amz-Target names no operation of this gateway", status: 400)
+            throw Fault(
+                .unknownOperation, "X-Amz-Target names no operation of this gateway: `\(named.excerpt)`", status: 400)
         }
     }
 

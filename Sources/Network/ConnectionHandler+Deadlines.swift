@@ -15,7 +15,11 @@ extension ConnectionHandler {
         }
         switch life {
         case .closed: return
-        case .lingering(let until): return now >= until && bytesInSocket == 0 ? closeNow() : ()
+        case .lingering(let until, let end):
+            if now >= until, bytesInSocket == 0 { return closeNow() }
+            guard now >= end else { return }
+            refuse(.deadline(.lastWords))
+            return closeNow()
         case .opening, .open, .closing: break
         }
         switch engine {

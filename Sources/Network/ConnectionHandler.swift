@@ -26,8 +26,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         /// Closes when everything is written.
         case closing
         /// The answer is on its way and our side is shut; what still comes is thrown away, so that the kernel does not
-        /// answer it with a reset that takes the answer along.
-        case lingering(until: UInt64)
+        /// answer it with a reset that takes the answer along. Until `end`, the time of an idle connection, the peer
+        /// may read it as slowly as it likes.
+        case lingering(until: UInt64, end: UInt64)
         case closed
     }
 
@@ -274,7 +275,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .opening, .open, .closing: break
         case .lingering, .closed: return
         }
-        life = .lingering(until: loop.now() + Self.lingerNanoseconds)
+        let now = loop.now()
+        life = .lingering(until: now + Self.lingerNanoseconds, end: now + limits.idleNanoseconds)
         // What is staged must leave before we say that there is no more, and that before our side is shut.
         loop.sendStaged()
         if let tls {

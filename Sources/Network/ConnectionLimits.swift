@@ -14,7 +14,8 @@ package struct ConnectionLimits: Sendable {
     package var bodyBytesPerSecond = 1024
     /// How long a body may be as slow as it likes.
     package var bodyGraceNanoseconds: UInt64 = 5 * .second
-    /// How long nothing may be asked and nothing owed.
+    /// How long nothing may be asked and nothing owed; and how long the last answer of a connection may take to be
+    /// read.
     package var idleNanoseconds: UInt64 = 60 * .second
     /// How old a connection may become, ± 10 % so that a fleet's do not all end together; then it drains.
     package var maximumAgeNanoseconds: UInt64 = 3600 * .second

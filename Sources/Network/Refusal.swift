@@ -32,6 +32,7 @@ package struct Refusal: Sendable {
         case body = "the body took too long"
         case bodyRate = "the body came too slowly"
         case writeStall = "the peer does not read"
+        case lastWords = "the peer reads the last answer too slowly"
         case drain = "draining took too long"
     }
 

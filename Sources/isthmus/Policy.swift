@@ -25,7 +25,8 @@ struct Policy: ParsableCommand {
         @Argument(help: "JSON files with one policy document each.") var files: [String]
         @Option(
             help: ArgumentHelp(
-                "Where the policies are attached; absent: resource for those that name principals, else identity.",
+                "Where the policies are attached; absent: trust for those that name principals and no resource, "
+                    + "resource for others that name principals, else identity.",
                 valueName: "kind"))
         var kind: PolicyKind?
         @Option(help: "strict, or aws: save what AWS saves.") var compat = Compatibility.strict
@@ -34,7 +35,9 @@ struct Policy: ParsableCommand {
             var refused = 0
             for file in files {
                 let lines = try PolicyReading.findings(file, kind: kind, compatibility: compat.review)
-                for line in lines.refusals + lines.warnings { Output.line(Printable.line("\(file): \(line)")) }
+                for line in lines.refusals + lines.warnings + [lines.hint].compactMap(\.self) {
+                    Output.line(Printable.line("\(file): \(line)"))
+                }
                 if lines.refusals.isEmpty { Output.line("\(file): valid") } else { refused += 1 }
             }
             if refused > 0 { throw ProgramError("\(refused) of \(files.count) policies are refused") }
@@ -106,6 +109,8 @@ enum PolicyReading {
     struct Findings: Equatable {
         var refusals: [String] = []
         var warnings: [String] = []
+        /// As what a refused document was read, when nobody had said what it is, and what to write where it is another.
+        var hint: String?
     }
 
     /// Reviews the document in a file.
@@ -117,19 +122,33 @@ enum PolicyReading {
         findings(try read(file, maximumBytes: JSONNode.defaultMaximumBytes), kind: kind, compatibility: compatibility)
     }
 
-    /// Reviews a document; without a `kind` it is a resource's when it names principals, else an identity's.
+    /// Reviews a document; without a `kind` it is a role's trust when it names principals and no resource, a resource's
+    /// when it names both, else an identity's.
+    ///
+    /// Control policies are not recognised: what they may say, everything to everybody, a resource's may not.
     static func findings(
         _ json: [UInt8], kind: PolicyKind?, compatibility: PolicyReview.Compatibility = .strict,
         limits: PolicyLimits = .default
     ) -> Findings {
+        let read = kind ?? guess(json)
+        var findings: Findings
         do throws(PolicyError) {
-            let document = try PolicyDocument(parsing: json, kind: kind ?? guess(json), limits: limits)
+            let document = try PolicyDocument(parsing: json, kind: read, limits: limits)
             let review = PolicyReview(document, compatibility: compatibility, limits: limits)
-            return Findings(
+            findings = Findings(
                 refusals: review.refusals.map(\.description), warnings: review.warnings.map(\.description))
         } catch {
-            return Findings(refusals: ["refused: \(error)"])
+            findings = Findings(refusals: ["refused: \(error)"])
         }
+        if kind == nil, !findings.refusals.isEmpty { findings.hint = readAs(read) }
+        return findings
+    }
+
+    /// What to write when a document was meant for another place.
+    private static func readAs(_ kind: PolicyKind) -> String {
+        let others = PolicyKind.allCases.filter { $0 != kind && $0.namesPrincipals == kind.namesPrincipals }
+        let written = others.map { "`--kind \($0.rawValue)`" }.joined(separator: ", ")
+        return "read as \(kind.article): if it is another, write \(written)"
     }
 
     static func read(_ file: String, maximumBytes: Int) throws(ProgramError) -> [UInt8] {
@@ -140,7 +159,11 @@ enum PolicyReading {
         do throws(JSONError) {
             let node = try JSONNode(parsing: json)
             let statements = node["Statement"]?.array ?? node["Statement"].map { [$0] } ?? []
-            return statements.contains { $0["Principal"] != nil || $0["NotPrincipal"] != nil } ? .resource : .identity
+            guard statements.contains(where: { $0["Principal"] != nil || $0["NotPrincipal"] != nil }) else {
+                return .identity
+            }
+            let namesResources = statements.contains { $0["Resource"] != nil || $0["NotResource"] != nil }
+            return namesResources ? .resource : .trust
         } catch {
             return .identity
         }

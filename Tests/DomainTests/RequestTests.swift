@@ -19,6 +19,17 @@ import Testing
         #expect(request.fields.value(of: "host") == nil)
     }
 
+    @Test("a message repeats at most 64 bytes of a peer's words, none of which ends a line or a quotation")
+    func excerpt() {
+        func excerpt(_ text: String) -> String { Array(text.utf8)[...].excerpt }
+        #expect(excerpt("AWSEvents.Nope") == "AWSEvents.Nope")
+        #expect(excerpt("a`b\u{1B}[2J\r\né\0") == "a?b?[2J????" + "?")
+        for (count, isCut) in [(63, false), (64, false), (65, true)] {
+            let text = String(repeating: "x", count: count)
+            #expect(excerpt(text) == (isCut ? String(text.prefix(64)) + "…" : text))
+        }
+    }
+
     @Test("the size of an entry counts time, source, type, detail and resources, not their frames")
     func entrySize() {
         func entry(_ time: Timestamp?) -> Entry {

@@ -71,12 +71,17 @@ struct RequestWorkerTests {
             let mismatch = try answer()
             #expect(mismatch.status == 400)
             #expect(mismatch.body.contains("ValidationException"))
-            for reason in [AppendOutcome.FullReason.queue, .disk, .keys, .stopped] {
+            for (reason, cause) in [
+                (AppendOutcome.FullReason.queue, "too much waits for the disk"), (.disk, "the disk is full"),
+                (.keys, "there is no room for another idempotency key or message id"),
+                (.stopped, "the gateway takes no more events, it stops"),
+            ] {
                 gateway.log.answerNext(.full(reason))
                 let full = try answer()
                 #expect(full.status == 503)
                 #expect(full.head.contains("retry-after: 1"))
                 #expect(full.body.contains("ServiceUnavailable"))
+                #expect(full.body.contains("nothing was stored: \(cause); retry later"))
             }
             gateway.log.answerNext(.unknownOutcome)
             let unknown = try answer()
@@ -163,6 +168,7 @@ struct RequestWorkerTests {
             let unknown = try client.call(gateway, "Nope", "{}", signer)
             #expect(unknown.status == 400)
             #expect(unknown.body.contains("UnknownOperationException"))
+            #expect(unknown.body.contains("names no operation of this gateway: `AWSEvents.Nope`"))
             #expect(
                 try client.call(gateway, "CreateEndpoint", "{}", signer).body.contains("OperationDisabledException"))
             gateway.clock.advance(bySeconds: 1000)

@@ -30,6 +30,30 @@ struct FullSocketTests {
         await server.stop()
     }
 
+    @Test("the last answer has the idle time to be read, also by a peer that takes a byte now and then")
+    func lastWords() async throws {
+        var limits = ConnectionLimits()
+        limits.idleNanoseconds = 1 * .second
+        let server = try await TestServer.start(limits: limits)
+        let client = try RawClient(port: server.port, receiveBufferBytes: 4096)
+        client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        while server.seen.requests == 0 { await Task.yield() }
+        let begin = ContinuousClock.now
+        await server.loops.onEach { loop in
+            for connection in loop.connections {
+                guard let context = connection.context else { continue }
+                let answer = ByteBuffer(repeating: 0x61, count: 32 << 20)
+                context.writeAndFlush(connection.wrapOutboundOut(answer), promise: nil)
+                connection.endOutput(context)
+            }
+        }
+        while server.seen.closed == 0 { await Task.yield() }
+        #expect(server.seen.refusals == ["the peer reads the last answer too slowly"])
+        #expect(ContinuousClock.now - begin >= .seconds(0.9), "a peer that listens has its time")
+        withExtendedLifetime(client) {}
+        await server.stop()
+    }
+
     @Test("a connection that closes has the idle time for its last words, and no deadline of a request any more")
     func closing() {
         let limits = ConnectionLimits()

@@ -26,6 +26,25 @@ import Testing
         #expect(PolicyReading.findings(identity, kind: .resource).refusals.count == 1)
     }
 
+    @Test("a policy that names principals and no resource is read as a role's trust")
+    func trust() {
+        let trust = document(#""Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole""#)
+        #expect(PolicyReading.findings(trust, kind: nil) == PolicyReading.Findings())
+        #expect(PolicyReading.findings(trust, kind: .resource).refusals.count == 1)
+    }
+
+    @Test("a refusal says as what the policy was read and what to write for another kind, unless the kind was said")
+    func hint() throws {
+        let control = document(#""Principal":"*","Action":"*","Resource":"*""#)
+        let findings = PolicyReading.findings(control, kind: nil)
+        #expect(findings.refusals.count == 1)
+        let hint = try #require(findings.hint)
+        #expect(hint.hasPrefix("read as a resource-based policy: if it is another, write `--kind trust`"))
+        #expect(hint.contains("`--kind resourceControl`") && !hint.contains("`--kind session`"))
+        #expect(PolicyReading.findings(control, kind: .resource).hint == nil)
+        #expect(PolicyReading.findings(control, kind: .resourceControl) == PolicyReading.Findings())
+    }
+
     @Test(
         "what would not be saved is refused with its place",
         arguments: ["{", "[]", #"{"Statement":[{"Effect":"Maybe"}]}"#])
