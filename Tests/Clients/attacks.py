@@ -112,11 +112,15 @@ def client_context(gateway, leaf=None, alpn=("h2",), authority=None):
 HANDSHAKES = threading.BoundedSemaphore(16)
 
 
-def connect_tls(port, context, timeout=10):
+def connect_tls(port, context, timeout=10, before=lambda plain: None):
+    """A TLS connection; `before` may set options of the socket that is not connected yet."""
     with HANDSHAKES:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = socket.socket()
         try:
+            plain.settimeout(timeout)
+            before(plain)
+            plain.connect(("127.0.0.1", port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return context.wrap_socket(plain, server_hostname="localhost")
         except BaseException:
             plain.close()
@@ -143,9 +147,10 @@ class Response:
 class Attacker:
     """One HTTP/2 connection. Everything received is counted; nothing is answered unless asked for."""
 
-    def __init__(self, gateway, leaf=None, port=None, context=None, preface=True, first=settings()):
+    def __init__(self, gateway, leaf=None, port=None, context=None, preface=True, first=settings(),
+                 before=lambda plain: None):
         context = context or client_context(gateway, leaf or (gateway.publisher if WAY.presents else None))
-        self.socket = connect_tls(port or getattr(gateway, WAY.port), context)
+        self.socket = connect_tls(port or getattr(gateway, WAY.port), context, before=before)
         assert self.socket.selected_alpn_protocol() == "h2"
         self.socket.setblocking(False)
         self.counts, self.responses = collections.Counter(), {}

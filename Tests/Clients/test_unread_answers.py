@@ -1,0 +1,100 @@
+"""H12: 100 connections of 100 streams in each of several ways ask and read nothing for a minute.
+
+Each answer is over 15 s after the last byte of it moved, by a reset of its stream; the resets are violations of the
+peer's, so many of them that GOAWAY and the end of the connection follow. What the answers held is given back long
+before the minute is over. No more than 1 MiB of a connection's answers wait, no more than 256 KiB of a stream's: no
+answer of the gateway is so long, and what would be is refused (HTTP2Tests/DeadlineTests).
+"""
+
+import pytest
+
+from attacks import CANCEL, ENHANCE_YOUR_CALM
+from measures import report  # noqa: F401
+from unread import CONNECTIONS, HELD_SECONDS, MANNERS, STREAMS
+
+DEADLINE_SECONDS = 15
+#: Deadlines are looked at twice a second; a machine of two cores does other things beside.
+TOLERANCE = 1.0
+CONNECTION_BYTES = 1 << 20
+#: Of a connection whose socket is full: 256 KiB may wait in it, in buffers that grow by doubling.
+SOCKET_BYTES = 512 << 10
+#: KiB a connection, and a stream whose small answer waits.
+CONNECTION_KIB, STREAM_KIB, PROCESS_KIB = 100, 4, 8 * 1024
+#: When all of it is over, and spare memory was looked for once more (every 5 s).
+BACK_SECONDS = 30
+#: What may stay: buffers and tables that are as large as they ever were, 20,000 events and 10,000 messages in them.
+BACK_KIB = 24 * 1024
+#: The kernel takes a little of what waits for the first seconds: only then the socket stalls.
+STALL_SECONDS = 5
+
+LARGE = "window 0, large answers"
+UNREAD = "socket never read"
+
+
+@pytest.fixture(scope="module")
+def outcome(unread_answers):
+    return unread_answers.outcome
+
+
+@pytest.mark.parametrize("name", [name for name, manner in MANNERS.items() if manner.reads])
+def test_h12_an_answer_that_nobody_reads_is_over_after_15_s(outcome, report, name):  # noqa: F811
+    peers = outcome["peers"][name]
+    late = [[when for when, code in peer["ends"] if code == CANCEL] for peer in peers]
+    first, last = min(map(min, late)), max(map(max, late))
+    report("H12", f"{name}: {len(peers)} x {STREAMS} streams reset after", f"{first:.2f} to {last:.2f} s")
+    assert len(peers) == CONNECTIONS
+    moved = 1 if name == "window 0, then 1 byte" else MANNERS[name].window
+    for peer, resets in zip(peers, late):
+        assert min(resets) >= DEADLINE_SECONDS - TOLERANCE
+        assert max(resets) - peer["asking"] <= DEADLINE_SECONDS + TOLERANCE
+        assert len(peer["ends"]) == STREAMS, "each stream is reset, before anything else ends it"
+        assert set(peer["goaways"]) == {ENHANCE_YOUR_CALM}
+        assert peer["closed"] - peer["asking"] <= DEADLINE_SECONDS + TOLERANCE
+        if name != LARGE:
+            assert (len(resets), peer["heads"], peer["content"]) == (STREAMS, STREAMS, STREAMS * moved)
+
+
+def test_h12_a_connection_holds_1_mib_of_answers_and_not_one_more(outcome, report):  # noqa: F811
+    length = outcome["length"]
+    for peer in outcome["peers"][LARGE]:
+        codes = [code for _, code in peer["ends"]]
+        held, refused = codes.count(CANCEL), codes.count(ENHANCE_YOUR_CALM)
+        assert held + refused == STREAMS and held == peer["heads"]
+        assert held * length <= CONNECTION_BYTES < (held + 1) * length
+        assert all(when < DEADLINE_SECONDS - TOLERANCE for when, code in peer["ends"] if code == ENHANCE_YOUR_CALM)
+    report("H12", f"answers of {length} bytes held for one connection, of {STREAMS}", f"{held}, {held * length} bytes")
+
+
+def test_h12_a_peer_that_never_reads_its_socket_is_cut_off_after_15_s(outcome, report):  # noqa: F811
+    looks = outcome["large"]["looks"]
+    gone = min(at for at, _, connections in looks if at > 5 and connections <= CONNECTIONS // 10)
+    report("H12", f"{CONNECTIONS} sockets that are never read: s until they are closed", f"{gone:.1f}")
+    assert gone <= outcome["asked"] + DEADLINE_SECONDS + STALL_SECONDS
+    assert {(peer["content"], len(peer["ends"])) for peer in outcome["peers"][UNREAD]} == {(0, 0)}
+
+
+def test_h12_memory_is_bounded_for_a_minute_and_comes_back(outcome, report):  # noqa: F811
+    small = sum(not manner.is_large for manner in MANNERS.values()) * CONNECTIONS
+    # The buffer of an answer grew by doubling: it may be larger than what it holds, which is what is counted.
+    buffers = CONNECTION_BYTES // outcome["length"] << (outcome["length"] - 1).bit_length()
+    bounds = {
+        "small": small * (CONNECTION_KIB + STREAMS * STREAM_KIB) + PROCESS_KIB,
+        "large": CONNECTIONS * (2 * CONNECTION_KIB + (2 * buffers + SOCKET_BYTES) // 1024) + PROCESS_KIB}
+    for name, bound in bounds.items():
+        seen = outcome[name]
+        assert seen["looks"][-1][0] >= HELD_SECONDS - 1
+        after = max(rise for at, rise, _ in seen["looks"] if at >= BACK_SECONDS)
+        report("H12", f"{name} answers: peak rise of memory in {HELD_SECONDS} s; most from {BACK_SECONDS} s on",
+               f"{seen['peak'] / 1024:.0f} MiB (limit {bound / 1024:.0f}); {after / 1024:.1f} MiB")
+        assert seen["peak"] <= bound
+        assert after <= BACK_KIB
+    # Or the answers of the one way would never have waited.
+    assert outcome["large"]["peak"] >= CONNECTIONS * CONNECTION_BYTES // 1024
+
+
+def test_h12_a_legitimate_client_is_served_all_the_while(outcome, report):  # noqa: F811
+    for name in ("small", "large"):
+        seen = outcome[name]
+        report("H12", f"{name} answers: requests of others beside them; the slowest",
+               f"{seen['served']} served; {seen['slowest'] * 1000:.0f} ms")
+        assert seen["served"] >= HELD_SECONDS and seen["failures"] == []
