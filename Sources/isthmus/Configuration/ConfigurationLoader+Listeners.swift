@@ -90,8 +90,7 @@ extension ConfigurationLoader {
 
     /// A private key: readable by its owner alone.
     private func readSecretFile(_ value: YAMLValue) -> SecretFile? {
-        guard let path = value.text() else { return nil }
-        let resolved = Path.resolve(path, besides: value.file)
+        guard let resolved = readPath(value) else { return nil }
         do throws(SourceFiles.Failure) {
             let content = try files.read(resolved, Self.maximumCertificateBytes)
             guard content.mode & 0o077 == 0 else {

@@ -48,7 +48,7 @@ extension ConfigurationLoader {
 enum PolicyJSON {
     /// The JSON of `value`. Account ids, versions and every quoted value are strings, other whole numbers numbers.
     ///
-    /// - Parameter budget: characters that may be produced yet; an alias that multiplies itself runs into it.
+    /// - Parameter budget: characters that may be produced yet.
     /// - Returns: nil past the budget or at a key that is not a text.
     static func node(_ value: YAMLValue, budget: inout Int, depth: Int = 0) -> JSONNode? {
         budget -= 1

@@ -23,6 +23,8 @@ struct ConfigurationLoader {
     static let maximumDocumentBytes = 4 * 1024 * 1024
     /// The largest PEM file of certificates or key. A chain of four is below 10 KB.
     static let maximumCertificateBytes = 1024 * 1024
+    /// The longest path. Source: limits.h, `PATH_MAX`.
+    static let maximumPathBytes = 4095
     /// The largest revocation list: above a million entries. Source: THREATS T9 asks for 100,000.
     static let maximumRevocationListBytes = 64 * 1024 * 1024
 
@@ -122,14 +124,24 @@ struct ConfigurationLoader {
 
     /// Reads the file that `value` names, relative to the file that `value` stands in.
     func readFile(_ value: YAMLValue, maximumBytes: Int, _ purpose: String) -> LoadedFile? {
-        guard let path = value.text() else { return nil }
-        let resolved = Path.resolve(path, besides: value.file)
+        guard let resolved = readPath(value) else { return nil }
         do throws(SourceFiles.Failure) {
             return LoadedFile(path: resolved, bytes: try files.read(resolved, maximumBytes).bytes)
         } catch {
             value.error("`\(value.path)`: cannot read `\(resolved)`: \(error.cause)", "name \(purpose)")
             return nil
         }
+    }
+
+    /// Where the file is that `value` names. What cannot be a path may be a key that was pasted here: it is not shown.
+    func readPath(_ value: YAMLValue) -> String? {
+        guard let text = value.text() else { return nil }
+        let isLine = text.utf8.count <= Self.maximumPathBytes && text.utf8.allSatisfy { $0 >= 0x20 }
+        guard isLine, !text.contains("-----BEGIN") else {
+            value.error("`\(value.path)` is not the path of a file", "write the content to a file and name that here")
+            return nil
+        }
+        return Path.resolve(text, besides: value.file)
     }
 
     private func readRegion(_ value: YAMLValue?) -> String? {

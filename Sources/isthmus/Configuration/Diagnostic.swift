@@ -1,6 +1,6 @@
 /// One thing that is wrong in a configuration file, or (a warning) that its operator will come to regret.
-struct Diagnostic: Equatable, Sendable, CustomStringConvertible {
-    enum Severity: Equatable, Sendable {
+struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
+    enum Severity: Sendable {
         case error
         case warning
     }
@@ -39,13 +39,23 @@ struct ConfigurationErrors: Error, Equatable, CustomStringConvertible {
 
     /// How many there are, and what follows from that.
     var count: String {
-        "\(diagnostics.count) error\(diagnostics.count == 1 ? "" : "s") in the configuration: nothing was applied"
+        let most = diagnostics.count == Findings.kept ? " or more" : ""
+        return "\(diagnostics.count) error\(diagnostics.count == 1 ? "" : "s")\(most) in the configuration: "
+            + "nothing was applied"
     }
 }
 
 /// Collects what the reading of one configuration finds, so that an operator sees all of it at once.
 final class Findings {
+    /// So many errors and so many warnings are kept: nobody reads more, and a file may hold a million.
+    static let kept = 1000
+
     private(set) var diagnostics: [Diagnostic] = []
+    private var known: Set<Diagnostic> = []
+    private var room: [Diagnostic.Severity: Int] = [.error: kept, .warning: kept]
+
+    /// Whether another error would not be kept.
+    var hasAllErrors: Bool { room[.error] == 0 }
 
     /// The errors, file by file as they were read, in each by line.
     var errors: [Diagnostic] {
@@ -68,7 +78,9 @@ final class Findings {
     }
 
     private func add(_ diagnostic: Diagnostic) {
-        if !diagnostics.contains(diagnostic) { diagnostics.append(diagnostic) }
+        guard let left = room[diagnostic.severity], left > 0, known.insert(diagnostic).inserted else { return }
+        room[diagnostic.severity] = left - 1
+        diagnostics.append(diagnostic)
     }
 }
 

@@ -21,7 +21,7 @@ struct YAMLMapping {
             let path = value.path.isEmpty ? name : "\(value.path).\(name)"
             if keys.contains(name) {
                 members[name] = YAMLValue(node: node, path: path, file: value.file, findings: value.findings)
-            } else {
+            } else if !value.findings.hasAllErrors {
                 Self.reportUnknown(name, at: key.mark?.line ?? value.line, in: value, keys: keys)
             }
         }

@@ -143,43 +143,22 @@ struct YAMLValue {
 extension YAMLValue {
     /// Reads one document.
     ///
-    /// - Returns: nil after a report: not UTF-8, not YAML, a key twice, more or fewer documents than one.
+    /// - Returns: nil after a report: not UTF-8, not YAML that is taken, a key twice, more or fewer
+    ///   documents than one.
     init?(reading bytes: [UInt8], file: String, findings: Findings) {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             findings.error(file, 1, "the file is not UTF-8", "save it as UTF-8")
             return nil
         }
-        do {
-            let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
-            guard let root = try parser.singleRoot() else {
+        do throws(YAMLDocument.Refusal) {
+            guard let root = try YAMLDocument.root(text) else {
                 findings.error(file, 1, "the file is empty", "see config/isthmus.yaml for what it holds")
                 return nil
             }
             self.init(node: root, path: "", file: file, findings: findings)
-        } catch let error as YamlError {
-            let (line, problem) = error.place
-            findings.error(file, line, problem, "correct the YAML")
-            return nil
         } catch {
-            findings.error(file, 1, "the file cannot be read as YAML", "correct the YAML")
+            findings.error(file, error.line, error.problem, error.advice)
             return nil
-        }
-    }
-}
-
-extension YamlError {
-    /// The line, 1 being the first, and what is wrong there.
-    fileprivate var place: (line: Int, problem: String) {
-        switch self {
-        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
-            .composer(let context, let problem, let mark, _):
-            let opening = context.map { "\($0.text.trimmingPrefix { $0 == " " }): " } ?? ""
-            return (mark.line, opening + problem)
-        case .duplicatedKeysInMapping(let keys, let context):
-            let names = keys.map { "`\($0)`" }.joined(separator: ", ")
-            return (context.mark.line, "a mapping names \(names) twice")
-        case .reader(let problem, _, _, _): return (1, problem)
-        default: return (1, "the file cannot be read as YAML")
         }
     }
 }
