@@ -70,8 +70,9 @@ extension ControlPlane {
     private func withdrawCertificates(hasEnded: Bool) async {
         guard let onboarding else { return }
         var isChanged = hasEnded
+        let withdrawn = registry.snapshot.withdrawnSerials(at: clock.now())
         do throws(AuthorityFault) {
-            if try onboarding.withdraw(registry.snapshot.withdrawnSerials + strayCertificates.sorted()) {
+            if try onboarding.withdraw(withdrawn + strayCertificates.sorted()) {
                 isChanged = true
                 try trust(onboarding)
             }

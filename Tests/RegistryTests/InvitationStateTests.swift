@@ -165,7 +165,7 @@ import Testing
         #expect(state(after) != .active)
         #expect(bus(after) == nil)
         #expect(vouchedFor(after) == [])
-        #expect(after.withdrawnSerials == ["01"])
+        #expect(after.withdrawnSerials(at: now) == ["01"])
         #expect(try after.partnerAccount(of: #require(PartnerName(parsing: "acme.com"))) == nil)
     }
 
@@ -199,7 +199,7 @@ import Testing
         #expect(state(transition.snapshot) != .active)
         #expect(bus(transition.snapshot) != nil)
         #expect(vouchedFor(transition.snapshot) == [])
-        #expect(transition.snapshot.withdrawnSerials == ["01"])
+        #expect(transition.snapshot.withdrawnSerials(at: now) == ["01"])
         #expect(try transition.snapshot.ending([id], as: .revoked, at: now).changes.isEmpty)
         #expect(refusal(binding: transition.snapshot, key: key)?.code == .accessDenied)
     }

@@ -33,7 +33,7 @@ import Testing
         fixture.files[Self.authority + "/ca.pem"] = ConfigurationFixture.content(
             try ConfigurationFixture.authority("partners.example").certificate.pem())
         fixture.files[Self.authority + "/index.jsonl"] = ConfigurationFixture.content(
-            IssuanceIndex.founded(trustDomain: trustDomain, at: ConfigurationFixture.now))
+            IssuanceIndex.founded(trustDomain: trustDomain, at: ConfigurationFixture.now) + [0x0A])
         return fixture
     }
 

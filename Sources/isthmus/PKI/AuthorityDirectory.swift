@@ -38,6 +38,7 @@ struct AuthorityDirectory {
         }
         try DurableFile.makeDirectory(path)
         return try DurableFile.locked(lockPath) { () throws(ProgramError) in
+            for file in [keyPath, certificatePath] { try DurableFile.requireAbsent(file) }
             let now = clock.now()
             let made: (authority: CertificateAuthority, key: [UInt8]) = try cryptographic {
                 () throws(CryptographyError) in
@@ -47,10 +48,15 @@ struct AuthorityDirectory {
                 return (authority, try key.pem())
             }
             let pem = try cryptographic { () throws(CryptographyError) in try made.authority.certificate.pem() }
-            try DurableFile.write(made.key, to: keyPath, mode: 0o600, replacing: false)
-            try DurableFile.write(pem, to: certificatePath, mode: 0o644, replacing: false)
-            try DurableFile.append(line: IssuanceIndex.founded(trustDomain: trustDomain, at: now), to: indexPath)
-            try writeList(of: made.authority, lifetime: listLifetime)
+            let drafts = [
+                DurableFile.Draft(path: keyPath, bytes: made.key, mode: 0o600),
+                DurableFile.Draft(path: certificatePath, bytes: pem, mode: 0o644),
+            ]
+            // Certificate and key take their places last: an authority that has them has everything.
+            try DurableFile.write(drafts, replacing: false) { () throws(ProgramError) in
+                try DurableFile.append(line: IssuanceIndex.founded(trustDomain: trustDomain, at: now), to: indexPath)
+                try writeList(of: made.authority, lifetime: listLifetime)
+            }
             return made.authority.certificate.publicKeyFingerprint
         }
     }
@@ -91,16 +97,24 @@ struct AuthorityDirectory {
     }
 
     /// Revokes a certificate and writes a new list. Revoking again changes nothing but the list's date.
-    func revoke(serial: String, listLifetime: Lifetime) throws(ProgramError) {
+    ///
+    /// - Parameter notAfter: when the certificate ends, where the caller knows; without it a serial number that was not
+    ///   issued here stays on the list for ever.
+    /// - Returns: whether the certificate was issued here and has not been forgotten since.
+    func revoke(serial: String, notAfter: Int64? = nil, listLifetime: Lifetime) throws(ProgramError) -> Bool {
         guard (2...40).contains(serial.utf8.count), let bytes = Hexadecimal.bytes(serial.utf8) else {
             throw ProgramError(
-                "`\(serial)` is not a serial number: write its hexadecimal digits, as `isthmus pki list` shows them")
+                Printable.line("`\(serial)` is not a serial number: ")
+                    + "write its hexadecimal digits, as `isthmus pki list` shows them")
         }
-        try DurableFile.locked(lockPath) { () throws(ProgramError) in
+        return try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let authority = try load()
-            let line = IssuanceIndex.revoked(serial: Hexadecimal.text(bytes), at: clock.now())
+            let number = Hexadecimal.text(Array(bytes.drop { $0 == 0 }))
+            let isKnown = try index().knows(number)
+            let line = IssuanceIndex.revoked(serial: number, notAfter: notAfter, at: clock.now())
             try DurableFile.append(line: line, to: indexPath)
             try writeList(of: authority, lifetime: listLifetime)
+            return isKnown
         }
     }
 
@@ -116,7 +130,7 @@ struct AuthorityDirectory {
     }
 
     /// The pin of the authority's key.
-    func pin() throws(ProgramError) -> Digest { try load().certificate.publicKeyFingerprint }
+    func pin() throws(ProgramError) -> Digest { try certificates()[0].publicKeyFingerprint }
 
     // MARK: -
 
@@ -131,11 +145,6 @@ struct AuthorityDirectory {
             let domain = try index().trustDomain
             let now = clock.now()
             let prefix = try output.prefix(in: path, name: name)
-            // Before the index says that it was issued.
-            if !output.replacing {
-                try DurableFile.requireAbsent(prefix + ".pem")
-                if output.request == nil { try DurableFile.requireAbsent(prefix + ".key") }
-            }
             let subject = try subject(output, prefix: prefix)
             let (certificate, label) = try cryptographic { () throws(CryptographyError) in
                 try sign(authority, subject.publicKey, try validity(lifetime, from: now), domain)
@@ -145,12 +154,14 @@ struct AuthorityDirectory {
             }
             let line = IssuanceIndex.issued(
                 serial: certificate.serialHexadecimal, name: label, notAfter: certificate.notAfter, at: now)
-            try DurableFile.append(line: line, to: indexPath)
             let pem = try cryptographic { () throws(CryptographyError) in try certificate.pem() }
+            var drafts = [DurableFile.Draft(path: prefix + ".pem", bytes: pem, mode: 0o644)]
             if let key = subject.key {
-                try DurableFile.write(key, to: prefix + ".key", mode: 0o600, replacing: output.replacing)
+                drafts.insert(DurableFile.Draft(path: prefix + ".key", bytes: key, mode: 0o600), at: 0)
             }
-            try DurableFile.write(pem, to: prefix + ".pem", mode: 0o644, replacing: output.replacing)
+            try DurableFile.write(drafts, replacing: output.replacing) { () throws(ProgramError) in
+                try DurableFile.append(line: line, to: indexPath)
+            }
             return Issued(
                 certificatePath: prefix + ".pem", keyPath: subject.key == nil ? nil : prefix + ".key",
                 serial: certificate.serialHexadecimal, notAfter: Timestamp(seconds: certificate.notAfter))
@@ -182,21 +193,6 @@ struct AuthorityDirectory {
             let certificates = try Certificate.certificates(pem: certificate)
             return try CertificateAuthority(certificate: certificates[0], key: try PrivateKey(pem: key))
         }
-    }
-
-    func writeList(of authority: CertificateAuthority, lifetime: Lifetime) throws(ProgramError) {
-        let index = try index()
-        let now = clock.now()
-        let number = index.listNumber + 1
-        let revoked = index.revoked.compactMap { item in
-            Hexadecimal.bytes(item.serial.utf8).map { (serialNumber: $0, at: item.at) }
-        }
-        let pem = try cryptographic { () throws(CryptographyError) in
-            let period = try ValidityPeriod(notBefore: now.seconds, notAfter: now.seconds + lifetime.seconds)
-            return try authority.revocationList(revoked: revoked, number: number, validity: period).pem()
-        }
-        try DurableFile.append(line: IssuanceIndex.listed(number: number, at: now), to: indexPath)
-        try DurableFile.write(pem, to: listPath, mode: 0o644, replacing: true)
     }
 
     func validity(_ lifetime: Lifetime, from now: Timestamp) throws(CryptographyError) -> ValidityPeriod {

@@ -2,44 +2,107 @@ import Glibc
 
 /// Writes whole files so that after a power cut there is the old one or the new one, never half.
 enum DurableFile {
+    /// A file to be: what it holds, and its permission bits from the first moment, 0o600 for a key.
+    struct Draft {
+        let path: String
+        let bytes: [UInt8]
+        let mode: UInt32
+
+        fileprivate var temporary: String { path + ".new" }
+    }
+
     /// Writes `bytes` to `path`, through a new file beside it that takes its place.
     ///
     /// - Parameters:
     ///   - mode: the permission bits, from the first moment: 0o600 for a key.
     ///   - replacing: whether a file that is there already may be replaced; else it stays and the call fails.
     static func write(_ bytes: [UInt8], to path: String, mode: UInt32, replacing: Bool) throws(ProgramError) {
-        if !replacing { try requireAbsent(path) }
-        let temporary = path + ".new"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
-        guard descriptor >= 0 else { throw failure("cannot make `\(temporary)`") }
+        try write([Draft(path: path, bytes: bytes, mode: mode)], replacing: replacing) {}
+    }
+
+    /// Writes files that belong together: all are on disk beside their places before `note`, and take their places
+    /// after it. Where any of that fails, what was there is there and nothing else; a file that was replaced stays so.
+    static func write(
+        _ drafts: [Draft], replacing: Bool, note: () throws(ProgramError) -> Void
+    ) throws(ProgramError) {
+        if !replacing { for draft in drafts { try requireAbsent(draft.path) } }
+        var placed: [Draft] = []
         do throws(ProgramError) {
-            try writeAll(bytes, to: descriptor, path: temporary)
+            for draft in drafts { try stage(draft) }
+            try note()
+            for draft in drafts {
+                try replacing ? replace(draft) : place(draft)
+                if !replacing { placed.append(draft) }
+            }
+            for draft in drafts { try synchronizeDirectory(of: draft.path) }
         } catch {
-            close(descriptor)
-            unlink(temporary)
+            for draft in drafts { unlink(draft.temporary) }
+            for draft in placed { unlink(draft.path) }
             throw error
         }
-        close(descriptor)
-        guard rename(temporary, path) == 0 else { throw failure("cannot put `\(path)` in its place") }
-        try synchronizeDirectory(of: path)
+    }
+
+    private static func stage(_ draft: Draft) throws(ProgramError) {
+        unlink(draft.temporary)
+        let descriptor = open(draft.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, draft.mode)
+        guard descriptor >= 0 else { throw failure("cannot make `\(draft.temporary)`") }
+        defer { close(descriptor) }
+        try writeAll(draft.bytes, to: descriptor, path: draft.temporary)
+    }
+
+    private static func replace(_ draft: Draft) throws(ProgramError) {
+        guard rename(draft.temporary, draft.path) == 0 else { throw failure("cannot put `\(draft.path)` in its place") }
+    }
+
+    /// Unlike a rename, a link never takes the place of what came there meanwhile.
+    private static func place(_ draft: Draft) throws(ProgramError) {
+        guard link(draft.temporary, draft.path) == 0 else {
+            throw errno == EEXIST ? taken(draft.path) : failure("cannot put `\(draft.path)` in its place")
+        }
+        unlink(draft.temporary)
     }
 
     /// Refuses when there is a file at `path`.
     static func requireAbsent(_ path: String) throws(ProgramError) {
-        guard access(path, F_OK) != 0 else {
-            throw ProgramError("`\(path)` is there already: it was left alone, move it away or give another name")
-        }
+        if access(path, F_OK) == 0 { throw taken(path) }
     }
 
-    /// Appends `line` and a line feed to a log of mode 0600 and waits until it is on disk.
+    private static func taken(_ path: String) -> ProgramError {
+        ProgramError(
+            Printable.line("`\(path)` is there already: it was left alone, move it away or give another name"))
+    }
+
+    /// Appends `line` and a line feed to a log of mode 0600 and waits until it is on disk. What a power cut or a full
+    /// disk left of a line that was never whole goes first.
     static func append(line: [UInt8], to path: String) throws(ProgramError) {
         let isNew = access(path, F_OK) != 0
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw failure("cannot open `\(path)`") }
         defer { close(descriptor) }
-        try writeAll(line + [0x0A], to: descriptor, path: path)
+        let length = try endOfLines(descriptor, path: path)
+        if ftruncate(descriptor, length) != 0 { throw failure("cannot shorten `\(path)`") }
+        do throws(ProgramError) {
+            try writeAll(line + [0x0A], to: descriptor, path: path)
+        } catch {
+            ftruncate(descriptor, length)
+            throw error
+        }
         if isNew { try synchronizeDirectory(of: path) }
+    }
+
+    /// Where the last whole line ends.
+    private static func endOfLines(_ descriptor: Int32, path: String) throws(ProgramError) -> off_t {
+        var end = lseek(descriptor, 0, SEEK_END)
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while end > 0 {
+            let start = max(0, end - off_t(chunk.count))
+            let count = pread(descriptor, &chunk, Int(end - start), start)
+            guard count == Int(end - start) else { throw failure("cannot read `\(path)`") }
+            if let feed = chunk[..<count].lastIndex(of: 0x0A) { return start + off_t(feed) + 1 }
+            end = start
+        }
+        guard end == 0 else { throw failure("cannot read `\(path)`") }
+        return 0
     }
 
     /// Makes `path` and what leads to it, with mode 0700, where it is missing.
@@ -83,6 +146,18 @@ enum DurableFile {
     }
 
     private static func failure(_ what: String) -> ProgramError {
-        ProgramError("\(what): \(String(cString: strerror(errno)))")
+        let number = errno
+        return ProgramError(Printable.line("\(what): \(String(cString: strerror(number))): \(advice(number))"))
+    }
+
+    /// What helps against an `errno`.
+    private static func advice(_ number: Int32) -> String {
+        switch number {
+        case ENOSPC, EDQUOT: "free some space there and run it again"
+        case EROFS: "name a place that can be written"
+        case EACCES, EPERM: "run it as the user that owns the directory"
+        case ENOENT, ENOTDIR: "name a directory that is there"
+        default: "mend that and run it again"
+        }
     }
 }

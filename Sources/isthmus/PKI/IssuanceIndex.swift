@@ -1,8 +1,8 @@
 import Domain
 import JSON
 
-/// What an authority has done, one JSON line an act, only ever appended to: its founding, every certificate, every
-/// revocation, every revocation list.
+/// What an authority has done, one JSON line an act, in the order of the acts: its founding, every certificate, every
+/// revocation, every revocation list. Lines are appended; what is over is left out when most of it is.
 struct IssuanceIndex {
     /// A certificate that was issued.
     struct Issued: Equatable {
@@ -16,61 +16,83 @@ struct IssuanceIndex {
         var revokedAt: Int64?
     }
 
+    /// A serial number that was taken back.
+    struct Revoked: Equatable {
+        let serial: String
+        let at: Int64
+        /// When the certificate ends by itself; nil when nobody said.
+        let notAfter: Int64?
+        /// The number of the newest revocation list then: the ones after it name the serial number.
+        let after: UInt64
+    }
+
+    /// A line, and what it is about.
+    struct Act {
+        let line: ArraySlice<UInt8>
+        let serial: String?
+        let list: UInt64?
+    }
+
+    private(set) var acts: [Act] = []
     private(set) var trustDomain = ""
     /// In the order of issuance.
     private(set) var issued: [Issued] = []
-    /// Serial numbers that were revoked without having been issued here, such as certificates of another tool.
-    private(set) var revokedElsewhere: [(serial: String, at: Int64)] = []
+    /// Each serial number once, those too that were not issued here, such as certificates of another tool.
+    private(set) var revoked: [Revoked] = []
     /// The number of the newest revocation list; 0 before the first.
     private(set) var listNumber: UInt64 = 0
-    /// Where in `issued` a serial number stands, and those of `revokedElsewhere`: reading costs the same a line.
+    /// Where in `issued` a serial number stands, and those of `revoked`: reading costs the same a line.
     private var places: [String: Int] = [:]
-    private var elsewhere: Set<String> = []
+    private var taken: Set<String> = []
 
     /// The largest index that is read: about half a million certificates.
     static let maximumBytes = 128 * 1024 * 1024
     /// The largest line.
     static let maximumLineBytes = 8 * 1024
 
-    /// Reads the lines of `bytes`; a last line cut off by a power cut is passed over.
+    /// Reads the lines of `bytes`. What a power cut left of a last line never counted and is passed over.
     init(reading bytes: [UInt8], file: String) throws(ProgramError) {
-        let isCut = bytes.last.map { $0 != 0x0A } ?? false
-        let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: true)
-        for (index, line) in lines.enumerated() {
+        let end = bytes.lastIndex(of: 0x0A) ?? 0
+        for line in bytes[..<end].split(separator: 0x0A, omittingEmptySubsequences: true) {
             do throws(JSONError) {
-                apply(try JSONNode(parsing: Array(line), maximumBytes: Self.maximumLineBytes))
+                apply(try JSONNode(parsing: Array(line), maximumBytes: Self.maximumLineBytes), line)
             } catch {
-                if isCut && index == lines.count - 1 { return }
-                throw ProgramError("`\(file)` line \(index + 1) cannot be read: \(error): restore it from a backup")
+                throw ProgramError(
+                    "`\(file)` line \(acts.count + 1) cannot be read: \(error): restore it from a backup")
             }
         }
     }
 
-    private mutating func apply(_ line: JSONNode) {
+    private mutating func apply(_ line: JSONNode, _ bytes: ArraySlice<UInt8>) {
+        let number = line["revocationList"]?.uint64
+        acts.append(Act(line: bytes, serial: line["serial"]?.string, list: number))
         if let name = line["trustDomain"]?.string { trustDomain = name }
-        if let number = line["revocationList"]?.uint64 { listNumber = max(listNumber, number) }
+        if let number { listNumber = max(listNumber, number) }
         guard let serial = line["serial"]?.string, let at = line["at"]?.int64 else { return }
+        let notAfter = line["notAfter"]?.int64
         if line["act"]?.string == "revoke" {
-            revoke(serial, at: at)
-        } else if let name = line["name"]?.string, let notAfter = line["notAfter"]?.int64 {
+            revoke(serial, at: at, notAfter: notAfter)
+        } else if let name = line["name"]?.string, let notAfter {
             places[serial] = places[serial] ?? issued.count
             issued.append(
                 Issued(serial: serial, name: name, notAfter: notAfter, gateway: line["gateway"]?.string))
         }
     }
 
-    private mutating func revoke(_ serial: String, at moment: Int64) {
-        if let index = places[serial] {
-            issued[index].revokedAt = issued[index].revokedAt ?? moment
-        } else if elsewhere.insert(serial).inserted {
-            revokedElsewhere.append((serial, moment))
-        }
+    private mutating func revoke(_ serial: String, at moment: Int64, notAfter: Int64?) {
+        guard taken.insert(serial).inserted else { return }
+        let place = places[serial]
+        if let place { issued[place].revokedAt = moment }
+        revoked.append(
+            Revoked(
+                serial: serial, at: moment, notAfter: place.map { issued[$0].notAfter } ?? notAfter, after: listNumber))
     }
 
-    /// Every revoked serial number and when.
-    var revoked: [(serial: String, at: Int64)] {
-        issued.compactMap { item in item.revokedAt.map { (item.serial, $0) } } + revokedElsewhere
-    }
+    /// Whether a certificate with this serial number was issued here.
+    func knows(_ serial: String) -> Bool { places[serial] != nil }
+
+    /// Whether a serial number was revoked that no revocation list names yet.
+    var awaitsList: Bool { revoked.contains { $0.after == listNumber } }
 
     static func founded(trustDomain: String, at moment: Timestamp) -> [UInt8] {
         line {
@@ -91,9 +113,10 @@ struct IssuanceIndex {
         }
     }
 
-    static func revoked(serial: String, at moment: Timestamp) -> [UInt8] {
+    static func revoked(serial: String, notAfter: Int64? = nil, at moment: Timestamp) -> [UInt8] {
         line {
             $0.member("act", "revoke"); $0.member("serial", serial); $0.member("at", moment.seconds)
+            if let notAfter { $0.member("notAfter", notAfter) }
         }
     }
 

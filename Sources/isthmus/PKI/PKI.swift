@@ -117,13 +117,17 @@ struct PKI: ParsableCommand {
         }
 
         func run() throws {
-            let serial = try self.serial ?? serialOfCertificate()
-            try place.authority.revoke(serial: serial, listLifetime: list.lifetime)
+            let certificate = try certificate.map { file throws(ProgramError) in try read(file) }
+            let serial = certificate?.serialHexadecimal ?? serial ?? ""
+            let isKnown = try place.authority.revoke(
+                serial: serial, notAfter: certificate?.notAfter, listLifetime: list.lifetime)
             isthmus.Output.line("revoked \(serial); new list: \(place.directory)/crl.pem")
+            if !isKnown {
+                isthmus.Output.line("the index knows no such certificate: was `\(serial)` the right number?")
+            }
         }
 
-        private func serialOfCertificate() throws(ProgramError) -> String {
-            let file = certificate ?? ""
+        private func read(_ file: String) throws(ProgramError) -> Certificate {
             let bytes = try SourceFiles.system.whole(file, Certificate.pemBytesLimit)
             let revoked: Certificate
             do throws(CryptographyError) { revoked = try Certificate.certificates(pem: bytes)[0] } catch {
@@ -135,7 +139,7 @@ struct PKI: ParsableCommand {
                     Printable.line("`\(file)` is of the authority `\(revoked.issuer)`, not of `\(authority)`: ")
                         + "revoke it in the directory of its own")
             }
-            return revoked.serialHexadecimal
+            return revoked
         }
     }
 

@@ -141,17 +141,18 @@ extension AuthorityDirectory {
     ) throws(ProgramError) -> (isChanged: Bool, renewAt: Int64) {
         try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let now = clock.now()
-            let withdrawn = Set(try index().revoked.map(\.serial))
+            let index = try index()
+            let withdrawn = Set(index.revoked.map(\.serial))
             let missing = serials.filter { !withdrawn.contains($0) }
             for serial in missing {
                 try DurableFile.append(line: IssuanceIndex.revoked(serial: serial, at: now), to: indexPath)
             }
             let listed = try lists()
             let authority = try load()
-            let revoked = listed.map(\.count).max() ?? 0
             let renewAt = listed.compactMap { list in list.nextUpdate.map { (list.thisUpdate + $0) / 2 } }.max() ?? 0
-            // A list shorter than the index was cut short by a power cut between the two.
-            guard !missing.isEmpty || renewAt <= now.seconds || revoked < withdrawn.count else {
+            // A power cut may have come between the index and the list.
+            let isNewest = listed.contains { $0.sequence == index.listNumber } && !index.awaitsList
+            guard !missing.isEmpty || renewAt <= now.seconds || !isNewest else {
                 return (false, renewAt)
             }
             try writeList(of: authority, lifetime: listLifetime)

@@ -1,0 +1,44 @@
+import Cryptography
+import Domain
+
+extension AuthorityDirectory {
+    /// Writes a new list and, where most of the index is over, a shorter index. The directory is locked.
+    func writeList(of authority: CertificateAuthority, lifetime: Lifetime) throws(ProgramError) {
+        let index = try index()
+        let now = clock.now()
+        let number = index.listNumber + 1
+        let revoked = index.listable(after: listInForce(of: authority), slack: Self.clockSlackSeconds)
+        let entries = revoked.compactMap { item in
+            Hexadecimal.bytes(item.serial.utf8).map { (serialNumber: $0, at: item.at) }
+        }
+        let pem = try cryptographic { () throws(CryptographyError) in
+            let period = try ValidityPeriod(notBefore: now.seconds, notAfter: now.seconds + lifetime.seconds)
+            return try authority.revocationList(revoked: entries, number: number, validity: period).pem()
+        }
+        let draft = DurableFile.Draft(path: listPath, bytes: pem, mode: 0o644)
+        let line = IssuanceIndex.listed(number: number, at: now)
+        try DurableFile.write([draft], replacing: true) { () throws(ProgramError) in
+            try DurableFile.append(line: line, to: indexPath)
+        }
+        let ended = now.seconds - Self.clockSlackSeconds
+        if let kept = index.compacted(listed: Set(revoked.map(\.serial)), endedBefore: ended) {
+            try DurableFile.write(kept + line + [0x0A], to: indexPath, mode: 0o600, replacing: true)
+        }
+    }
+
+    /// The number and date of the list in force; nil where there is none to go by, so that nothing leaves the list. A
+    /// date to come counts as now: what has not ended yet stays.
+    private func listInForce(of authority: CertificateAuthority) -> (number: UInt64, thisUpdate: Int64)? {
+        guard case .success(let lists) = Result(catching: { () throws(ProgramError) in try lists() }),
+            let list = lists.first, list.isSigned(by: authority.certificate), let number = list.sequence
+        else { return nil }
+        return (number, min(list.thisUpdate, clock.now().seconds))
+    }
+}
+
+extension CertificateRevocationList {
+    /// The list's number; nil when it is absent or longer than this program counts.
+    var sequence: UInt64? {
+        number.isEmpty || number.count > 8 ? nil : number.reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}

@@ -1,0 +1,175 @@
+import Cryptography
+import Domain
+import Glibc
+import Registry
+import Testing
+
+@testable import isthmus
+
+@Suite struct IssuanceIndexTests {
+    private typealias Place = AuthorityDirectoryTests.Place
+    private static let now = ConfigurationFixture.now
+    private static let week = Lifetime(seconds: 7 * 86_400)
+
+    private func issue(_ place: Place, _ name: String, seconds: Int64 = 3600) throws -> Certificate {
+        let issued = try place.authority().issuePrincipal(
+            "user/\(name)", account: AccountID(unchecked: 111_122_223_333), lifetime: Lifetime(seconds: seconds),
+            to: OutputPlace())
+        return try Certificate.certificates(
+            pem: try SourceFiles.system.read(issued.certificatePath, 1 << 16).bytes)[0]
+    }
+
+    private func later(_ seconds: Int64) -> Timestamp { Self.now.advanced(bySeconds: seconds) }
+
+    @Test("a revoked certificate leaves the list one list after its end, not before")
+    func leaves() throws {
+        let place = Place()
+        _ = try place.found()
+        let certificate = try issue(place, "me", seconds: 3600)
+        _ = try place.authority().revoke(serial: certificate.serialHexadecimal, listLifetime: Self.week)
+        let looks: [(Int64, Bool)] = [(3599, true), (3899, true), (3900, true), (3901, true), (3902, false)]
+        for (seconds, isListed) in looks {
+            try place.authority(at: later(seconds)).renewList(lifetime: Self.week)
+            #expect(try place.list().revokes(certificate) == isListed, "\(seconds) s after the start")
+        }
+        #expect(try place.list().number == [7])
+        #expect(try place.authority().index().issued[0].revokedAt == Self.now.seconds, "the index still says so")
+    }
+
+    @Test("a revocation that no list named yet is on the next one, however late it comes")
+    func lateList() throws {
+        let place = Place()
+        _ = try place.found()
+        let certificate = try issue(place, "me", seconds: 3600)
+        let line = IssuanceIndex.revoked(serial: certificate.serialHexadecimal, at: Self.now)
+        try place.authority(at: later(90_000)).renewList(lifetime: Self.week)
+        try DurableFile.append(line: line, to: place.path + "/index.jsonl")
+        #expect(try place.authority().index().awaitsList)
+        try place.authority(at: later(90_001)).renewList(lifetime: Self.week)
+        #expect(try place.list().revokes(certificate))
+        try place.authority(at: later(90_002)).renewList(lifetime: Self.week)
+        #expect(try place.list().count == 0)
+    }
+
+    @Test("a list that cannot be read, is another authority's or is of a time to come takes nothing off the next")
+    func noListToGoBy() throws {
+        let place = Place()
+        let other = Place()
+        _ = try place.found()
+        _ = try other.found()
+        let certificate = try issue(place, "me", seconds: 3600)
+        _ = try place.authority().revoke(serial: certificate.serialHexadecimal, listLifetime: Self.week)
+        let after = later(100_000)
+        try place.authority(at: after).renewList(lifetime: Self.week)
+        try other.authority(at: after).renewList(lifetime: Self.week)
+        for _ in 0..<9 { try other.authority(at: after).renewList(lifetime: Self.week) }
+        let foreign = try SourceFiles.system.read(other.path + "/crl.pem", 1 << 20).bytes
+        for bytes in [foreign, Array("no list".utf8)] {
+            try DurableFile.write(bytes, to: place.path + "/crl.pem", mode: 0o644, replacing: true)
+            try place.authority(at: after).renewList(lifetime: Self.week)
+            #expect(try place.list().revokes(certificate))
+        }
+        try place.authority(at: later(200)).renewList(lifetime: Self.week)
+        #expect(try place.list().revokes(certificate), "a clock that was ahead and is mended")
+    }
+
+    @Test("a serial number of elsewhere leaves the list when its end is known, and stays for ever when it is not")
+    func elsewhere() throws {
+        let place = Place()
+        _ = try place.found()
+        func revoke(_ serial: String, _ end: Int64?) throws -> Bool {
+            try place.authority().revoke(serial: serial, notAfter: end, listLifetime: Self.week)
+        }
+        #expect(try !revoke("0A01", Self.now.seconds + 60))
+        #expect(try !revoke("0a02", nil))
+        #expect(try !revoke("000a02", nil), "the same number again")
+        #expect(try place.list().count == 2)
+        for moment in [1000, 1001] { try place.authority(at: later(Int64(moment))).renewList(lifetime: Self.week) }
+        #expect(try place.list().count == 1)
+    }
+
+    /// An index of `count` certificates that ended long ago, of which every fourth was revoked, and two that did not.
+    private func longIndex(_ place: Place, count: Int) throws -> [Certificate] {
+        let kept = [try issue(place, "a", seconds: 200_000), try issue(place, "b", seconds: 200_000)]
+        _ = try place.authority().revoke(serial: kept[1].serialHexadecimal, listLifetime: Self.week)
+        var bytes = try SourceFiles.system.read(place.path + "/index.jsonl", 1 << 24).bytes
+        for number in 1...count {
+            let serial = Hexadecimal.text([0x7F, UInt8(number >> 8), UInt8(number & 0xFF)])
+            bytes += IssuanceIndex.issued(
+                serial: serial, name: "spiffe://x", notAfter: Self.now.seconds + 60, at: Self.now, gateway: "g")
+            bytes.append(0x0A)
+            if number.isMultiple(of: 4) { bytes += IssuanceIndex.revoked(serial: serial, at: Self.now) + [0x0A] }
+        }
+        try DurableFile.write(bytes, to: place.path + "/index.jsonl", mode: 0o600, replacing: true)
+        return kept
+    }
+
+    @Test("an index most of which is over is written anew, and says the same of all that is not")
+    func compacts() throws {
+        let place = Place()
+        _ = try place.found()
+        let kept = try longIndex(place, count: 2000)
+        try place.authority(at: later(100_000)).renewList(lifetime: Self.week)
+        #expect(try place.list().count == 501)
+        #expect(try place.authority().index().issued.count == 502, "what a list still names stays")
+        try place.authority(at: later(100_001)).renewList(lifetime: Self.week)
+        let index = try place.authority().index()
+        #expect(try place.list().count == 1 && place.list().revokes(kept[1]))
+        #expect(index.trustDomain == "acme.example" && index.listNumber == 4)
+        #expect(try place.list().number == [4])
+        #expect(!index.awaitsList)
+        try place.authority(at: later(100_002)).renewList(lifetime: Self.week)
+        #expect(try place.list().revokes(kept[1]) && !place.list().revokes(kept[0]))
+        #expect(try SourceFiles.system.read(place.path + "/index.jsonl", 1 << 24).mode == 0o600)
+    }
+
+    @Test("an index is left as it is until enough certificates are over", arguments: [(1364, 1366), (1365, 343)])
+    func leastOver(count: Int, kept: Int) throws {
+        let place = Place()
+        _ = try place.found()
+        _ = try longIndex(place, count: count)
+        // A fourth is revoked and still on the list.
+        #expect((count - count / 4 >= IssuanceIndex.leastOver) == (kept < count))
+        try place.authority(at: later(100_000)).renewList(lifetime: Self.week)
+        #expect(try place.authority().index().issued.count == kept)
+    }
+
+    @Test("half a line that a power cut or a full disk left never counts and is gone with the next line")
+    func tornLine() throws {
+        let place = Place()
+        _ = try place.found()
+        let certificate = try issue(place, "me")
+        let file = place.path + "/index.jsonl"
+        let whole = try SourceFiles.system.read(file, 1 << 20).bytes
+        let line = IssuanceIndex.revoked(serial: certificate.serialHexadecimal, at: Self.now)
+        for cut in [1, line.count / 2, line.count] {
+            try DurableFile.write(whole + line[..<cut], to: file, mode: 0o600, replacing: true)
+            #expect(try place.authority().index().revoked.isEmpty)
+            try place.authority().renewList(lifetime: Self.week)
+            let healed = try SourceFiles.system.read(file, 1 << 20).bytes
+            #expect(Array(healed.prefix(whole.count)) == whole && healed.last == 0x0A)
+            #expect(healed.count { $0 == 0x0A } == whole.count { $0 == 0x0A } + 1)
+        }
+        let long = [UInt8](repeating: 0x20, count: 10_000)
+        try DurableFile.write(whole + long, to: file, mode: 0o600, replacing: true)
+        try place.authority().renewList(lifetime: Self.week)
+        #expect(try place.authority().index().issued.count == 1)
+    }
+
+    @Test("the gateway writes a list again when a power cut came between its index and its list")
+    func cutShort() throws {
+        let place = Place()
+        _ = try place.found()
+        let certificate = try issue(place, "me")
+        #expect(try !place.authority().withdraw([], listLifetime: Self.week).isChanged)
+        let revoked = IssuanceIndex.revoked(serial: certificate.serialHexadecimal, at: Self.now)
+        try DurableFile.append(line: revoked, to: place.path + "/index.jsonl")
+        #expect(try place.authority().withdraw([], listLifetime: Self.week).isChanged)
+        #expect(try place.list().revokes(certificate))
+        let listed = IssuanceIndex.listed(number: 9, at: Self.now)
+        try DurableFile.append(line: listed, to: place.path + "/index.jsonl")
+        #expect(try place.authority().withdraw([], listLifetime: Self.week).isChanged)
+        #expect(try place.list().number == [10])
+        #expect(try !place.authority().withdraw([certificate.serialHexadecimal], listLifetime: Self.week).isChanged)
+    }
+}
