@@ -98,19 +98,8 @@ extension Authorizer {
     }
 
     /// The refusal in AWS's words, or `nil` for an allow.
-    ///
-    /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-    package static func denialMessage(_ context: RequestContext, _ decision: Decision) -> String? {
-        let kind: (missing: String, explicit: String) =
-            switch decision.layer {
-            case .resourceControl: ("resource control policy", "a resource control policy")
-            case .serviceControl: ("service control policy", "a service control policy")
-            case .endpoint: ("VPC endpoint policy", "a VPC endpoint policy")
-            case .resource: ("resource-based policy", "a resource-based policy")
-            case .identity: ("identity-based policy", "an identity-based policy")
-            case .permissionsBoundary: ("permissions boundary", "a permissions boundary")
-            case .session: ("session policy", "a session policy")
-            }
+    private static func denialMessage(_ context: RequestContext, _ decision: Decision) -> String? {
+        if decision.isAllowed { return nil }
         func text(_ text: ContextText) -> String { String(decoding: text.buffer, as: UTF8.self) }
         let principal = context.principal
         let who =
@@ -119,16 +108,8 @@ extension Authorizer {
             case .service: text(principal.service)
             default: text(principal.arn)
             }
-        let action = text(context.action)
-        let what = "User: \(who) is not authorized to perform: \(action) on resource: \(text(context.resource.arn))"
-        if decision.isBudgetExceeded {
-            return what + " because the policies took more steps than a decision may: make their wildcards simpler"
-        }
-        switch decision.effect {
-        case .allow: return nil
-        case .explicitDeny: return what + " with an explicit deny in \(kind.explicit)"
-        case .implicitDeny: return what + " because no \(kind.missing) allows the \(action) action"
-        }
+        return decision.message(
+            user: who, action: text(context.action), resource: text(context.resource.arn))
     }
 }
 

@@ -31,7 +31,7 @@ package struct PolicyReview: Sendable {
         }
     }
 
-    package struct Finding: Equatable, Sendable, CustomStringConvertible {
+    package struct Finding: Hashable, Sendable, CustomStringConvertible {
         package var rule: Rule
         /// From 0; `nil` for the whole document.
         package var statement: Int?
@@ -46,10 +46,23 @@ package struct PolicyReview: Sendable {
     }
 
     package private(set) var findings: [Finding] = []
+    /// A document may hold a hundred thousand values: each is said once, at the same cost.
+    private var said: Set<Finding> = []
 
     package var refusals: [Finding] { findings.filter { !$0.rule.isWarning } }
     package var warnings: [Finding] { findings.filter { $0.rule.isWarning } }
     package var isRefused: Bool { findings.contains { !$0.rule.isWarning } }
+
+    /// So many refusals are told to whoever wanted to save the document.
+    static let toldRefusals = 16
+
+    /// Why the document is refused, for a message; empty when it is not.
+    package var reasons: String {
+        let refusals = refusals
+        let told = refusals.prefix(Self.toldRefusals).map { String($0.description.trimmingPrefix("refused: ")) }
+        let more = refusals.count - told.count
+        return (told + (more > 0 ? ["and \(more) more"] : [])).joined(separator: "; ")
+    }
 
     /// A document longer than this share of its limit, in percent, is worth a warning.
     static let nearLimitPercent = 90
@@ -74,7 +87,7 @@ package struct PolicyReview: Sendable {
 
     private mutating func add(_ rule: Rule, _ index: Int?, _ sid: String?, _ subject: String) {
         let finding = Finding(rule: rule, statement: index, sid: sid, subject: subject)
-        if !findings.contains(finding) { findings.append(finding) }
+        if said.insert(finding).inserted { findings.append(finding) }
     }
 
     private mutating func reviewElements(_ statement: Statement, _ index: Int, _ kind: PolicyKind) {

@@ -45,11 +45,9 @@ extension RoleAssumption {
         } catch {
             throw Fault(.malformedPolicyDocument, "Parameter Policy is not valid. Reason: \(error).")
         }
-        let refusals = PolicyReview(document, compatibility: compatibility).refusals
-        guard refusals.isEmpty else {
-            let reasons = refusals.map { String($0.description.trimmingPrefix("refused: ")) }
-            throw Fault(
-                .malformedPolicyDocument, "Parameter Policy is not valid. Reason: \(reasons.joined(separator: "; ")).")
+        let reasons = PolicyReview(document, compatibility: compatibility).reasons
+        guard reasons.isEmpty else {
+            throw Fault(.malformedPolicyDocument, "Parameter Policy is not valid. Reason: \(reasons).")
         }
         return CompiledPolicy(document, name: "session policy")
     }

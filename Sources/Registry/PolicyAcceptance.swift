@@ -29,11 +29,9 @@ enum PolicyAcceptance {
                 }
             }
         }
-        let refusals = PolicyReview(policy, compatibility: compatibility).refusals
-        guard refusals.isEmpty else {
-            let reasons = refusals.map { String($0.description.trimmingPrefix("refused: ")) }
-            throw ControlFault(
-                .validation, "Parameter Policy is not valid. Reason: \(reasons.joined(separator: "; ")).")
+        let reasons = PolicyReview(policy, compatibility: compatibility).reasons
+        guard reasons.isEmpty else {
+            throw ControlFault(.validation, "Parameter Policy is not valid. Reason: \(reasons).")
         }
     }
 }

@@ -284,4 +284,17 @@ struct ReviewTests {
             }
         }
     }
+
+    @Test("a document of ten thousand wrong values is reviewed at once, and its message names the first sixteen")
+    func manyFindings() throws {
+        let values = (0..<10_000).map { #""v\#($0)""# }.joined(separator: ",")
+        let text = Self.condition(#""ArnLike":{"aws:SourceArn":[\#(values)]}"#)
+        let document = try PolicyDocument(
+            parsing: text, kind: .resource, limits: PolicyLimits(characters: PolicyLimits.largestDocument))
+        let review = PolicyReview(document)
+        #expect(review.refusals.count == 10_000)
+        #expect(review.reasons.hasSuffix("; and 9984 more"))
+        #expect(review.reasons.contains("`v15`") && !review.reasons.contains("`v16`"))
+        #expect(PolicyReview(document, compatibility: .aws).reasons.isEmpty)
+    }
 }
