@@ -13,8 +13,10 @@ enum BatchLine {
     }
 
     /// The request of a line; `method` is `POST` and `target` `/` unless given.
-    static func request(_ node: JSONNode) throws(BatchFault) -> Request {
-        let (fields, authority) = try headers(node)
+    ///
+    /// - Parameter splitsLines: whether a value of several lines is one field for each line.
+    static func request(_ node: JSONNode, splitsLines: Bool = false) throws(BatchFault) -> Request {
+        let (fields, authority) = try headers(node, splitsLines)
         let text = node["bodyBase64"]?.string ?? ""
         guard let body = Base64Text.bytes(Array(text.utf8)) else {
             throw BatchFault(reason: "`bodyBase64` is not base64 (RFC 4648 section 4)")
@@ -25,7 +27,7 @@ enum BatchLine {
     }
 
     private static func headers(
-        _ node: JSONNode
+        _ node: JSONNode, _ splitsLines: Bool
     ) throws(BatchFault) -> (fields: [(name: String, value: String)], authority: String) {
         guard let headers = node["headers"]?.array else { throw BatchFault(reason: "`headers` is missing") }
         var fields: [(name: String, value: String)] = []
@@ -36,7 +38,10 @@ enum BatchLine {
             }
             let lower = String(decoding: name.utf8.map(lowercased), as: UTF8.self)
             if lower == "host" || lower == ":authority" { authority = value }
-            if !lower.hasPrefix(":") { fields.append((lower, value)) }
+            if lower.hasPrefix(":") { continue }
+            let lines = value.split(
+                separator: "\n", maxSplits: splitsLines ? .max : 0, omittingEmptySubsequences: false)
+            fields += lines.map { (lower, String($0)) }
         }
         return (fields, authority)
     }
@@ -47,18 +52,23 @@ enum BatchLine {
         return text
     }
 
-    /// `now`: seconds since 1970 as a number, or `YYYYMMDDTHHMMSSZ` with or without hyphens and colons.
+    /// `now`: seconds since 1970 as a number, or `YYYYMMDDTHHMMSSZ` with or without hyphens, colons and milliseconds.
     static func now(_ document: JSONNode) throws(BatchFault) -> Timestamp {
         if let seconds = document["now"]?.double, seconds.magnitude < 1e11 {
             return Timestamp(milliseconds: Int64((seconds * 1000).rounded()))
         }
-        let text = Array((document["now"]?.string ?? "").utf8).filter {
+        var text = Array((document["now"]?.string ?? "").utf8).filter {
             $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":")
         }
-        guard let moment = text.withUnsafeBufferPointer({ Timestamp(basicISO8601: $0) }) else {
-            throw BatchFault(reason: "`now` is neither epoch seconds nor ISO 8601 in UTC")
+        var milliseconds: Int64? = 0
+        if let point = text.firstIndex(of: UInt8(ascii: ".")), point + 5 == text.count {
+            milliseconds = Int64(String(decoding: text[(point + 1)..<(point + 4)], as: UTF8.self))
+            text.removeSubrange(point..<(point + 4))
         }
-        return moment
+        guard let milliseconds, milliseconds >= 0,
+            let moment = text.withUnsafeBufferPointer({ Timestamp(basicISO8601: $0) })
+        else { throw BatchFault(reason: "`now` is neither epoch seconds nor ISO 8601 in UTC") }
+        return Timestamp(milliseconds: moment.milliseconds + milliseconds)
     }
 
     /// `toleranceSeconds` reaches into the past; into the future it may only make the 60 seconds less.

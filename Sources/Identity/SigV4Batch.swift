@@ -30,20 +30,12 @@ package struct SigV4Batch: Sendable {
     /// Verifies one line. A line that cannot be read is answered as not verified, with what is missing.
     package func verify(line: some Collection<UInt8>) -> Answer {
         var identifier = JSONNode.null
-        do throws(Fault) {
-            let document = try parse(line)
+        do throws(BatchFault) {
+            let document = try BatchLine.parse(line, maximumBytes: Self.maximumLineBytes)
             identifier = document["id"] ?? .null
             return answer(identifier, try Case(document))
         } catch {
             return Answer(isVerified: false, line: report(identifier, reason: error.reason, code: nil, verifier: nil))
-        }
-    }
-
-    private func parse(_ line: some Collection<UInt8>) throws(Fault) -> JSONNode {
-        do throws(JSONError) {
-            return try JSONNode(parsing: line, maximumBytes: Self.maximumLineBytes)
-        } catch {
-            throw Fault(reason: "the line cannot be read: \(error)")
         }
     }
 
@@ -77,10 +69,6 @@ package struct SigV4Batch: Sendable {
     }
 }
 
-private struct Fault: Error {
-    let reason: String
-}
-
 /// One recorded request with what is needed to judge it.
 private struct Case {
     let request: Request
@@ -89,11 +77,11 @@ private struct Case {
     let service: String
     let now: Timestamp
 
-    init(_ document: JSONNode) throws(Fault) {
+    init(_ document: JSONNode) throws(BatchFault) {
         region = try text(document, "region")
         service = try text(document, "service")
-        now = try readNow(document["now"])
-        guard let credentials = document["credentials"] else { throw Fault(reason: "`credentials` is missing") }
+        now = try BatchLine.now(document)
+        guard let credentials = document["credentials"] else { throw BatchFault(reason: "`credentials` is missing") }
         var session: AccessKeyRecord.Session?
         if let token = credentials["sessionToken"]?.string {
             session = .init(token: SecretBytes(Array(token.utf8)), expires: Timestamp(milliseconds: .max))
@@ -102,52 +90,13 @@ private struct Case {
             id: try text(credentials, "accessKeyId"),
             principal: Principal(.user, path: "recorded", account: AccountID(unchecked: 0)),
             secret: SecretBytes(Array(try text(credentials, "secretAccessKey").utf8)), session: session)
-        guard let node = document["request"] else { throw Fault(reason: "`request` is missing") }
-        request = try readRequest(node)
+        guard let node = document["request"] else { throw BatchFault(reason: "`request` is missing") }
+        for member in ["method", "target"] { _ = try text(node, member) }
+        request = try BatchLine.request(node, splitsLines: true)
     }
 }
 
-private func readRequest(_ node: JSONNode) throws(Fault) -> Request {
-    guard let headers = node["headers"]?.array else { throw Fault(reason: "`headers` is missing") }
-    var fields: [(name: String, value: String)] = []
-    var authority = ""
-    for header in headers {
-        guard let pair = header.array, pair.count == 2, let name = pair[0].string, let value = pair[1].string else {
-            throw Fault(reason: "`headers` holds something else than [name, value]")
-        }
-        let lower = String(decoding: name.utf8.map(lowercased), as: UTF8.self)
-        if lower == "host" || lower == ":authority" { authority = value }
-        if lower.hasPrefix(":") { continue }
-        for line in value.split(separator: "\n", omittingEmptySubsequences: false) {
-            fields.append((lower, String(line)))
-        }
-    }
-    let body = node["bodyBase64"]?.string ?? ""
-    guard let content = Base64Text.bytes(body.utf8) else {
-        throw Fault(reason: "`bodyBase64` is not base64 (RFC 4648 § 4)")
-    }
-    return Request(
-        version: .http11, method: try text(node, "method"), target: try text(node, "target"), authority: authority,
-        fields: fields, body: content)
-}
-
-private func text(_ node: JSONNode, _ key: String) throws(Fault) -> String {
-    guard let text = node[key]?.string else { throw Fault(reason: "`\(key)` is missing or no string") }
+private func text(_ node: JSONNode, _ key: String) throws(BatchFault) -> String {
+    guard let text = node[key]?.string else { throw BatchFault(reason: "`\(key)` is missing or no string") }
     return text
-}
-
-private func readNow(_ node: JSONNode?) throws(Fault) -> Timestamp {
-    if let seconds = node?.double, seconds.magnitude < 1e11 {
-        return Timestamp(milliseconds: Int64((seconds * 1000).rounded()))
-    }
-    let extended = node?.string.map { Array($0.utf8) } ?? []
-    let parts = extended.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":") }
-        .split(separator: UInt8(ascii: "."), maxSplits: 1)
-    let fraction = parts.count == 2 ? parts[1] : []
-    let whole = (parts.first.map { Array($0) } ?? []) + (fraction.isEmpty ? [] : [UInt8(ascii: "Z")])
-    guard fraction.isEmpty || (fraction.count == 4 && fraction.last == UInt8(ascii: "Z")),
-        let moment = whole.withUnsafeBufferPointer({ Timestamp(basicISO8601: $0) }),
-        let milliseconds = fraction.isEmpty ? 0 : Int64(String(decoding: fraction.dropLast(), as: UTF8.self))
-    else { throw Fault(reason: "`now` is neither epoch seconds nor ISO 8601 in UTC") }
-    return Timestamp(milliseconds: moment.milliseconds + milliseconds)
 }
