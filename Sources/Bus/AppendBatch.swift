@@ -150,15 +150,29 @@ package struct AppendBatch: Sendable {
     package var policyRevision: UInt64
     /// Where the outcomes go.
     package let completions: CompletionQueue
+    /// Which of its loop's batches this is: each has a greater number than the one submitted before it.
+    package let number: UInt64
     private var openRequest = 0
 
-    package init(completions: CompletionQueue, policyRevision: UInt64, reservingBytes: Int = 0) {
+    /// - Parameter number: from 1 on; 0 for a batch that nothing is withdrawn from.
+    package init(
+        completions: CompletionQueue, policyRevision: UInt64, number: UInt64 = 0, reservingBytes: Int = 0
+    ) {
         self.completions = completions
+        self.number = number
         self.policyRevision = policyRevision
         bytes.reserveCapacity(reservingBytes)
     }
 
     package var isEmpty: Bool { requests.isEmpty }
+
+    /// The log decides about the batch now: requests that were withdrawn are dropped from it, and none can be any more.
+    /// Every implementation of the seam calls it once for each batch that it does not refuse as a whole, in the order
+    /// in which the loop submitted them. The bytes of what is dropped stay until the batch goes.
+    package mutating func begin() {
+        let withdrawn = completions.withdrawals.begin(number, requests)
+        if !withdrawn.isEmpty { requests.removeAll { withdrawn.contains($0.token) } }
+    }
 
     /// Starts a request; the frames appended until `endRequest` are its events.
     package mutating func beginRequest() { openRequest = events.count }

@@ -4,6 +4,8 @@ import Synchronization
 package final class CompletionQueue: Sendable {
     private let waiting = Mutex<[AppendCompletion]>([])
     private let wake: @Sendable () -> Void
+    /// What the loop takes back of what it handed to the log.
+    package let withdrawals = Withdrawals()
 
     /// - Parameter wake: makes the loop call `drain` soon; called from any thread, never under a lock.
     package init(wake: @escaping @Sendable () -> Void) { self.wake = wake }

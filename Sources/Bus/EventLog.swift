@@ -30,9 +30,9 @@ extension EventLogError: CustomStringConvertible {
 ///
 /// Seam: SQLite in `Storage`, an in-memory fake in the tests; both pass one conformance suite.
 package protocol EventLog: AnyObject, Sendable {
-    /// Hands a batch to the writer. Never blocks. Every request of it is answered exactly once through the batch's
-    /// completion queue, in the order of the requests within one bus; when the queue of waiting bytes is full the
-    /// answer `.full(.queue)` is there before this returns.
+    /// Hands a batch to the writer. Never blocks. Every request of it that is not withdrawn before the writer begins
+    /// with it is answered exactly once through the batch's completion queue, in the order of the requests within one
+    /// bus; when the queue of waiting bytes is full the answer `.full(.queue)` is there before this returns.
     func submit(_ batch: consuming AppendBatch)
 
     /// Bytes that wait for a commit: what a loop looks at before it reads more from its sockets.

@@ -26,4 +26,6 @@ struct Charge {
 struct Charged {
     let bucket: SenderBucket
     let units: Int
+    /// What the message is remembered by.
+    let mark: UInt64
 }

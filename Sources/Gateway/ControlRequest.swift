@@ -54,6 +54,23 @@ enum ControlWork: Sendable {
 package final class ControlLine: Sendable {
     /// Calls that may wait. Source: THREATS 4.6, bound queues.
     static let capacity = 256
+    /// A call's place in the line, to give it up by.
+    final class Place: Sendable {
+        let principal: String
+        let contentBytes: Int
+        /// Nil once the call was begun with or dropped: its content is gone with it.
+        private let work: Mutex<ControlWork?>
+
+        fileprivate init(_ work: ControlWork) {
+            principal = work.principal
+            contentBytes = work.contentBytes
+            self.work = Mutex(work)
+        }
+
+        /// The call, for whoever is first: the one who answers it or the one who drops it.
+        fileprivate func take() -> ControlWork? { work.withLock { $0.take() } }
+    }
+
     /// Bytes of content that may wait. Source: four of the largest requests; a policy of 1 MiB still passes.
     static let waitingBytesLimit = 4 * Limits.wireBodyBytes
     /// Calls of one principal that may wait: whoever sends many leaves room for the others.
@@ -66,20 +83,17 @@ package final class ControlLine: Sendable {
     }
 
     private let waiting = Mutex(Waiting())
-    private let stream: AsyncStream<ControlWork>
-    private let entrance: AsyncStream<ControlWork>.Continuation
+    private let stream: AsyncStream<Place>
+    private let entrance: AsyncStream<Place>.Continuation
 
     package init() {
         (stream, entrance) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.capacity))
     }
 
-    /// Whether the call was taken; see `offer` of any work.
-    func offer(_ request: ControlRequest) -> Bool { offer(.call(request)) }
-
-    /// Whether the call was taken; `false` means the line is full or closed.
-    func offer(_ work: ControlWork) -> Bool {
-        let bytes = work.contentBytes
-        let principal = work.principal
+    /// The call's place; `nil` means the line is full or closed.
+    func enter(_ work: ControlWork) -> Place? {
+        let place = Place(work)
+        let (bytes, principal) = (place.contentBytes, place.principal)
         let hasRoom = waiting.withLock { waiting in
             let calls = waiting.calls[principal, default: 0]
             guard waiting.bytes + bytes <= Self.waitingBytesLimit, calls < Self.principalShare else { return false }
@@ -87,18 +101,29 @@ package final class ControlLine: Sendable {
             waiting.calls[principal] = calls + 1
             return true
         }
-        guard hasRoom else { return false }
-        if case .enqueued = entrance.yield(work) { return true }
-        leave(work)
-        return false
+        guard hasRoom else { return nil }
+        if case .enqueued = entrance.yield(place) { return place }
+        waiting.withLock { $0.bytes -= bytes }
+        leave(place)
+        return nil
     }
 
-    private func leave(_ work: ControlWork) {
+    /// Drops a call whose sender is gone, if nothing has begun with it; then no answer comes.
+    ///
+    /// Its content is gone at once. Its place stays taken until the line has come to it, and counts to its principal:
+    /// nobody gets more of the line by giving calls up.
+    ///
+    /// - Returns: whether it was in time. A call that has begun is carried out, and answered to nobody.
+    func drop(_ place: Place) -> Bool {
+        guard place.take() != nil else { return false }
+        waiting.withLock { $0.bytes -= place.contentBytes }
+        return true
+    }
+
+    private func leave(_ place: Place) {
         waiting.withLock { waiting in
-            waiting.bytes -= work.contentBytes
-            let principal = work.principal
-            let calls = (waiting.calls[principal] ?? 0) - 1
-            waiting.calls[principal] = calls > 0 ? calls : nil
+            let calls = (waiting.calls[place.principal] ?? 0) - 1
+            waiting.calls[place.principal] = calls > 0 ? calls : nil
         }
     }
 
@@ -107,13 +132,18 @@ package final class ControlLine: Sendable {
 
     /// Answers calls until the line is closed and empty. The owner of the process runs it once.
     package func run(with plane: ControlPlane) async {
-        for await work in stream {
+        for await place in stream {
+            guard let work = place.take() else {
+                leave(place)
+                continue
+            }
             let response =
                 switch work {
                 case .call(let request): await plane.answer(request)
                 case .join(let call): await plane.answer(call)
                 }
-            leave(work)
+            waiting.withLock { $0.bytes -= place.contentBytes }
+            leave(place)
             work.publish(response)
         }
     }

@@ -32,10 +32,16 @@ final class PendingPublication {
     let bytes: Int
     /// What its sender was charged and gets back when it came before.
     var charged: Charged?
+    /// The number of the batch that its events are in.
+    let batch: UInt64
+    /// Its sender is gone and the log had begun with it: what becomes of it is counted, and nobody is told.
+    var isGivenUp = false
 
     init(
-        exchange: Exchange, form: Publication.Form, results: PublicationResults, traffic: Metrics.Traffic, bytes: Int
+        exchange: Exchange, form: Publication.Form, results: PublicationResults, traffic: Metrics.Traffic, bytes: Int,
+        batch: UInt64
     ) {
+        self.batch = batch
         self.exchange = exchange
         self.form = form
         self.results = results
@@ -52,6 +58,8 @@ final class PendingPublication {
 /// A publication each of whose events the log decides about by itself; answered when the last one is decided.
 final class ScatteredPublication {
     var pending: PendingPublication?
+    /// The slots of the events that the log decides about.
+    var tokens: [UInt64] = []
     /// Events that the log has yet to decide about.
     var outstanding = 0
     /// Billed bytes of each entry.

@@ -37,14 +37,10 @@ extension RequestWorker {
     }
 
     private func offer(_ kind: JoinCall.Kind, _ request: borrowing Request, _ exchange: Exchange) throws(Fault) {
-        let token = waiting.insert(.control(exchange.connection, exchange.stream))
-        let isTaken = services.controlLine.offer(
+        try offer(exchange) { token in
             .join(
                 JoinCall(
-                    kind: kind, content: request.body, requestID: exchange.requestID, token: token, answers: answers)))
-        guard isTaken else {
-            _ = waiting.remove(token)
-            throw Fault(.throttling, "Rate exceeded", retryAfterSeconds: 1)
+                    kind: kind, content: request.body, requestID: exchange.requestID, token: token, answers: answers))
         }
     }
 }

@@ -32,7 +32,8 @@ extension RequestWorker {
         var batch =
             batch.take()
             ?? AppendBatch(
-                completions: completions, policyRevision: snapshot.revision, reservingBytes: lastBatchBytes)
+                completions: completions, policyRevision: snapshot.revision, number: nextBatchNumber(),
+                reservingBytes: lastBatchBytes)
         var publisher = Publisher(
             caller: caller, provenance: provenance, exchange: exchange.afterAdmission, right: publication.right)
         switch publication.guards {
@@ -51,14 +52,16 @@ extension RequestWorker {
         for decoded in publication.entries { admit(decoded, &publisher, &batch, &results) }
         let pending = PendingPublication(
             exchange: publisher.exchange, form: publication.form, results: results,
-            traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes)
+            traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes,
+            batch: batch.number)
         pending.charged = publication.charged
         guard results.admittedCount > 0 || repeatGuard.isDurable else {
             if publisher.hasUnrecorded { return refuse(pending, DecisionRecorder.unrecorded) }
             return respond(pending, results)
         }
-        batch.endRequest(
-            token: waiting.insert(.publication(pending)), repeatGuard: repeatGuard, entryMask: results.mask)
+        let token = waiting.insert(.publication(pending))
+        work = WorkToken(value: token)
+        batch.endRequest(token: token, repeatGuard: repeatGuard, entryMask: results.mask)
     }
 
     /// Each event is a request of its own to the log: one that came before is answered as it was then, also when it
@@ -77,15 +80,17 @@ extension RequestWorker {
             scattered.entryBytes.append(publisher.bytes - bytesBefore)
             guard isAdmitted || guards[index].isDurable else { continue }
             scattered.outstanding += 1
-            batch.endRequest(
-                token: waiting.insert(.event(scattered, index: index)), repeatGuard: guards[index],
-                entryMask: isAdmitted ? 1 : 0)
+            let token = waiting.insert(.event(scattered, index: index))
+            scattered.tokens.append(token)
+            batch.endRequest(token: token, repeatGuard: guards[index], entryMask: isAdmitted ? 1 : 0)
         }
         let pending = PendingPublication(
             exchange: publisher.exchange, form: publication.form, results: results,
-            traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes)
-        if scattered.outstanding > 0 {
+            traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes,
+            batch: batch.number)
+        if let first = scattered.tokens.first {
             scattered.pending = pending
+            work = WorkToken(value: first)
         } else {
             respond(pending, results)
         }
@@ -212,6 +217,7 @@ extension RequestWorker {
         services.metrics.add(to: .requestsRefused)
         pending.traffic.count(accepted: 0, failed: pending.results.entries.count)
         let exchange = pending.exchange
+        guard !pending.isGivenUp else { return exchange.connection.release(exchange.stream) }
         exchange.connection.respond(fault.response(exchange.requestID), to: exchange.stream)
     }
 
@@ -222,6 +228,7 @@ extension RequestWorker {
         pending.traffic.count(
             accepted: results.admittedCount, failed: results.entries.count - results.admittedCount)
         services.metrics.observe(nanoseconds: services.monotonic() - exchange.receivedAt, in: .putEvents)
+        guard !pending.isGivenUp else { return exchange.connection.release(exchange.stream) }
         exchange.connection.respond(response(to: pending, results, ids), to: exchange.stream)
     }
 

@@ -13,6 +13,7 @@ import Telemetry
 /// ```
 /// refuseHead (content is late) ─ refuse ────────────────────────▶ respond
 /// receive ─ refuse ─────────────────────────────────────────────▶ respond
+/// cancel ─ not begun yet ─▶ forgotten; begun ─▶ its outcome is counted, and nobody is told
 ///         ├ Publication ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
 ///         └ other ──────────────────────────▶ control plane ─(onWake)─▶ respond
 /// ```
@@ -22,7 +23,7 @@ package final class RequestWorker {
         case publication(PendingPublication)
         /// One event of a publication whose events are decided about one by one.
         case event(ScatteredPublication, index: Int)
-        case control(Connection, StreamToken)
+        case control(ControlWait)
     }
 
     let services: Services
@@ -42,6 +43,9 @@ package final class RequestWorker {
     /// The loop's own, so that no loop waits for another's.
     let eventIDs: EventIDCodec
     var batch: AppendBatch?
+    private var batchNumber: UInt64 = 0
+    /// What the request under way waits with; `.none` while it was handed to nobody.
+    var work = WorkToken.none
     /// Bytes of the batch before: the next is like it.
     private(set) var lastBatchBytes = 0
     let sharedFacts = SharedFacts()
@@ -99,15 +103,21 @@ package final class RequestWorker {
                 answerWaiting()
                 countInFlight()
             },
+            cancel: { [self] in cancel($0) },
             refused: { [services] in services.record($0) })
         withholdReading = { [unowned worker] in worker.withholdsReading = $0 }
         return worker
     }
 
-    private func receive(_ request: consuming Request, _ connection: Connection, _ stream: StreamToken) {
+    /// - Returns: what the request waits with, so that it can be cancelled.
+    private func receive(
+        _ request: consuming Request, _ connection: Connection, _ stream: StreamToken
+    ) -> WorkToken {
         if connection.facts.listenerID == AdminPages.listenerID {
-            return connection.respond(pages.answer(request, requestID: ids.next()), to: stream)
+            connection.respond(pages.answer(request, requestID: ids.next()), to: stream)
+            return .none
         }
+        work = .none
         services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
         refresh()
         let requestID = ids.next()
@@ -117,6 +127,13 @@ package final class RequestWorker {
             services.metrics.add(to: .requestsRefused)
             connection.respond(error.response(requestID), to: stream)
         }
+        return work
+    }
+
+    /// The number of a batch begun now.
+    func nextBatchNumber() -> UInt64 {
+        batchNumber += 1
+        return batchNumber
     }
 
     /// Takes the snapshot in force, when another one came.
@@ -201,17 +218,25 @@ package final class RequestWorker {
     private func control(
         _ subject: ControlRequest.Subject, _ request: borrowing Request, _ caller: Caller, _ exchange: Exchange
     ) throws(Fault) {
-        let token = waiting.insert(.control(exchange.connection, exchange.stream))
-        let isTaken = services.controlLine.offer(
+        try offer(exchange) { token in
             .call(
                 ControlRequest(
                     subject: subject, content: request.body, caller: caller,
                     userAgent: exchange.userAgent.map { Array($0) }, requestID: exchange.requestID,
-                    token: token, answers: answers)))
-        guard isTaken else {
+                    token: token, answers: answers))
+        }
+    }
+
+    /// Hands a call to the control plane; `make` makes it with the number that its answer comes back with.
+    func offer(_ exchange: Exchange, _ make: (_ token: UInt64) -> ControlWork) throws(Fault) {
+        let wait = ControlWait(connection: exchange.connection, stream: exchange.stream)
+        let token = waiting.insert(.control(wait))
+        guard let place = services.controlLine.enter(make(token)) else {
             _ = waiting.remove(token)
             throw Fault(.throttling, "Rate exceeded", retryAfterSeconds: 1)
         }
+        wait.place = place
+        work = WorkToken(value: token)
     }
 
     /// Hands what one read cycle gathered to the log.
@@ -238,12 +263,13 @@ package final class RequestWorker {
             switch waiting.remove(completion.token) {
             case .publication(let pending)?: answer(pending, completion.outcome, ids)
             case .event(let publication, let index)?: answer(publication, index, completion.outcome, ids.first)
-            case .control?, nil: continue
+            case nil: completions.withdrawals.forget(completion.token)
+            case .control?: continue
             }
         }
         for answer in answers.drain() {
-            guard case .control(let connection, let stream)? = waiting.remove(answer.token) else { continue }
-            connection.respond(answer.response, to: stream)
+            guard case .control(let wait)? = waiting.remove(answer.token) else { continue }
+            wait.connection.respond(answer.response, to: wait.stream)
         }
         holdBack()
     }
@@ -251,8 +277,8 @@ package final class RequestWorker {
     /// Back-pressure: while the log is behind, sockets of this loop are not read.
     ///
     /// INVARIANT: a loop withholds only while it waits for an answer of its own. That answer wakes it to look again;
-    /// what other loops wait for would not.
-    private func holdBack() {
+    /// what other loops wait for would not. So it is asked, too, when a request that waited was cancelled.
+    func holdBack() {
         let bytes = services.log.waitingBytes
         let limit = isWithholding ? services.settings.logLowWaterBytes : services.settings.logHighWaterBytes
         guard (bytes > limit && waiting.count > 0) != isWithholding else { return }

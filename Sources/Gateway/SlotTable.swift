@@ -23,6 +23,13 @@ struct SlotTable<Value> {
         return UInt64(slots[index].generation) << 32 | UInt64(index)
     }
 
+    /// The value of a token that is in use.
+    func value(of token: UInt64) -> Value? {
+        let index = Int(token & 0xFFFF_FFFF)
+        guard index < slots.count, slots[index].generation == UInt32(token >> 32) else { return nil }
+        return slots[index].value
+    }
+
     /// Takes the value back, or `nil` when the token is not in use.
     mutating func remove(_ token: UInt64) -> Value? {
         let index = Int(token & 0xFFFF_FFFF)

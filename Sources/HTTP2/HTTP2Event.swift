@@ -2,12 +2,16 @@ package import Domain
 
 /// What a session has for the gateway. Taken one by one with `HTTP2ServerSession.nextEvent()`.
 package enum HTTP2Event: Sendable {
-    /// A whole request. It holds a permit until it is answered with `respond(to:with:now:)`, also when it is reset.
+    /// A whole request. It holds a permit until it is answered with `respond(to:with:now:)`, or released after it was
+    /// reset. Say what works on it with `begin(_:of:)`.
     case request(streamID: Int32, Request)
     /// A request that may not be taken. Answer it with the refusal's status; what still comes of it is thrown away.
     case refused(streamID: Int32, HTTP2Refusal)
-    /// A request that was handed out is gone: stop working on it. Its answer is still expected, and will be dropped.
-    case reset(streamID: Int32)
+    /// A request that was handed out is gone, by a reset of either side or with its connection: stop working on it.
+    /// Its permit stays taken until the work has ended: `release(_:)`, or an answer, which is dropped.
+    ///
+    /// - Parameter work: of `begin(_:of:)`; `HTTP2ServerSession.noWork` where nothing was said.
+    case reset(streamID: Int32, work: UInt64)
 }
 
 /// Why a request is refused before it is whole.

@@ -129,7 +129,7 @@ extension HTTP2ServerSession {
         case .offered: withdraw(streamID)
         case .working:
             orphans.append(streamID)
-            inbox.append(.reset(streamID: streamID))
+            inbox.append(.reset(streamID: streamID, work: streams[place].work))
         }
         bufferedResponseBytes -= streams[place].response.count - streams[place].responseSent
         streams.close(place)

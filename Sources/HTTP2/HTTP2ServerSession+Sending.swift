@@ -7,11 +7,9 @@ extension HTTP2ServerSession {
 
     /// The next event, oldest first; `nil` when there is none.
     ///
-    /// Taking a request takes its permit: it is one of `unanswered` until `respond` is called for it. When the
-    /// connection is
-    /// ending for abuse nothing more is handed out.
+    /// Taking a request takes its permit: it is one of `unanswered` until `respond` or `release` is called for it. When
+    /// the connection is ending for abuse no request is handed out any more, and those that were are told as reset.
     package func nextEvent() -> HTTP2Event? {
-        if case .closing = phase { return nil }
         guard inboxTaken < inbox.count else {
             if inboxTaken > 0 {
                 inbox.removeAll(keepingCapacity: true)
@@ -20,7 +18,7 @@ extension HTTP2ServerSession {
             return nil
         }
         // The inbox must not keep a second reference: the gateway may change the request in place.
-        var event = HTTP2Event.reset(streamID: 0)
+        var event = HTTP2Event.reset(streamID: 0, work: Self.noWork)
         swap(&event, &inbox[inboxTaken])
         inboxTaken += 1
         switch event {
@@ -37,7 +35,21 @@ extension HTTP2ServerSession {
         guard let place = place(of: streamID) else { preconditionFailure("an offered stream is open") }
         unanswered += 1
         streams[place].stage = .working
+        placeHandedOut = place
     }
+
+    /// Notes what works on the request that was handed out last, `streamID`, until it is answered: the number comes
+    /// back with `HTTP2Event.reset`. Call it before the next event is taken.
+    package func begin(_ work: UInt64, of streamID: Int32) {
+        guard placeHandedOut >= 0, placeHandedOut < streams.places.count, streams[placeHandedOut].id == streamID
+        else { return }
+        streams[placeHandedOut].work = work
+    }
+
+    /// Gives back the permit of a request that was reset: nothing works on it any more.
+    ///
+    /// Cost: a look through the requests that were reset and are still worked on, at most the limit of streams.
+    package func release(_ streamID: Int32) { forget(streamID) }
 
     /// Lends the head of each request whose content is not whole, once a request. One that `answer` answers is answered
     /// at once: its content is dropped and what still comes of it is thrown away, as after `HTTP2Event.refused`.

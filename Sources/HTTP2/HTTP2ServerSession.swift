@@ -12,6 +12,9 @@ import Domain
 ///
 /// Source: RFC 9113; nghttp2.org/documentation/programmers-guide.html.
 package final class HTTP2ServerSession {
+    /// The number of no work.
+    package static let noWork = UInt64.max
+
     /// How the end of the connection is coming about.
     enum Phase {
         case open
@@ -44,6 +47,8 @@ package final class HTTP2ServerSession {
     // What callbacks wrote down.
     @exclusivity(unchecked) var inbox: [HTTP2Event] = []
     @exclusivity(unchecked) var inboxTaken = 0
+    /// The place of the stream that was handed out last.
+    @exclusivity(unchecked) var placeHandedOut = -1
     @exclusivity(unchecked) var resetsDue: [(streamID: Int32, code: UInt32)] = []
     @exclusivity(unchecked) var streamCreditsDue: [Int32] = []
     @exclusivity(unchecked) var connectionCredit = 0
@@ -190,6 +195,7 @@ package final class HTTP2ServerSession {
     func close(_ reason: HTTP2Error) -> HTTP2Error {
         if case .closing(let first, _) = phase { return first }
         phase = .closing(reason, isSaid: false)
+        abandon()
         return reason
     }
 

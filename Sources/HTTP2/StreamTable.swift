@@ -24,6 +24,8 @@ struct ServerStream {
     /// Its content has still to come, and its head has not been asked about.
     var isHeadUnasked = false
     var request: Request?
+    /// What works on the request, from when it is handed out.
+    var work = HTTP2ServerSession.noWork
     /// Of `content-length`, -1 when there was none.
     var declaredBytes = -1
     /// When the content, or then the answer, began to be due.

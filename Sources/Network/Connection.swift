@@ -61,6 +61,10 @@ package final class Connection {
         handler?.respond(response, to: token)
     }
 
+    /// Ends a request that was cancelled too late for `LoopWorker.cancel` to end it: no answer is made, and the peer
+    /// may have another at work.
+    package func release(_ token: StreamToken) { handler?.release(token) }
+
     /// Counts this connection to `principal`; `false` when the principal has its share of connections already.
     /// A connection that changes its principal gives the first place back.
     package func occupy(principal: String) -> Bool {

@@ -52,7 +52,7 @@ extension ConnectionHandler {
                 context?.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: bytes)))
             case .request(let request, let token):
                 deadlines?.observe(session, now: loop.now())
-                loop.worker.receive(request, connection, token)
+                _ = loop.worker.receive(request, connection, token)
                 // A pipelined request is handed out while answers are written: what it brought must be submitted, too.
                 loop.scheduleRound()
             case .refused(let refusal):

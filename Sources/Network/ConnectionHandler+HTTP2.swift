@@ -35,16 +35,27 @@ extension ConnectionHandler {
         while let event = session.nextEvent() {
             switch event {
             case .request(let streamID, let request):
-                loop.worker.receive(request, connection, StreamToken(stream: streamID))
+                let work = loop.worker.receive(request, connection, StreamToken(stream: streamID))
+                if work != .none { session.begin(work.value, of: streamID) }
             case .refused(let streamID, let refusal):
                 refuse(.http2Request(status: refusal.status))
                 let answer = Response(
                     status: refusal.status, contentType: RefusalContent.type, requestID: loop.nextRequestID(),
                     body: RefusalContent.make(status: refusal.status, message: refusal.message))
                 session.respond(to: streamID, with: answer, now: loop.roundTime)
-            case .reset(let streamID): loop.worker.reset(connection, StreamToken(stream: streamID))
+            case .reset(let streamID, let work):
+                let hasEnded = work != HTTP2ServerSession.noWork && loop.worker.cancel(WorkToken(value: work))
+                if hasEnded { session.release(streamID) }
             }
         }
+    }
+
+    /// The connection is gone, or says nothing more: what it asked for is cancelled.
+    func abandon(_ session: HTTP2ServerSession) {
+        session.abandon()
+        guard session.hasEvents else { return }
+        pump(session)
+        loop.scheduleRound()
     }
 
     /// Asks the gateway about the requests whose content is late.

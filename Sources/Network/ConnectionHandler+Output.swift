@@ -27,6 +27,8 @@ extension ConnectionHandler {
             let now = loop.roundTime
             hasMore = stage { session.produce(into: &$0, limit: LoopState.outputChunkBytes, now: now) }
             if let reason = session.takeSilentEnd() { refuse(.http2Connection("\(reason.name)")) }
+            // Resets that the peer brought about are told when they leave.
+            if session.hasEvents { loop.markReady(self) }
             if session.wantsClose, !hasMore { endOutput(context) }
         }
         if case .closing = life, !hasMore { endOutput(context) }

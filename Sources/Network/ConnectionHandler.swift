@@ -100,6 +100,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         life = .closed
+        if case .http2(let session) = engine { abandon(session) }
         engine = .none
         tls = nil
         chargeBodies()
@@ -209,7 +210,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         chargedBodyBytes = held
     }
 
-    /// The peer will send nothing more; what it has asked is still answered.
+    /// The peer will send nothing more. What it has asked is still answered over HTTP/1.1, where senders that wait for
+    /// an answer shut their side; over HTTP/2, where none does, it is cancelled.
     func inputEnded() {
         switch engine {
         case .none: return closeNow()
@@ -218,7 +220,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             pump(session)
         case .http2(let session):
             guard session.openStreams > 0 else { return closeAfterFlush() }
-            session.finishDrain(now: loop.now())
+            session.endInput(now: loop.now())
+            if session.hasEvents { loop.markReady(self) }
         }
         loop.markDirty(self)
         loop.scheduleRound()
@@ -245,6 +248,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .http1(let session): session.respond(response, to: token)
         }
         loop.markDirty(self)
+    }
+
+    /// The work on a request ended without an answer.
+    func release(_ token: StreamToken) {
+        switch engine {
+        case .none, .http1: return
+        case .http2(let session): session.release(token.stream)
+        }
     }
 
     // MARK: The end
@@ -277,6 +288,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
         let now = loop.now()
         life = .lingering(until: now + Self.lingerNanoseconds, end: now + limits.idleNanoseconds)
+        if case .http2(let session) = engine { abandon(session) }
         // What is staged must leave before we say that there is no more, and that before our side is shut.
         loop.sendStaged()
         if let tls {

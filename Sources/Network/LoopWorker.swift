@@ -11,13 +11,23 @@ package final class LoopWorker {
     /// kept until it is whole and the request comes by `receive`.
     package let refuseHead: (borrowing Request, Connection) -> Response?
     /// One complete request. Runs to completion; the answer comes now or later through `Connection.respond`.
-    package let receive: (consuming Request, Connection, StreamToken) -> Void
+    ///
+    /// Returns what works on it until the answer, so that it can be cancelled; `.none` where the answer is given or
+    /// nothing can be cancelled.
+    package let receive: (consuming Request, Connection, StreamToken) -> WorkToken
     /// Everything that was ready has been read: submit what was gathered as one batch.
     package let cycleEnd: () -> Void
     /// Someone called the wake-up function since the last time, or half a second has passed.
     package let onWake: () -> Void
-    /// The peer gave a request up before its answer: cancel what can be cancelled. No answer will be sent.
-    package let reset: (Connection, StreamToken) -> Void
+    /// A request over HTTP/2 is gone before its answer: its stream was reset, by the peer or for what the peer did, or
+    /// its connection ended. Cancel what can be cancelled; no answer will be sent.
+    ///
+    /// Over HTTP/1.1 nothing is cancelled: a peer that shuts its side may still read its answer, and there is one
+    /// request at a time.
+    ///
+    /// Returns whether the work has ended. If not, `Connection.respond` or `Connection.release` must still be called:
+    /// until then the request counts among those the peer may have at work.
+    package let cancel: (WorkToken) -> Bool
     /// The connection is gone; its `attachment` is dropped afterwards.
     package let closed: (Connection) -> Void
     /// Something was refused below the gateway, for the audit log.
@@ -26,11 +36,11 @@ package final class LoopWorker {
     package var withholdsReading = false
 
     package init(
-        receive: @escaping (consuming Request, Connection, StreamToken) -> Void,
+        receive: @escaping (consuming Request, Connection, StreamToken) -> WorkToken,
         refuseHead: @escaping (borrowing Request, Connection) -> Response? = { _, _ in nil },
         cycleEnd: @escaping () -> Void = {},
         onWake: @escaping () -> Void = {},
-        reset: @escaping (Connection, StreamToken) -> Void = { _, _ in },
+        cancel: @escaping (WorkToken) -> Bool = { _ in false },
         closed: @escaping (Connection) -> Void = { _ in },
         refused: @escaping (Refusal) -> Void = { _ in }
     ) {
@@ -38,7 +48,7 @@ package final class LoopWorker {
         self.refuseHead = refuseHead
         self.cycleEnd = cycleEnd
         self.onWake = onWake
-        self.reset = reset
+        self.cancel = cancel
         self.closed = closed
         self.refused = refused
     }
@@ -50,4 +60,16 @@ package struct StreamToken: Hashable, Sendable {
     package let stream: Int32
 
     package init(stream: Int32) { self.stream = stream }
+}
+
+/// What the gateway works on for a request: a number of its own making, handed back when the request is to be
+/// cancelled.
+package struct WorkToken: Hashable, Sendable {
+    /// Nothing that could be cancelled.
+    package static let none = WorkToken(value: .max)
+
+    /// Any number but the greatest.
+    package let value: UInt64
+
+    package init(value: UInt64) { self.value = value }
 }

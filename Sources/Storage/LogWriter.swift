@@ -72,7 +72,9 @@ final class LogWriter: @unchecked Sendable {
                 milliseconds: hasMoreToTrim ? 0 : Self.idleMilliseconds, window: &window)
             do throws(StorageError) {
                 switch turn {
-                case .commit(let batches): try commit(batches)
+                case .commit(var batches):
+                    for index in batches.indices { batches[index].begin() }
+                    try commit(batches)
                 case .idle: break
                 case .end:
                     try finish()

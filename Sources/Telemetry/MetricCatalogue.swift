@@ -9,6 +9,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case requestsHTTP2
     case requestsRefused
     case requestsThrottled
+    case requestsCancelled
     case authenticationFailures
     case webhooksVerified
     case webhooksUnverified
@@ -39,6 +40,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsHTTP2: "isthmus_http2_requests"
         case .requestsRefused: "isthmus_requests_refused"
         case .requestsThrottled: "isthmus_requests_throttled"
+        case .requestsCancelled: "isthmus_requests_cancelled"
         case .authenticationFailures: "isthmus_authentication_failures"
         case .webhooksVerified: "isthmus_webhooks_verified"
         case .webhooksUnverified: "isthmus_webhooks_unverified"
@@ -70,6 +72,7 @@ package enum Counter: Int, CaseIterable, Sendable {
         case .requestsHTTP2: "requests received over HTTP/2"
         case .requestsRefused: "requests answered with an error of the whole request"
         case .requestsThrottled: "requests refused because the quota of their sender was used up"
+        case .requestsCancelled: "requests dropped because their stream or connection ended before their work began"
         case .authenticationFailures: "requests whose caller could not be established"
         case .webhooksVerified: "requests of webhooks whose signature was verified"
         case .webhooksUnverified: "requests of webhooks in shadow mode whose signature was not verified"

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import socket
 import subprocess
 import time
 
@@ -185,15 +186,58 @@ def test_h5_a_priority_on_itself_is_passed_over_as_all_priorities_are(gateway, w
         assert peer.ask(headers(1, flags=END_HEADERS) + priority(1, on=1) + frame(DATA, END_STREAM, 1), 1).status == 405
 
 
-def test_h6_resets_never_let_more_than_100_requests_work_at_once(gateway, way, report):  # noqa: F811
-    """Every fdatasync takes 2 s here: what was handed to the log is at work long after its stream was reset."""
-    accepted = lambda: gateway.metric("isthmus_put_events_entries_accepted_total")
+@contextlib.contextmanager
+def slow_disk(gateway, seconds):
+    """Every fdatasync of the gateway takes so long."""
     tracer = subprocess.Popen(
         ["strace", "-f", "-p", str(gateway.process.pid), "-e", "trace=fdatasync", "-o", "/dev/null",
-         "-e", "inject=fdatasync:delay_exit=2000000"], stderr=subprocess.PIPE, text=True)
+         "-e", f"inject=fdatasync:delay_exit={seconds * 1_000_000}"], stderr=subprocess.PIPE, text=True)
     try:
         assert "attached" in tracer.stderr.readline()
-        before, start = accepted(), time.monotonic()
+        yield
+    finally:
+        tracer.terminate()
+        tracer.wait()
+
+
+class Work:
+    """What the gateway says of the requests it works on."""
+
+    def __init__(self, gateway):
+        self.gateway, self.most = gateway, 0
+        self.accepted_before, self.cancelled_before = self.read("put_events_entries_accepted", "requests_cancelled")
+
+    def read(self, *names):
+        lines = dict(line.split(" ")[:2] for line in self.gateway.page("/metrics")[1].splitlines() if line[:1] != "#")
+        return [float(lines[f"isthmus_{name}_total"]) for name in names]
+
+    @property
+    def in_flight(self):
+        now = self.gateway.metric("isthmus_requests_in_flight")
+        self.most = max(self.most, now)
+        return now
+
+    @property
+    def accepted(self):
+        return self.read("put_events_entries_accepted")[0] - self.accepted_before
+
+    @property
+    def cancelled(self):
+        return self.read("requests_cancelled")[0] - self.cancelled_before
+
+    def ms_until(self, in_flight):
+        """How long it took from now until so many are left."""
+        start = time.monotonic()
+        while self.in_flight > in_flight:
+            assert time.monotonic() < start + 10, f"{self.in_flight} are still at work"
+        return (time.monotonic() - start) * 1000
+
+
+def test_h6_resets_never_let_more_than_100_requests_work_at_once(gateway, way, report):  # noqa: F811
+    """Every fdatasync takes 2 s here: what the log has begun with is at work long after its stream was reset."""
+    work = Work(gateway)
+    with slow_disk(gateway, 2):
+        start = time.monotonic()
         with Attacker(gateway) as peer:
             for batch in range(COUNT // 40):
                 ids = range(80 * batch + 1, 80 * batch + 81, 2)
@@ -201,36 +245,73 @@ def test_h6_resets_never_let_more_than_100_requests_work_at_once(gateway, way, r
                 # The answer to the PING says that the requests before it are at work.
                 if not peer.pump(ping(), until=lambda: peer.pongs > batch or peer.closed is not None):
                     break
+                assert work.in_flight <= 100
                 peer.send(b"".join(reset(n) for n in ids))
                 if peer.closed is not None:
                     break
             # Its own count of resets, or nghttp2's, whichever is first.
             assert peer.until_closed() and peer.goaway in (ENHANCE_YOUR_CALM, INTERNAL_ERROR)
             streams, took = streams_of(peer), time.monotonic() - start
-    finally:
-        tracer.terminate()
-        tracer.wait()
+    wait_until(lambda: work.in_flight == 0, what="the end of the commit")
+    accepted = work.accepted
+    report("H6", "streams until the close; stored; cancelled; most at work at once; in s",
+           f"{streams}; {accepted:.0f}; {work.cancelled:.0f}; {work.most:.0f}; {took:.2f}")
+    assert took < 2, "the resets did not meet the commit"
+    assert 0 < accepted <= 100
+    assert 0 < work.cancelled and accepted + work.cancelled <= 100 + SLACK
     still_serves(gateway)
-    at_work = accepted() - before - 1
-    report("H6", "streams until the close; requests at work at once; in s", f"{streams}; {at_work:.0f}; {took:.2f}")
-    assert took < 2, "the requests were not all at work at once"
-    assert 0 < at_work <= 100 + SLACK
+
+
+ENDINGS = {
+    "reset by the peer": lambda peer, ids: peer.send(b"".join(reset(n) for n in ids)),
+    "reset by the gateway (MadeYouReset)":
+        lambda peer, ids: peer.send(b"".join(window_update(n, 0x7FFFFFFF) for n in ids)),
+    "GOAWAY for abuse": lambda peer, ids: peer.send(b"".join(ping(n) for n in range(100))),
+    "GOAWAY for an error": lambda peer, ids: peer.send(window_update(0, 0x7FFFFFFF)),
+    "connection closed": lambda peer, ids: peer.socket.close(),
+    "connection half closed": lambda peer, ids: peer.socket.shutdown(socket.SHUT_WR),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_h6_what_waits_for_the_log_is_cancelled_within_100_ms_of_its_end(gateway, way, report, ending):  # noqa: F811
+    """Every fdatasync takes 5 s here; one request opens a commit, and what comes then waits for the next."""
+    work = Work(gateway)
+    with Attacker(gateway) as opener, Attacker(gateway) as peer:
+        with slow_disk(gateway, 5):
+            opener.send(put_events(opener.stream(), body_of()))
+            wait_until(lambda: work.in_flight == 1, what="the request that opens the commit")
+            ids = [peer.stream() for _ in range(90)]
+            peer.pump(b"".join(put_events(n, body_of()) for n in ids) + ping(), until=lambda: peer.pongs == 1)
+            assert work.in_flight == 91
+            ENDINGS[ending](peer, ids)
+            took = work.ms_until(in_flight=1)
+            assert work.cancelled == 90
+            opener.pump(until=lambda: 1 in opener.responses and opener.responses[1].done)
+        assert opener.responses[1].status == 200
+    report("H6", f"{ending}: ms from the end of 90 requests until none is at work; most at once",
+           f"{took:.0f}; {work.most:.0f}")
+    assert took <= 100 and work.most <= 100
+    still_serves(gateway)
+    assert work.accepted == 2, "nothing that was cancelled is stored"
 
 
 def test_h6_on_a_disk_that_keeps_up_nothing_is_at_work_100_ms_after_its_reset(gateway, way, report):  # noqa: F811
-    """What was handed to the log is not taken back, so that no event is stored by halves: it is soon done instead."""
-    accepted = lambda: gateway.metric("isthmus_put_events_entries_accepted_total")
-    took = []
+    """What the log has begun with is not taken back, so that no event is stored by halves: it is soon done instead."""
+    took, cancelled = [], 0
     # A disk may stall for a moment of its own.
     for _ in range(5):
         with Attacker(gateway) as peer:
-            before, ids = accepted(), [peer.stream() for _ in range(90)]
+            work, ids = Work(gateway), [peer.stream() for _ in range(90)]
             peer.pump(b"".join(put_events(n, body_of()) for n in ids) + ping(), until=lambda: peer.pongs == 1)
             start = time.monotonic()
             peer.send(b"".join(reset(n) for n in ids))
-            wait_until(lambda: accepted() - before >= len(ids), what="the end of what was at work")
+            wait_until(lambda: work.accepted + work.cancelled >= len(ids), what="the end of what was at work")
             took.append((time.monotonic() - start) * 1000)
-    report("H6", "ms from the reset of 90 requests until none is at work", ", ".join(f"{one:.0f}" for one in sorted(took)))
+            assert work.accepted + work.cancelled == len(ids) and work.in_flight == 0
+            cancelled += work.cancelled
+    report("H6", "ms from the reset of 90 requests until none is at work; cancelled of 450",
+           ", ".join(f"{one:.0f}" for one in sorted(took)) + f"; {cancelled:.0f}")
     assert min(took) <= 100
 
 

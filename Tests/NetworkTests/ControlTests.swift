@@ -47,7 +47,7 @@ struct ControlTests {
     @Test("a line is answered by many lines, in order, and the socket is for its owner alone")
     func streams() async throws {
         let path = "/tmp/isthmus-control-\(getpid()).sock"
-        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in }) }
+        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in .none }) }
         let listener = try await ControlListener.start(path: path, on: loops) { line, stream in
             for index in 0..<3 {
                 guard await stream.send(line + Array(" \(index)".utf8)) else { return }
@@ -78,7 +78,7 @@ struct ControlTests {
     @Test("a line of an answer has so many bytes and no more, and what is cut off is no line")
     func lineLimit() async throws {
         let path = "/tmp/isthmus-control-lines-\(getpid()).sock"
-        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in }) }
+        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in .none }) }
         let listener = try await ControlListener.start(path: path, on: loops) { line, stream in
             guard await stream.send(line) else { return }
             _ = await stream.send([UInt8](repeating: 0x61, count: 200_000))
@@ -97,7 +97,7 @@ struct ControlTests {
     @Test("peers that ask nothing, read nothing, or never go lose their places: the next one is served")
     func deadlines() async throws {
         let path = "/tmp/isthmus-control-deadlines-\(getpid()).sock"
-        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in }) }
+        let loops = EventLoops(count: 1) { _, _ in LoopWorker(receive: { _, _, _ in .none }) }
         var deadlines = ControlListener.Deadlines()
         deadlines.request = .milliseconds(100)
         deadlines.answer = .milliseconds(100)

@@ -10,7 +10,7 @@ import Testing
         let clock = Mutex<UInt64>(5_000_000_000_000)
         let loop = EmbeddedEventLoop()
         let state = LoopState(eventLoop: loop) { clock.withLock { $0 } }
-        state.employ(LoopWorker(receive: { _, _, _ in }))
+        state.employ(LoopWorker(receive: { _, _, _ in .none }))
         state.scheduleRound()
         #expect(state.timeOfRead() == 5_000_000_000_000)
         loop.run()

@@ -11,6 +11,8 @@ final class Seen: Sendable {
         var heads: [Int] = []
         var refusals: [String] = []
         var closed = 0
+        /// The streams of the requests that were cancelled.
+        var cancelled: [UInt64] = []
     }
 
     let state = Mutex(State())
@@ -18,6 +20,7 @@ final class Seen: Sendable {
     var heads: [Int] { state.withLock { $0.heads } }
     var requests: Int { state.withLock { $0.requests } }
     var refusals: [String] { state.withLock { $0.refusals } }
+    var cancelled: [UInt64] { state.withLock { $0.cancelled } }
     var closed: Int { state.withLock { $0.closed } }
 }
 
@@ -42,13 +45,21 @@ struct TestServer {
             LoopWorker(
                 receive: { request, connection, token in
                     seen.state.withLock { $0.requests += 1 }
-                    if let answer { return answer(request, connection, token) }
-                    connection.respond(Self.description(of: request), to: token)
+                    if let answer {
+                        answer(request, connection, token)
+                    } else {
+                        connection.respond(Self.description(of: request), to: token)
+                    }
+                    return WorkToken(value: UInt64(token.stream))
                 },
                 refuseHead: { request, _ in
                     let bytes = request.body.count
                     seen.state.withLock { $0.heads.append(bytes) }
                     return refuseHead(request)
+                },
+                cancel: { work in
+                    seen.state.withLock { $0.cancelled.append(work.value) }
+                    return true
                 },
                 closed: { _ in seen.state.withLock { $0.closed += 1 } },
                 refused: { refusal in seen.state.withLock { $0.refusals.append("\(refusal.reason)") } })

@@ -44,12 +44,14 @@ package final class InMemoryEventLog: EventLog {
             completions.publish(batch.requests.map { AppendCompletion(token: $0.token, outcome: .full(refusal)) })
             return
         }
-        let batch = batch
+        var batch = batch
+        batch.begin()
+        let begun = batch
         let now = clock.now()
         let answers = state.withLock { state in
-            batch.requests.map { AppendCompletion(token: $0.token, outcome: decide($0, batch, &state, now)) }
+            begun.requests.map { AppendCompletion(token: $0.token, outcome: decide($0, begun, &state, now)) }
         }
-        for bus in batch.buses { subscriptions.notify(bus.number) }
+        for bus in begun.buses { subscriptions.notify(bus.number) }
         completions.publish(answers)
     }
 

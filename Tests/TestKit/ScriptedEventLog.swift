@@ -64,7 +64,10 @@ package final class ScriptedEventLog: EventLog {
         if !isHeld { commit(batch) }
     }
 
-    private func commit(_ batch: AppendBatch) {
+    private func commit(_ submitted: AppendBatch) {
+        var begun = submitted
+        begun.begin()
+        let batch = begun
         let answers = state.withLock { state in
             batch.requests.map { AppendCompletion(token: $0.token, outcome: Self.decide($0, batch, &state)) }
         }

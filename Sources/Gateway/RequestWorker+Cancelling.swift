@@ -1,0 +1,76 @@
+import Bus
+import Network
+import Telemetry
+
+/// A call of the control plane whose answer is waited for.
+final class ControlWait {
+    let connection: Connection
+    let stream: StreamToken
+    /// Where it stands in the line; set once the line has taken it.
+    var place: ControlLine.Place?
+
+    init(connection: Connection, stream: StreamToken) {
+        self.connection = connection
+        self.stream = stream
+    }
+}
+
+/// Requests whose senders are gone.
+///
+/// What nobody has begun with is forgotten: nothing of it is stored, no key of it is remembered, its slot is free. What
+/// the log or the control plane has begun with is not undone; it is counted as what it becomes, and no answer is made.
+/// Either way its sender has paid: units of a quota stay spent. Records of decisions stay, too: an allow says what was
+/// decided, not what was stored.
+extension RequestWorker {
+    /// Cancels what waits with `work`. Cost: no table is looked through, whatever waits.
+    ///
+    /// - Returns: whether the work has ended. If not, its end is told by `Connection.release` or `respond`.
+    func cancel(_ work: WorkToken) -> Bool {
+        guard hasEnded(work.value) else { return false }
+        services.metrics.add(to: .requestsCancelled)
+        // The last request that this loop waited for may be gone: nothing would wake it.
+        holdBack()
+        return true
+    }
+
+    private func hasEnded(_ token: UInt64) -> Bool {
+        switch waiting.value(of: token) {
+        case .publication(let pending)?:
+            guard withdraw(pending, [token]) else { return false }
+        case .event(let scattered, _)?:
+            guard let pending = scattered.pending, withdraw(pending, scattered.tokens) else { return false }
+        case .control(let wait)?:
+            guard let place = wait.place, services.controlLine.drop(place) else { return false }
+            _ = waiting.remove(token)
+        case nil: return false
+        }
+        return true
+    }
+
+    /// Takes a publication back from the log, with the slots of its requests; gives it up where that is too late.
+    ///
+    /// A webhook's message that its partner was charged for is paid by the address it came from, and the partner gets
+    /// its units back: so nobody who saw a message spends the partner's quota by it. It is charged again when it comes
+    /// again: so no partner saves up messages that are paid for. Where the address cannot pay, the message is stored.
+    private func withdraw(_ pending: PendingPublication, _ tokens: [UInt64]) -> Bool {
+        var payer: SenderBucket?
+        if let charged = pending.charged {
+            payer = payReturn(of: charged, pending.exchange)
+            guard payer != nil else {
+                pending.isGivenUp = true
+                return false
+            }
+        }
+        guard completions.withdrawals.withdraw(tokens, of: pending.batch) else {
+            if let charged = pending.charged { payer?.giveBack(charged.units) }
+            pending.isGivenUp = true
+            return false
+        }
+        for token in tokens { _ = waiting.remove(token) }
+        if let charged = pending.charged {
+            charged.bucket.giveBack(charged.units)
+            services.webhooks.charged.giveBack(charged.mark)
+        }
+        return true
+    }
+}
