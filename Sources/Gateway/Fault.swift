@@ -9,6 +9,8 @@ struct Fault: Error, Equatable {
     /// The status, where it differs from the code's own.
     var status: UInt16?
     var retryAfterSeconds: Int?
+    /// Whether a log line tells of it already, under a name of its own.
+    var isLogged = false
 
     init(_ code: ErrorCode, _ message: String, status: UInt16? = nil, retryAfterSeconds: Int? = nil) {
         self.code = code
@@ -18,6 +20,13 @@ struct Fault: Error, Equatable {
     }
 
     init(_ fault: ControlFault) { self.init(fault.code, fault.message) }
+
+    /// The same, told by a log line that has more to say than `request-refused`.
+    var logged: Fault {
+        var fault = self
+        fault.isLogged = true
+        return fault
+    }
 
     /// The answer in the JSON protocol. Source: awslabs smithy `awsJson1_1`, "Operation error serialization".
     func response(_ requestID: UniqueID) -> Response {

@@ -96,7 +96,8 @@ extension RequestWorker {
                 ("message", .text("\(refusal)")), ("requestId", .text("\(requestID)")),
             ])
         return Fault(
-            refusal.code, "\(refusal)", retryAfterSeconds: refusal.code == .serviceUnavailable ? 5 : nil)
+            refusal.code, "\(refusal)", retryAfterSeconds: refusal.code == .serviceUnavailable ? 5 : nil
+        ).logged
     }
 
     /// What is kept with the connection; made at its first request.

@@ -21,7 +21,7 @@ extension RequestWorker {
             return nil
         } catch {
             services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
-            services.metrics.add(to: .requestsRefused)
+            services.record(error, connection, requestID)
             guard case .api = route(of: request.target), request.isMethod("POST"),
                 isForTokenService(request, target: request.fields.index(of: "x-amz-target"))
             else { return error.response(requestID) }

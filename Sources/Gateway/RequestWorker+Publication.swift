@@ -102,7 +102,8 @@ extension RequestWorker {
     ) {
         switch decoded.content {
         case .invalid(let code, let message):
-            services.metrics.add(to: .entriesInvalid)
+            services.record(
+                code, publisher.exchange.requestID, publisher.caller, entry: results.entries.count)
             results.fail(code, message)
         case .entry(let entry):
             let decisionID = ids.next()
@@ -214,9 +215,9 @@ extension RequestWorker {
 
     private func refuse(_ pending: PendingPublication, _ fault: Fault) {
         services.metrics.add(pending.results.admittedCount, to: .entriesFailed)
-        services.metrics.add(to: .requestsRefused)
         pending.traffic.count(accepted: 0, failed: pending.results.entries.count)
         let exchange = pending.exchange
+        services.record(fault, exchange.connection, exchange.requestID)
         guard !pending.isGivenUp else { return exchange.connection.release(exchange.stream) }
         exchange.connection.respond(fault.response(exchange.requestID), to: exchange.stream)
     }

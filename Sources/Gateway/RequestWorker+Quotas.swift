@@ -132,7 +132,7 @@ extension RequestWorker {
                 ("requestId", .text("\(exchange.requestID)")),
             ])
         let suffix = decisionID.map { " (decision id: \($0))" } ?? ""
-        return Fault(.throttling, message(charge, seconds) + suffix, retryAfterSeconds: seconds)
+        return Fault(.throttling, message(charge, seconds) + suffix, retryAfterSeconds: seconds).logged
     }
 
     /// - Returns: the id of the record; `nil` when there is no room for one.

@@ -19,7 +19,7 @@ extension RequestWorker {
             case .assumeRole: response = try assumeRole(form, caller, exchange)
             }
         } catch {
-            services.metrics.add(to: .requestsRefused)
+            services.record(error, exchange.connection, exchange.requestID)
             response = SecurityTokenService.response(error, requestID: exchange.requestID)
         }
         exchange.connection.respond(response, to: exchange.stream)
@@ -53,7 +53,7 @@ extension RequestWorker {
                     ("code", .text(error.code.rawValue)), ("message", .text(error.message)),
                     ("requestId", .text("\(exchange.requestID)")),
                 ])
-            throw error
+            throw error.logged
         }
     }
 }

@@ -124,7 +124,7 @@ package final class RequestWorker {
         do throws(Fault) {
             try route(request, connection, stream, requestID)
         } catch {
-            services.metrics.add(to: .requestsRefused)
+            services.record(error, connection, requestID)
             connection.respond(error.response(requestID), to: stream)
         }
         return work

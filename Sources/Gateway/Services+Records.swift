@@ -23,6 +23,34 @@ extension Services {
             ])
     }
 
+    /// A request that is answered with an error. Its message may repeat words of the content: the line has the code's
+    /// own help instead.
+    func record(_ fault: Fault, _ connection: Connection, _ requestID: UniqueID) {
+        metrics.add(to: .requestsRefused)
+        guard !fault.isLogged else { return }
+        logger.log(
+            .info, "request-refused",
+            [
+                ("listener", .text(connection.facts.listenerID)),
+                ("sourceAddress", .text(connection.facts.sourceAddress)), ("code", .text(fault.code.rawValue)),
+                ("reason", .text(fault.code.help)), ("requestId", .text("\(requestID)")),
+            ])
+    }
+
+    /// An entry that cannot be read as one.
+    ///
+    /// - Parameter entry: its place in the request.
+    func record(_ code: ErrorCode, _ requestID: UniqueID, _ caller: Caller, entry: Int) {
+        metrics.add(to: .entriesInvalid)
+        logger.log(
+            .info, "entry-refused",
+            [
+                ("requestId", .text("\(requestID)")), ("entry", .integer(Int64(entry))),
+                ("principal", .text(caller.principal.arn)), ("code", .text(code.rawValue)),
+                ("reason", .text(code.help)), ("sourceAddress", .text(caller.sourceAddress)),
+            ])
+    }
+
     /// An entry that was not admitted.
     ///
     /// - Parameter entry: its place in the request.

@@ -17,7 +17,7 @@ enum BatchLine {
     /// - Parameter splitsLines: whether a value of several lines is one field for each line.
     static func request(_ node: JSONNode, splitsLines: Bool = false) throws(BatchFault) -> Request {
         let (fields, authority) = try headers(node, splitsLines)
-        let text = node["bodyBase64"]?.string ?? ""
+        let text = try optionalText(node, "bodyBase64") ?? ""
         guard let body = Base64Text.bytes(Array(text.utf8)) else {
             throw BatchFault(reason: "`bodyBase64` is not base64 (RFC 4648 section 4)")
         }

@@ -83,7 +83,7 @@ private struct Case {
         now = try BatchLine.now(document)
         guard let credentials = document["credentials"] else { throw BatchFault(reason: "`credentials` is missing") }
         var session: AccessKeyRecord.Session?
-        if let token = credentials["sessionToken"]?.string {
+        if let token = try BatchLine.optionalText(credentials, "sessionToken") {
             session = .init(token: SecretBytes(Array(token.utf8)), expires: Timestamp(milliseconds: .max))
         }
         accessKey = AccessKeyRecord(

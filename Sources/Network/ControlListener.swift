@@ -36,17 +36,20 @@ package final class ControlListener: Sendable {
 
     /// Binds `path`, replacing a socket that a process before has left, and serves.
     ///
-    /// - Parameter answer: answers one line; it is cancelled when the reader goes away.
+    /// - Parameters:
+    ///   - turnedAway: hears the user id of a peer that may not give orders.
+    ///   - answer: answers one line; it is cancelled when the reader goes away.
     /// - Throws: `.cannotListen` with the system's reason.
     package static func start(
-        path: String, on loops: EventLoops,
+        path: String, on loops: EventLoops, turnedAway: @escaping @Sendable (_ userID: UInt32) -> Void = { _ in },
         answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async throws(NetworkError) -> ControlListener {
-        try await start(path: path, on: loops, deadlines: Deadlines(), answer: answer)
+        try await start(path: path, on: loops, deadlines: Deadlines(), turnedAway: turnedAway, answer: answer)
     }
 
     static func start(
         path: String, on loops: EventLoops, deadlines: Deadlines,
+        turnedAway: @escaping @Sendable (_ userID: UInt32) -> Void = { _ in },
         answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async throws(NetworkError) -> ControlListener {
         let socket = try ControlSocketFile.bind(path)
@@ -59,7 +62,7 @@ package final class ControlListener: Sendable {
                             configuration: .init(isOutboundHalfClosureEnabled: true))
                     }
                 }
-            let serving = Task { await serve(server, deadlines, answer) }
+            let serving = Task { await serve(server, deadlines, turnedAway, answer) }
             return ControlListener(path: path, channel: server.channel, serving: serving)
         } catch {
             throw .cannotListen(address: path, cause: NetworkError.cause(error))
@@ -76,6 +79,7 @@ package final class ControlListener: Sendable {
 
     private static func serve(
         _ server: NIOAsyncChannel<Peer, Never>, _ deadlines: Deadlines,
+        _ turnedAway: @escaping @Sendable (_ userID: UInt32) -> Void,
         _ answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async {
         do {
@@ -86,7 +90,7 @@ package final class ControlListener: Sendable {
                         for try await peer in peers {
                             if open >= connectionsLimit { await group.next() }
                             open = min(open + 1, connectionsLimit)
-                            group.addTask { await serve(peer, deadlines, answer) }
+                            group.addTask { await serve(peer, deadlines, turnedAway, answer) }
                         }
                     } catch {
                         // The listening socket is gone: nobody comes any more.
@@ -100,12 +104,13 @@ package final class ControlListener: Sendable {
     }
 
     private static func serve(
-        _ peer: Peer, _ deadlines: Deadlines,
+        _ peer: Peer, _ deadlines: Deadlines, _ turnedAway: @escaping @Sendable (_ userID: UInt32) -> Void,
         _ answer: @escaping @Sendable (_ line: [UInt8], _ stream: ControlStream) async -> Void
     ) async {
         do {
             try await peer.executeThenClose { inbound, outbound in
-                guard await isOperator(peer.channel) else { return }
+                guard let userID = await userID(of: peer.channel) else { return }
+                guard mayControl(userID: userID, ownUserID: geteuid()) else { return turnedAway(userID) }
                 let patience = Alarm(peer.channel, after: deadlines.request)
                 var lines = inbound.makeAsyncIterator()
                 var line: [UInt8] = []
@@ -148,15 +153,16 @@ package final class ControlListener: Sendable {
         for await _ in gone {}
     }
 
-    private static func isOperator(_ channel: any Channel) async -> Bool {
-        guard let provider = channel as? any SocketOptionProvider else { return false }
+    /// What the kernel says of the peer; nil where it says nothing.
+    private static func userID(of channel: any Channel) async -> UInt32? {
+        guard let provider = channel as? any SocketOptionProvider else { return nil }
         do {
             let peer: PeerCredentials = try await provider.unsafeGetSocketOption(
                 level: .socket, name: .init(rawValue: SO_PEERCRED)
             ).get()
-            return mayControl(userID: peer.uid, ownUserID: geteuid())
+            return peer.uid
         } catch {
-            return false
+            return nil
         }
     }
 

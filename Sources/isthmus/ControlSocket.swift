@@ -50,7 +50,9 @@ final class ControlConversation {
     /// The one answer that must come.
     func answer() throws(ProgramError) -> ControlAnswer {
         guard let answer = try next() else {
-            throw ProgramError("the gateway closed the connection without an answer: see its log", status: .unreachable)
+            throw ProgramError(
+                "the gateway closed the connection without an answer: it hears its own user and root only; see its log",
+                status: .unreachable)
         }
         return answer
     }

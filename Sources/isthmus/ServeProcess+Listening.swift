@@ -30,7 +30,8 @@ extension GatewayProcess {
                     security: .plaintext), on: loops, gate: gate)
             let verbs = ControlVerbs(services: services, plane: plane)
             control = try await ControlListener.start(
-                path: ControlSocket.path(in: configuration.dataDirectory), on: loops
+                path: ControlSocket.path(in: configuration.dataDirectory), on: loops,
+                turnedAway: { [log] in log.log(.warning, "control-refused", [("userId", .integer(Int64($0)))]) }
             ) { line, stream in
                 await verbs.answer(line) { await stream.send($0) }
             }

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from authority import Authority, Leaf
-from gateway import BUS_ARN, OWNER, SENDER, Gateway, binary
+from gateway import BUS_ARN, OWNER, SENDER, Gateway, binary, wait_until
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Publisher, body_of, entry
 from test_idempotency import signed_fields
@@ -226,6 +226,26 @@ def test_the_control_socket_is_for_its_owner_alone_and_takes_nonsense(gateway):
         except OSError:
             pass
     assert gateway.run("credentials", "list", "--config", str(gateway.config)).returncode == 0
+
+
+def test_the_control_socket_turns_another_user_away_whatever_its_mode(gateway):
+    """The mode alone would do; SO_PEERCRED holds where somebody has changed it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    path = gateway.data / "control.sock"
+    ask = f"import socket; peer = socket.socket(socket.AF_UNIX); peer.settimeout(5); peer.connect({str(path)!r}); print(peer.recv(1))"
+    try:
+        for place, mode in ((gateway.folder, 0o755), (gateway.data, 0o755), (path, 0o666)):
+            place.chmod(mode)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", ask],
+                              capture_output=True, text=True, timeout=20)
+    finally:
+        for place, mode in ((path, 0o600), (gateway.data, 0o700), (gateway.folder, 0o700)):
+            place.chmod(mode)
+    assert (done.stdout, done.stderr) == ("b''\n", "")
+    wait_until(lambda: "control-refused" in gateway.logged(), what="a line about it")
+    line = next(json.loads(text) for text in gateway.logged().splitlines() if "control-refused" in text)
+    assert (line["level"], line["userId"]) == ("warning", 65534)
 
 
 # tail

@@ -51,6 +51,11 @@ struct RequestWorkerTests {
             #expect(answer.body.contains(#""ErrorMessage":"Event bus nope does not exist."}"#))
             #expect(gateway.log.masks == [0b0010])
             #expect(gateway.lines.text.contains("entry-denied"))
+            #expect(
+                gateway.lines.text.split(separator: "\n").filter {
+                    $0.contains(#""event":"entry-refused""#) && $0.contains(#""entry":2,"#)
+                        && $0.contains(#""code":"InvalidArgument""#)
+                }.count == 1)
             #expect(!gateway.lines.text.contains("OrderPlaced"))
         }
     }
@@ -173,6 +178,31 @@ struct RequestWorkerTests {
                 try client.call(gateway, "CreateEndpoint", "{}", signer).body.contains("OperationDisabledException"))
             gateway.clock.advance(bySeconds: 1000)
             #expect(try ask("POST", "/", signed, bytes).0 == 400)
+        }
+    }
+
+    @Test("each refusal is one log line, by its code and without a word of its content")
+    func refusalLines() async throws {
+        try await withGateway { gateway, client, signer in
+            func lines(of event: String) -> [Substring] {
+                gateway.lines.text.split(separator: "\n").filter { $0.contains("\"event\":\"\(event)\"") }
+            }
+            let refused = [
+                ("PutEvents", #"{"Entries":[{"Canary":"#, "SerializationException"),
+                ("PutEvents", #"{"Entries":[],"Entries":[{"Canary":1}]}"#, "SerializationException"),
+                ("PutEvents", #"{"Entries":[]}"#, "ValidationException"),
+                ("Canary", "{}", "UnknownOperationException"), ("CreateEndpoint", "{}", "OperationDisabledException"),
+            ]
+            for (count, (operation, body, code)) in refused.enumerated() {
+                #expect(try client.call(gateway, operation, body, signer).status == 400)
+                #expect(lines(of: "request-refused").count == count + 1, "\(operation) \(body)")
+                #expect(lines(of: "request-refused").last?.contains(#""code":"\#(code)""#) == true)
+            }
+            try client.send("POST", "/", [(name: "host", value: TestGateway.authority)], Array("{}".utf8))
+            #expect(try client.receive().status == 400)
+            #expect(lines(of: "authentication-refused").count == 1)
+            #expect(lines(of: "request-refused").count == refused.count, "what has a line of its own has no second")
+            #expect(!gateway.lines.text.contains("Canary"))
         }
     }
 

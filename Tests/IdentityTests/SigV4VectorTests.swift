@@ -51,6 +51,23 @@ import Testing
                 == SigV4Refusal.unsigned(name: "x-amz-security-token").description)
     }
 
+    @Test("a body or token that is no string is refused by its name, and not taken for an absent one")
+    func wrongTypes() throws {
+        let vector = try #require(Self.suite.first { $0.token == nil && $0.body.isEmpty })
+        let bytes = line(vector, date: "20150830T123600Z", region: "us-east-1", service: "service").bytes()
+        let text = String(decoding: bytes, as: UTF8.self)
+        for (name, from, into) in [
+            ("bodyBase64", #""bodyBase64":"""#, #""bodyBase64":5"#),
+            ("sessionToken", #""secretAccessKey":"#, #""sessionToken":5,"secretAccessKey":"#),
+        ] {
+            #expect(text.contains(from))
+            let answer = SigV4Batch(normalizesPath: vector.normalizesPath).verify(
+                line: Array(text.replacing(from, with: into).utf8))
+            #expect(!answer.isVerified)
+            #expect(try JSONNode(parsing: answer.line)["reason"]?.string == "`\(name)` is no string")
+        }
+    }
+
     @Test("the suite is whole: 38 cases, each once")
     func isWhole() {
         let names = Self.suite.map(\.name) + [Self.unsignedToken.name]

@@ -129,6 +129,33 @@ import Testing
         #expect(try place.authority().index().issued[0].revokedAt == ConfigurationFixture.now.seconds)
     }
 
+    @Test("a serial of another tool is revoked, and told from one that was issued here")
+    func revokesForeign() throws {
+        let place = Place()
+        _ = try place.found()
+        let isKnown = try place.authority().revoke(serial: "0123", listLifetime: Lifetime(seconds: 3600))
+        #expect(!isKnown)
+        #expect(try place.list().count == 1)
+    }
+
+    @Test("where there is no authority, each verb says how one is made")
+    func absent() {
+        let place = Place()
+        let life = Lifetime(seconds: 3600)
+        for verb: () throws -> Void in [
+            { _ = try place.authority().revoke(serial: "0123", listLifetime: life) },
+            { try place.authority().renewList(lifetime: life) },
+            { _ = try place.authority().pin() },
+            {
+                _ = try place.authority().issuePrincipal(
+                    "role/a", account: Self.account, lifetime: life, to: OutputPlace())
+            },
+        ] {
+            #expect { try verb() } throws: { "\($0)".contains("isthmus pki init") }
+        }
+        #expect(access(place.path, F_OK) != 0)
+    }
+
     @Test(
         "what names no principal is refused",
         arguments: ["publisher", "role/", "group/a", "role/a//b", "role/../b", "role/a b", "role/é"])

@@ -1,5 +1,6 @@
 import Cryptography
 import Domain
+import Glibc
 
 /// The directory of one trust domain's authority: `ca.key` (mode 0600), `ca.pem`, `crl.pem`, `index.jsonl`, `issued/`.
 ///
@@ -107,6 +108,7 @@ struct AuthorityDirectory {
                 Printable.line("`\(serial)` is not a serial number: ")
                     + "write its hexadecimal digits, as `isthmus pki list` shows them")
         }
+        try requireDirectory()
         return try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let authority = try load()
             let number = Hexadecimal.text(Array(bytes.drop { $0 == 0 }))
@@ -120,6 +122,7 @@ struct AuthorityDirectory {
 
     /// Writes a fresh revocation list.
     func renewList(lifetime: Lifetime) throws(ProgramError) {
+        try requireDirectory()
         try DurableFile.locked(lockPath) { () throws(ProgramError) in try writeList(of: try load(), lifetime: lifetime)
         }
     }
@@ -134,13 +137,21 @@ struct AuthorityDirectory {
 
     // MARK: -
 
+    /// Refuses where there is no directory: nothing but `found` makes one.
+    private func requireDirectory() throws(ProgramError) {
+        guard access(path, F_OK) == 0 else {
+            throw ProgramError("there is no `\(path)`: make the authority first, by `isthmus pki init`")
+        }
+    }
+
     private typealias Signing =
         (CertificateAuthority, PublicKey, ValidityPeriod, String) throws(CryptographyError) -> (Certificate, String)
 
     private func issue(
         _ lifetime: Lifetime, named name: String, to output: OutputPlace, _ sign: Signing
     ) throws(ProgramError) -> Issued {
-        try DurableFile.locked(lockPath) { () throws(ProgramError) in
+        try requireDirectory()
+        return try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let authority = try load()
             let domain = try index().trustDomain
             let now = clock.now()

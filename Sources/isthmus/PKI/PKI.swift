@@ -25,7 +25,7 @@ struct PKI: ParsableCommand {
     struct ListLife: ParsableArguments {
         @Option(
             name: .customLong("next-update"),
-            help: "When the next revocation list is due; past it the trust domain is refused.")
+            help: "When the next revocation list is due, such as 7d; past it the trust domain is refused.")
         var lifetime = Lifetime(seconds: 7 * 86_400)
     }
 
@@ -49,7 +49,7 @@ struct PKI: ParsableCommand {
             commandName: "init", abstract: "Make the authority: ca.key (mode 0600), ca.pem, crl.pem.")
         @OptionGroup var place: Place
         @Option(help: "The trust domain's name, such as acme.example.") var trustDomain: String
-        @Option(help: "How long the authority is good.") var validFor = Lifetime(seconds: 3650 * 86_400)
+        @Option(help: "How long the authority is good, such as 365d.") var validFor = Lifetime(seconds: 3650 * 86_400)
         @OptionGroup var list: ListLife
 
         func run() throws {
@@ -66,7 +66,7 @@ struct PKI: ParsableCommand {
         @OptionGroup var place: Place
         @Option(help: "The account, 12 digits.") var account: String
         @Option(help: "role/NAME or user/NAME.") var principal: String
-        @Option(help: "How long it is good.")
+        @Option(help: "How long it is good, such as 24h or 30m.")
         var validFor = Lifetime(seconds: CertificateAuthority.clientLifetimeDefault)
         @OptionGroup var output: Output
 
@@ -92,7 +92,7 @@ struct PKI: ParsableCommand {
         func run() throws {
             let parsed = try addresses.map { text throws(ProgramError) in
                 guard let address = IPAddress(parsing: text) else {
-                    throw ProgramError("`\(text)` is not an IP address")
+                    throw ProgramError("`\(text)` is not an IP address: write one such as 192.0.2.1 or ::1")
                 }
                 return address
             }
