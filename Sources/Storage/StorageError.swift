@@ -68,8 +68,8 @@ extension StorageError: CustomStringConvertible {
         case .keyFileMissing(let path):
             "`\(path)` is missing but there is a log that was begun with it: restore it from the backup"
         case .keyFileChanged(let path):
-            "`\(path)` was removed or changed while it was in use: restore it from the backup, or nothing that is stored "
-                + "can be read again"
+            "`\(path)` was removed or changed while it was in use: restore it from the backup, or nothing that is "
+                + "stored can be read again"
         case .logMissing(let path):
             "`\(path)` is missing or empty, but there was a log: restore it from the backup, or begin a new one in "
                 + "another data directory"
