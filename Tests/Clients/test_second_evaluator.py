@@ -15,7 +15,7 @@ from policy_universe import universes
 
 # Decisions of one run, and seconds it may take; with DECISIONS set, as many as it says, however long. SEED asks others.
 ASKED = int(os.environ.get("DECISIONS", "100000"))
-SECONDS = None if "DECISIONS" in os.environ else 40
+SECONDS = None if "DECISIONS" in os.environ else 90
 # Sets of policies drawn from one seed; the next has the next number.
 UNIVERSES = 40
 SEED = int(os.environ.get("SEED", "20261121"))
