@@ -144,7 +144,7 @@ house.tests(
         "Domain", "JSON", "Telemetry", "Cryptography", "AccessPolicy", "Identity", "Registry", "Bus", "Network",
         "Gateway", "TestKit",
     ])
-house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Registry", "isthmus"])
+house.tests("isthmusTests", ["Domain", "JSON", "Cryptography", "AccessPolicy", "Registry", "isthmus", "TestKit"])
 house.tests("Tidy", ["Domain", "Telemetry"], exclude: ["exemptions.txt"])
 house.add(
     "log-exerciser", ["Domain", "Cryptography", "Registry", "Bus", "Storage"],

@@ -15,6 +15,7 @@ from authority import Authority, Leaf
 from gateway import BUS_ARN, OWNER, SENDER, Gateway, binary, wait_until
 from measures import report  # noqa: F401 (a fixture)
 from publishing import Publisher, body_of, entry
+from stracing import FileFault
 from test_idempotency import signed_fields
 
 CONFIGURATION_STATUS, UNREACHABLE_STATUS, USAGE_STATUS = 3, 4, 64
@@ -122,6 +123,20 @@ def test_a_key_the_user_may_not_read_is_said(made):
         runner = []
     done = subprocess.run([*runner, binary(), "check", "--config", str(made.config)], capture_output=True, text=True, timeout=20)
     assert done.returncode == CONFIGURATION_STATUS and "this user may not read it" in done.stderr, done
+
+
+def test_a_full_disk_under_the_log_ends_nothing_and_the_lines_come_when_there_is_room(made):
+    made.start()
+    before = len(made.logged())
+    with FileFault(made.process.pid, made.log_path, "write", "ENOSPC"):
+        with Publisher(made) as publisher:
+            for number in range(3):
+                made.reload()
+                assert publisher.put(entry(number)).ids
+        assert len(made.logged()) == before
+    wait_until(lambda: made.logged().count('"reloaded"') == 3, 20, "the lines")
+    assert {event["detail"]["n"] for event in made.events()} == {0, 1, 2}
+    made.stop()
 
 
 # pki

@@ -24,6 +24,14 @@ import Testing
                 listLifetime: Lifetime(seconds: 3600))
         }
 
+        func onboarding(_ pin: Digest) throws -> Configuration.Onboarding {
+            let pem = LoadedFile(
+                path: path + "/ca.pem", bytes: try SourceFiles.system.read(path + "/ca.pem", 1 << 16).bytes)
+            return Configuration.Onboarding(
+                authority: path, trustDomain: "acme.example", certificate: pem, listener: "vpce-open", pin: pin,
+                endpoint: "https://events.example.com", bundle: pem, certificateSeconds: 3600)
+        }
+
         func list() throws -> CertificateRevocationList {
             try CertificateRevocationList.lists(try SourceFiles.system.read(path + "/crl.pem", 1 << 20).bytes)[0]
         }
@@ -207,11 +215,7 @@ import Testing
     func shared() throws {
         let place = Place()
         let pin = try place.found()
-        let pem = LoadedFile(
-            path: place.path + "/ca.pem", bytes: try SourceFiles.system.read(place.path + "/ca.pem", 1 << 16).bytes)
-        let settings = Configuration.Onboarding(
-            authority: place.path, trustDomain: "acme.example", certificate: pem, listener: "vpce-open", pin: pin,
-            endpoint: "https://events.example.com", bundle: pem, certificateSeconds: 3600)
+        let settings = try place.onboarding(pin)
         let clock = WallClock { ConfigurationFixture.now }
         let gateways = ["a", "b"].map { PartnerAuthority(settings, gateway: $0, clock: clock) }
         let key = try PrivateKey.generate(.ecdsaP256).publicKey()
@@ -226,5 +230,22 @@ import Testing
         #expect(try gateways[1].standing() == [serials[1]])
         let later = WallClock { ConfigurationFixture.now.advanced(bySeconds: 3600) }
         #expect(try PartnerAuthority(settings, gateway: "b", clock: later).standing().isEmpty, "what ran out is over")
+    }
+
+    @Test("a gateway that issued many certificates renews the list, and with it the index, before they are due")
+    func manyIssued() throws {
+        let place = Place()
+        let pin = try place.found()
+        let settings = try place.onboarding(pin)
+        let gateway = PartnerAuthority(
+            settings, gateway: "a", clock: WallClock { ConfigurationFixture.now }, issuedPerList: 3)
+        let key = try PrivateKey.generate(.ecdsaP256).publicKey()
+        var renewed: [Bool] = []
+        for _ in 0..<6 {
+            _ = try gateway.issue("spiffe://acme.example/account/\(Self.account)/role/x", key)
+            renewed.append(try gateway.withdraw([]))
+        }
+        #expect(renewed == [false, false, true, false, false, true])
+        #expect(try place.list().number == [3])
     }
 }

@@ -1,3 +1,5 @@
+import JSON
+import TestKit
 import Testing
 
 @testable import isthmus
@@ -94,5 +96,43 @@ import Testing
         for line in 1...2 * Findings.kept { findings.warning("f", line, "m", "a") }
         findings.error("f", 1, "m", "a")
         #expect(findings.errors.count == 1 && findings.warnings.count == Findings.kept)
+    }
+
+    /// What a text may be made of: everything that decides whether a star begins a token.
+    private static let pieces = [
+        "a", "b", "*a", "&c ", "*", "?", "? ", ": ", ":", "- ", "-", "\n", "\n  ", "[", "]", "{", "}", ", ", ",", "\"",
+        "'", "# ", " #", "|\n  ", ">\n ", "!!str ", "!a*b ", "\t", "\n---\n", "\n...\n", "%", "\\", "\u{FEFF}",
+        "\u{85}", "\u{2028}",
+    ]
+
+    /// The JSON of the document, `nil` when it is refused.
+    private func json(_ text: String) -> String? {
+        let findings = Findings()
+        guard let root = YAMLValue(reading: Array(text.utf8), file: "f", findings: findings) else { return nil }
+        var budget = 10_000
+        return PolicyJSON.node(root, budget: &budget).map { String(decoding: $0.bytes(), as: UTF8.self) }
+    }
+
+    @Test("a text that is taken means the same with letters in place of its stars and question marks")
+    func noAliasGetsThrough() {
+        let seed: UInt64 = 20_261_121
+        var random = SeededRandom(seed)
+        var taken = 0
+        var refused = 0
+        for _ in 0..<30_000 {
+            let count = Int.random(in: 1...9, using: &random)
+            let pieces = (0..<count).map { _ in Self.pieces[Int.random(in: 0..<Self.pieces.count, using: &random)] }
+            let text = "k: &a [x]\nl: " + pieces.joined()
+            guard text.utf8.contains(where: { $0 == 0x2A || $0 == 0x3F }) else { continue }
+            guard let own = json(text) else {
+                refused += 1
+                continue
+            }
+            taken += 1
+            let letters = text.replacing("*", with: "\u{E100}").replacing("?", with: "\u{E101}")
+            let other = json(letters)?.replacing("\u{E100}", with: "*").replacing("\u{E101}", with: "?")
+            #expect(own == other, "seed \(seed): \(text.debugDescription)")
+        }
+        #expect(taken > 500 && refused > 500, "seed \(seed): \(taken) taken, \(refused) refused")
     }
 }

@@ -65,10 +65,11 @@ struct IssuanceIndex {
 
     private mutating func apply(_ line: JSONNode, _ bytes: ArraySlice<UInt8>) {
         let number = line["revocationList"]?.uint64
-        acts.append(Act(line: bytes, serial: line["serial"]?.string, list: number))
+        let serial = line["serial"]?.string
+        acts.append(Act(line: bytes, serial: serial, list: number))
         if let name = line["trustDomain"]?.string { trustDomain = name }
         if let number { listNumber = max(listNumber, number) }
-        guard let serial = line["serial"]?.string, let at = line["at"]?.int64 else { return }
+        guard let serial, let at = line["at"]?.int64 else { return }
         let notAfter = line["notAfter"]?.int64
         if line["act"]?.string == "revoke" {
             revoke(serial, at: at, notAfter: notAfter)

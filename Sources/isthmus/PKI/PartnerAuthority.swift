@@ -11,8 +11,14 @@ final class PartnerAuthority: Sendable {
     /// How long a revocation list is good. It is renewed when half of that has passed.
     static let listLifetime = Lifetime(seconds: 7 * 86_400)
 
+    /// So many certificates later the list is renewed at once, and the index with it: certificates of a minute would
+    /// fill the index long before the list is due.
+    static let issuedPerListDefault = 10_000
+
     private struct Known {
         var withdrawn: Set<String> = []
+        /// Certificates issued since the list was written.
+        var issued = 0
         /// When the list is to be renewed, seconds since 1970; nil before it was read.
         var renewAt: Int64?
     }
@@ -22,12 +28,14 @@ final class PartnerAuthority: Sendable {
     /// Who asks, in the authority's index; nil for who only reads.
     private let gateway: String?
     private let certificateLifetime: Lifetime
+    private let issuedPerList: Int
     private let known = Mutex(Known())
 
     init(
         _ configuration: Configuration.Onboarding, gateway: String? = nil, clock: WallClock = .system,
-        random: RandomBytes = .system
+        random: RandomBytes = .system, issuedPerList: Int = PartnerAuthority.issuedPerListDefault
     ) {
+        self.issuedPerList = issuedPerList
         self.gateway = gateway
         directory = AuthorityDirectory(
             path: configuration.authority, files: .system, clock: clock, random: random)
@@ -56,6 +64,7 @@ final class PartnerAuthority: Sendable {
         do throws(ProgramError) {
             let certificate = try directory.certify(
                 key, uri: uri, gateway: gateway, lifetime: certificateLifetime)
+            known.withLock { $0.issued += 1 }
             return Invitation.IssuedCertificate(
                 serial: certificate.serialHexadecimal, fingerprint: certificate.fingerprint,
                 notAfter: Timestamp(seconds: certificate.notAfter), pem: try directory.pem(of: certificate))
@@ -81,13 +90,20 @@ final class PartnerAuthority: Sendable {
     /// Puts certificates on the revocation list, and renews the list when it is due; whether it changed.
     func withdraw(_ serials: [String]) throws(AuthorityFault) -> Bool {
         let now = directory.clock.now()
-        let isDue = known.withLock { known in
-            !known.withdrawn.isSuperset(of: serials) || known.renewAt.map { $0 <= now.seconds } != false
+        let (isDue, isLong) = known.withLock { known in
+            (
+                !known.withdrawn.isSuperset(of: serials) || known.renewAt.map { $0 <= now.seconds } != false,
+                known.issued >= issuedPerList
+            )
         }
-        guard isDue else { return false }
+        guard isDue || isLong else { return false }
         do throws(ProgramError) {
-            let outcome = try directory.withdraw(serials, listLifetime: Self.listLifetime)
-            known.withLock { $0 = Known(withdrawn: Set(serials), renewAt: outcome.renewAt) }
+            let outcome = try directory.withdraw(serials, listLifetime: Self.listLifetime, renews: isLong)
+            known.withLock { known in
+                known.withdrawn = Set(serials)
+                known.renewAt = outcome.renewAt
+                if outcome.isChanged { known.issued = 0 }
+            }
             return outcome.isChanged
         } catch {
             throw AuthorityFault("\(error)")
@@ -136,8 +152,10 @@ extension AuthorityDirectory {
     }
 
     /// Revokes those of `serials` that are not yet, and writes a new list when that was any or half its time is over.
+    ///
+    /// - Parameter renews: whether a new list is written in any case.
     func withdraw(
-        _ serials: [String], listLifetime: Lifetime
+        _ serials: [String], listLifetime: Lifetime, renews: Bool = false
     ) throws(ProgramError) -> (isChanged: Bool, renewAt: Int64) {
         try DurableFile.locked(lockPath) { () throws(ProgramError) in
             let now = clock.now()
@@ -152,7 +170,7 @@ extension AuthorityDirectory {
             let renewAt = listed.compactMap { list in list.nextUpdate.map { (list.thisUpdate + $0) / 2 } }.max() ?? 0
             // A power cut may have come between the index and the list.
             let isNewest = listed.contains { $0.sequence == index.listNumber } && !index.awaitsList
-            guard !missing.isEmpty || renewAt <= now.seconds || !isNewest else {
+            guard renews || !missing.isEmpty || renewAt <= now.seconds || !isNewest else {
                 return (false, renewAt)
             }
             try writeList(of: authority, lifetime: listLifetime)
