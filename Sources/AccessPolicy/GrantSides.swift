@@ -33,74 +33,100 @@ package struct GrantSides: Sendable {
 
     private let resources: [Resource]
     private let holders: [AccountID: [Holder]]
+    private var steps: Int
+
+    /// Comparisons in all, most of them of two characters: some seconds. Who may write one policy must not make the
+    /// look at all of them long.
+    package static let mostSteps = 1_000_000_000
+
+    /// Whether there was too much to compare: then findings are missing.
+    package var isExhausted: Bool { steps < 0 }
 
     /// - Parameter accounts: those whose principals are all among `holders`; the own side of others is decided
     ///   elsewhere.
-    package init(resources: [Resource], holders: [Holder], accounts: Set<AccountID>) {
+    package init(
+        resources: [Resource], holders: [Holder], accounts: Set<AccountID>, steps: Int = GrantSides.mostSteps
+    ) {
         self.resources = resources
+        self.steps = steps
         let grouped = Dictionary(grouping: holders, by: \.account)
         self.holders = Dictionary(accounts.map { ($0, grouped[$0] ?? []) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Statements of a resource's policy that let principals of another account in, which nothing of their own lets
     /// out.
-    package func findings(of resource: Resource) -> [PolicyReview.Finding] {
-        resource.policy.statements.enumerated().flatMap { index, statement -> [PolicyReview.Finding] in
-            guard statement.effect == .allow, let principal = statement.principal, !principal.isNegated else {
-                return []
-            }
-            return principal.patterns.compactMap { pattern in
-                guard let named = named(by: pattern), named.account != resource.account,
-                    let candidates = holders[named.account]?.filter({ named.arn == nil || $0.arn == named.arn }),
-                    !candidates.contains(where: { Self.grants($0.identity, statement.action, resource.arn) })
-                else { return nil }
-                let subject = "\(statement.action.text) to \(pattern), whose own policies do not"
-                return .init(rule: .oneSidedGrant, statement: index, sid: statement.sid, subject: subject)
+    package mutating func findings(of resource: Resource) -> [PolicyReview.Finding] {
+        var findings: [PolicyReview.Finding] = []
+        for (index, statement) in resource.policy.statements.enumerated() {
+            guard statement.effect == .allow, let principal = statement.principal, !principal.isNegated
+            else { continue }
+            for pattern in Set(principal.patterns.compactMap(Subject.init)).sorted(by: { $0.text < $1.text }) {
+                guard pattern.account != resource.account, let members = holders[pattern.account] else { continue }
+                let candidates = members.filter { pattern.arn == nil || $0.arn == pattern.arn }
+                steps -= members.count
+                let isGranted = candidates.contains { holder in
+                    grants(holder.identity, statement.action, resource.arn)
+                }
+                if isGranted || isExhausted { continue }
+                let subject = "\(statement.action.text) to \(pattern.text), whose own policies do not"
+                findings.append(.init(rule: .oneSidedGrant, statement: index, sid: statement.sid, subject: subject))
             }
         }
+        return findings
     }
 
     /// What a principal's policies let it do with a named account's resource whose own policy does not let it in.
-    package func findings(of holder: Holder) -> [PolicyReview.Finding] {
-        holder.identity.flatMap(\.statements).enumerated().flatMap { index, statement -> [PolicyReview.Finding] in
+    package mutating func findings(of holder: Holder) -> [PolicyReview.Finding] {
+        var findings: [PolicyReview.Finding] = []
+        for (index, statement) in holder.identity.flatMap(\.statements).enumerated() {
             guard statement.effect == .allow, !statement.action.isNegated, let element = statement.resource,
                 !element.isNegated
-            else { return [] }
-            return resources.compactMap { resource in
-                let isMeant = element.patterns.contains {
-                    ARN(parsing: $0)?.account == resource.account.description
-                        && ResourceElement.couldMatch($0, resource.arn)
-                }
-                guard isMeant, resource.account != holder.account,
-                    !Self.admits(resource.policy, holder, statement.action)
-                else { return nil }
+            else { continue }
+            let named = element.patterns.compactMap { text in ARN(parsing: text).map { (text, $0.account) } }
+            for resource in resources where resource.account != holder.account {
+                let account = resource.account.description
+                steps -= named.count
+                let isMeant = named.contains { $0.1 == account && couldMatch($0.0, resource.arn) }
+                guard isMeant, !admits(resource.policy, holder, statement.action), !isExhausted else { continue }
                 let subject = "\(statement.action.text) on \(resource.arn), whose policy does not"
-                return .init(rule: .oneSidedGrant, statement: index, sid: statement.sid, subject: subject)
+                findings.append(.init(rule: .oneSidedGrant, statement: index, sid: statement.sid, subject: subject))
             }
         }
+        return findings
     }
 
-    private func named(by pattern: PrincipalElement.Pattern) -> (account: AccountID, arn: String?)? {
-        switch pattern {
-        case .account(let account): (account, nil)
-        case .arn(let text): ARN(parsing: text).flatMap { AccountID(parsing: $0.account) }.map { ($0, text) }
-        case .anyone, .service, .federated, .canonicalUser: nil
+    /// Whom a pattern names: an account, or one principal of it.
+    private struct Subject: Hashable {
+        let account: AccountID
+        let arn: String?
+        let text: String
+
+        init?(_ pattern: PrincipalElement.Pattern) {
+            switch pattern {
+            case .account(let account): (self.account, arn) = (account, nil)
+            case .arn(let arn):
+                guard let account = ARN(parsing: arn).flatMap({ AccountID(parsing: $0.account) }) else { return nil }
+                (self.account, self.arn) = (account, arn)
+            case .anyone, .service, .federated, .canonicalUser: return nil
+            }
+            text = "\(pattern)"
         }
     }
 
-    private static func grants(_ policies: [PolicyDocument], _ action: ActionElement, _ resource: String) -> Bool {
-        policies.flatMap(\.statements).contains { statement in
-            statement.effect == .allow && statement.action.overlaps(action)
-                && (statement.resource.map { element in
-                    element.isNegated || element.patterns.contains { ResourceElement.couldMatch($0, resource) }
-                } ?? true)
+    private mutating func grants(_ policies: [PolicyDocument], _ action: ActionElement, _ resource: String) -> Bool {
+        for statement in policies.lazy.flatMap(\.statements) where statement.effect == .allow {
+            guard overlap(statement.action, action) else { continue }
+            guard let element = statement.resource, !element.isNegated else { return true }
+            if element.patterns.contains(where: { couldMatch($0, resource) }) { return true }
         }
+        return false
     }
 
-    private static func admits(_ policy: PolicyDocument, _ holder: Holder, _ action: ActionElement) -> Bool {
+    private mutating func admits(_ policy: PolicyDocument, _ holder: Holder, _ action: ActionElement) -> Bool {
         policy.statements.contains { statement in
-            guard statement.effect == .allow, statement.action.overlaps(action), let principal = statement.principal
+            guard statement.effect == .allow, let principal = statement.principal, overlap(statement.action, action)
             else { return false }
+            steps -= principal.patterns.count
             return principal.isNegated
                 || principal.patterns.contains { pattern in
                     switch pattern {
@@ -112,22 +138,31 @@ package struct GrantSides: Sendable {
                 }
         }
     }
+
+    /// Whether some action may be meant by both; where one says what it does not mean, it is taken to be so.
+    private mutating func overlap(_ left: ActionElement, _ right: ActionElement) -> Bool {
+        if left.isNegated || right.isNegated { return true }
+        return left.patterns.contains { own in
+            right.patterns.contains { other in
+                steps -= own.utf8.count * other.utf8.count
+                return !isExhausted
+                    && ActionElement.overlap(Array(lowercased(own).utf8), Array(lowercased(other).utf8))
+            }
+        }
+    }
+
+    private mutating func couldMatch(_ pattern: String, _ arn: String) -> Bool {
+        steps -= pattern.utf8.count + arn.utf8.count
+        return !isExhausted && ResourceElement.couldMatch(pattern, arn)
+    }
 }
 
 extension ActionElement {
     /// As a policy has it.
     fileprivate var text: String { patterns.map { "`\($0)`" }.joined(separator: ", ") }
 
-    /// Whether some action may be meant by both; where one says what it does not mean, it is taken to be so.
-    fileprivate func overlaps(_ other: ActionElement) -> Bool {
-        if isNegated || other.isNegated { return true }
-        return patterns.contains { own in
-            other.patterns.contains { Self.overlap(Array(lowercased(own).utf8), Array(lowercased($0).utf8)) }
-        }
-    }
-
     /// Whether two texts with wildcards have a text in common.
-    private static func overlap(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    fileprivate static func overlap(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         let run = UInt8(ascii: "*")
         let one = UInt8(ascii: "?")
         // For each beginning of `right`: whether it has a text in common with the beginning of `left` looked at.

@@ -28,7 +28,7 @@ struct GrantSidesTests {
         let account = AccountID(unchecked: 111_111_111_111)
         let holder = GrantSides.Holder(
             arn: role, account: account, identity: try identity.map { [try document($0, .identity)] } ?? [])
-        let sides = GrantSides(resources: [bus], holders: [holder], accounts: [account])
+        var sides = GrantSides(resources: [bus], holders: [holder], accounts: [account])
         return (sides.findings(of: bus) + sides.findings(of: holder)).map(\.description)
     }
 
@@ -74,5 +74,32 @@ struct GrantSidesTests {
                 "warning: statement 0: only one side grants `events:PutEvents` on \(Self.bus), whose policy does not: "
                     + "a request across accounts needs both"
             ])
+    }
+
+    @Test("a policy written to make the look long ends it early, and that is known")
+    func budget() throws {
+        let actions = (0..<300).map { #""events:*a*b*c\#($0)*""# }.joined(separator: ",")
+        let text = #"{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":[\#(actions)],"Resource":"*"}"#
+        let bus = GrantSides.Resource(
+            arn: Self.bus, account: AccountID(unchecked: 222_222_222_222), policy: try Self.document(text, .resource))
+        let account = AccountID(unchecked: 111_111_111_111)
+        let holders = try (0..<20).map { number in
+            GrantSides.Holder(
+                arn: "\(Self.role)\(number)", account: account,
+                identity: [try Self.document(Self.own("sqs:SendMessage", "*"), .identity)])
+        }
+        // 300 patterns of some 20 characters against 15, for each of 20 principals.
+        for (steps, isEnough) in [(1_000_000, false), (3_000_000, true), (GrantSides.mostSteps, true)] {
+            var sides = GrantSides(resources: [bus], holders: holders, accounts: [account], steps: steps)
+            #expect(sides.findings(of: bus).count == (isEnough ? 1 : 0))
+            #expect(sides.isExhausted == !isEnough)
+        }
+    }
+
+    @Test("an account that is named again and again is looked at once")
+    func repeated() throws {
+        let names = Array(repeating: #""111111111111""#, count: 200).joined(separator: ",")
+        let text = #"{"Effect":"Allow","Principal":{"AWS":[\#(names)]},"Action":"events:PutEvents","Resource":"*"}"#
+        #expect(try Self.said(text, nil).count == 1)
     }
 }

@@ -128,10 +128,13 @@ def test_issuing_and_revoking_cut_short_at_any_step_leave_all_whole(place, repor
             assert kept <= place.revoked()
             if wrap is failing and done.returncode != 0:
                 assert done.stderr.count("\n") == 1, done
-                assert not list(place.folder.rglob("*.new")), f"{name} {call} {count}"
                 if name == "issue" and done.returncode != UNSAID:
                     out = place.folder / f"leaf{place.count}"
                     assert not out.with_suffix(".pem").exists() and not out.with_suffix(".key").exists()
+            # What a kill left beside a place is nobody's; the next that writes there takes it away.
+            for path in place.folder.rglob("*.new"):
+                assert wrap is kill_at or call == "unlink", f"{name} {call} {count}: {path}"
+                path.unlink()
         place.must(place.run("revoke", "--serial", serial))
         kept.add(serial.lstrip("0"))
     assert kept <= place.revoked()

@@ -29,9 +29,14 @@ extension ConfigurationLoader {
                 arn: member.principal.arn, account: member.principal.account,
                 identity: member.policies.compactMap { document($0.json, .identity, .default) })
         }
-        let sides = GrantSides(resources: resources, holders: holders, accounts: Set(local.map(\.id)))
+        var sides = GrantSides(resources: resources, holders: holders, accounts: Set(local.map(\.id)))
         for resource in resources { warn(sides.findings(of: resource), of: resource.arn, at: value) }
         for holder in holders { warn(sides.findings(of: holder), of: holder.arn, at: value) }
+        if sides.isExhausted {
+            value.warning(
+                "the grants across accounts were compared in part: the policies of buses and principals are too large",
+                "shorten their lists of actions and resources")
+        }
     }
 
     /// The policy of each bus that has one: as it is saved, else as it is sown.
