@@ -203,7 +203,7 @@ def test_an_expired_token_is_refused(side):
 
 def test_a_join_cut_short_and_never_completed_leaves_nothing(side):
     token = side.invite(8, expires="6s")
-    killed = side.join(token, 8, kill_at("rename", 5))
+    killed = side.join(token, 8, kill_at("rename", 4))
     assert killed.returncode != 0
     wait_until(lambda: side.state(8) == ["expired"], 25, "the end of the half join")
     assert side.sources(8) in ([], ["DELETED"])

@@ -35,7 +35,7 @@ def assert_no_stray(side):
 
 def test_a_partner_killed_at_every_step_joins_exactly_once(side):  # noqa: F811
     number = 100
-    for call in ("rename", "fsync", "openat", "write", "sendto", "recvfrom", "connect", "close"):
+    for call in ("rename", "link", "fsync", "openat", "write", "sendto", "recvfrom", "connect", "close"):
         # Most of what is opened and closed are the program's own libraries.
         stride = 7 if call in ("openat", "close") else 1
         for count in range(1, 400, stride):

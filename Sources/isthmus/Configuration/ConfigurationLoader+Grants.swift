@@ -18,7 +18,12 @@ extension ConfigurationLoader {
         let count = local.reduce(0) { $0 + $1.principals.count }
         guard let value, count > 0 else { return }
         let policies = policies(of: buses, savedIn: directory, at: value)
-        guard policies.count * count <= Self.maximumGrantPairs else { return }
+        guard policies.count * count <= Self.maximumGrantPairs else {
+            value.warning(
+                "the grants across accounts were not compared: there are \(policies.count) buses, \(count) principals",
+                "nothing is wrong: look for grants of one side by `isthmus explain`")
+            return
+        }
         let resources = policies.map { bus in
             GrantSides.Resource(
                 arn: "arn:\(partition):events:\(region):\(bus.id.account):event-bus/\(bus.id.name)",
