@@ -192,6 +192,8 @@ struct KeyEntry {
             guard (1...BusNumber.maximum).contains(bus), first >= 1, count >= 1,
                 first <= Domain.Sequence.maximum - count
             else { return nil }
+            // As many as the longest run: a damaged row makes no more of its few bytes.
+            guard positions.count + Int(count) <= Int(UInt16.max) else { return nil }
             if runs == 1 { return Positions(bus: BusNumber(bus), first: Domain.Sequence(first), count: Int(count)) }
             for sequence in first..<first + count {
                 positions.append(Position(bus: BusNumber(bus), sequence: Domain.Sequence(sequence)))

@@ -77,7 +77,7 @@ final class LogReader: Sendable {
             let before = try Row.fetchOne(
                 db.cachedStatement(sql: Self.select + "WHERE bus = ? AND first <= ? ORDER BY first DESC LIMIT 1)"),
                 arguments: [number, Int64(sequence)])
-            if let before, before[0] as Int64 + before[1] as Int64 > Int64(sequence) { return Stored(before) }
+            if let before = before.map({ Stored($0) }), before.end > Int64(sequence) { return before }
             return try Row.fetchOne(
                 db.cachedStatement(sql: Self.select + "WHERE bus = ? AND first > ? ORDER BY first LIMIT 1)"),
                 arguments: [number, Int64(sequence)]
@@ -101,13 +101,20 @@ final class LogReader: Sendable {
         let header: [UInt8]
         let body: [UInt8]
 
+        /// What is of another type stands for nothing that a header could agree with.
         init(_ row: Row) {
-            first = row[0]
-            count = row[1]
-            digest = row[2]
-            header = [UInt8](row[3] as Data)
-            body = [UInt8](row[4] as Data)
-            bus = row[5]
+            first = row.integer(0) ?? 0
+            count = row.integer(1) ?? 0
+            digest = row.bytes(2) ?? Data()
+            header = [UInt8](row.bytes(3) ?? Data())
+            body = [UInt8](row.bytes(4) ?? Data())
+            bus = row.integer(5) ?? 0
+        }
+
+        /// The sequence behind its last event, at most the last there is.
+        var end: Int64 {
+            let (end, isOver) = first.addingReportingOverflow(count)
+            return isOver ? .max : end
         }
     }
 

@@ -107,7 +107,7 @@ struct LogRecovery {
                     SELECT id, bus, first, count, time, digest, header, length(body) FROM block WHERE id > ? ORDER BY id
                     """, arguments: [indexed])
             while let row = try blocks.next() {
-                let id: Int64 = row[0]
+                let id = row.integer(0) ?? 0
                 guard let block = UnindexedBlock(row), block.follows(heads[block.bus]) else {
                     throw StorageError.damaged(path: path, what: "table `block`, row \(id)")
                 }
@@ -134,8 +134,10 @@ struct LogRecovery {
         try database.access { db in
             let rows = try Row.fetchCursor(db, sql: "SELECT id, time, entries FROM \(table) ORDER BY id")
             while let row = try rows.next() {
-                last = row[0]
-                guard filled.index(row: last, seconds: row[1], entries: [UInt8](row[2] as Data)) else {
+                last = row.integer(0) ?? 0
+                guard let seconds = row.integer(1), let entries = row.bytes(2),
+                    filled.index(row: last, seconds: seconds, entries: [UInt8](entries))
+                else {
                     throw StorageError.damaged(path: database.path, what: "table `\(table)`, row \(last)")
                 }
             }
@@ -144,12 +146,11 @@ struct LogRecovery {
     }
 
     private static func head(_ row: Row) -> (BusNumber, BusHead)? {
-        let number: Int64 = row[0]
-        let next: Int64 = row[1]
-        guard number >= 1, number <= Int64(BusNumber.maximum), next >= 1, let digest = Digest(column: row[2]) else {
-            return nil
-        }
-        return (BusNumber(UInt32(number)), BusHead(next: UInt64(next), digest: digest, bytes: row[3]))
+        guard let number = row.integer(0), let next = row.integer(1), let bytes = row.integer(3),
+            let stored = row.bytes(2), let digest = Digest(column: stored),
+            (1...Int64(BusNumber.maximum)).contains(number), next >= 1
+        else { return nil }
+        return (BusNumber(UInt32(number)), BusHead(next: UInt64(next), digest: digest, bytes: bytes))
     }
 }
 
@@ -178,12 +179,14 @@ struct UnindexedBlock: Sendable {
 
     /// Columns id, bus, first, count, time, digest, header, body length; `nil` unless the header says the same.
     init?(_ row: Row) {
-        let headerBytes = [UInt8](row[6] as Data)
-        guard let (header, digest) = BlockHeader.decode(headerBytes[...]), Digest(column: row[5]) == digest else {
-            return nil
-        }
-        self.init(id: row[0], header: header, digest: digest, bodyBytes: row[7])
-        guard row[1] == Int64(bus.value), row[2] == Int64(first), row[3] == count, row[4] == time else { return nil }
+        guard let id = row.integer(0), let stored = row.bytes(5), let bytes = row.bytes(6),
+            let bodyBytes = row.integer(7),
+            let (header, digest) = BlockHeader.decode([UInt8](bytes)[...]), Digest(column: stored) == digest
+        else { return nil }
+        self.init(id: id, header: header, digest: digest, bodyBytes: Int(bodyBytes))
+        guard row.integer(1) == Int64(bus.value), row.integer(2) == Int64(first), row.integer(3) == Int64(count),
+            row.integer(4) == time
+        else { return nil }
     }
 
     var end: UInt64 { first + UInt64(count) }

@@ -72,13 +72,13 @@ package final class SQLiteControlStore: ControlStore {
         var records: [ControlRecord] = []
         records.reserveCapacity(rows.count)
         for row in rows {
-            let name: String = row[0]
-            let key: String = row[1]
+            guard let name = row.text(0), let key = row.text(1), let value = row.bytes(2), let stored = row.bytes(3)
+            else { throw .unreadable(reason: "a record is not as it was stored") }
             guard let kind = ControlRecord.Kind(rawValue: name) else {
                 throw .unreadable(reason: "record `\(key)` is of the unknown kind `\(name)`")
             }
-            let record = ControlRecord(kind: kind, key: key, value: [UInt8](row[2] as Data))
-            guard Digest(column: row[3]) == digest(of: record) else {
+            let record = ControlRecord(kind: kind, key: key, value: [UInt8](value))
+            guard Digest(column: stored) == digest(of: record) else {
                 throw .unreadable(reason: "\(name) `\(key)` is not as it was stored")
             }
             records.append(record)

@@ -146,6 +146,23 @@ import Testing
         try store.close()
     }
 
+    @Test(
+        "a control record of a type that was never written is refused, and ends nothing",
+        arguments: ["kind = x'FF'", "key = x'FF'", "value = 1.5", "digest = 7"])
+    func controlStoreOfWrongTypes(change: String) throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        let store = try SQLiteControlStore(in: home)
+        try store.commit([.put(ControlRecord(kind: .eventBus, key: "a", value: [1]))])
+        try store.close()
+        try DatabaseQueue(path: home.file("control.sqlite")).write { db in
+            try db.execute(sql: "UPDATE record SET \(change)")
+        }
+        let again = try SQLiteControlStore(in: home)
+        #expect(throws: ControlStoreError.self) { try again.load() }
+        try again.close()
+    }
+
     @Test("records are read beside the gateway that writes them, and where none runs; a changed one is not")
     func controlStoreBesides() throws {
         let directory = ScratchDirectory()

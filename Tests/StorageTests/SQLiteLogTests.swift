@@ -116,6 +116,51 @@ import Testing
         #expect(throws: EventLogError.damaged(BusNumber(1), first: 2)) { try event(2) }
     }
 
+    @Test(
+        "a column of a type that was never written is a damaged block to its readers, and ends nothing",
+        arguments: ["header = 'text'", "body = 7", "digest = 1.5", "count = 'x'", "bus = x'00'"])
+    func wrongTypes(change: String) throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        var configuration = Self.configuration
+        configuration.recentBlockBytes = 0
+        do {
+            let log = try Self.open(directory, clock, configuration)
+            for detail in ["a", "b", "c"] { _ = TestLoop(log).append(TestLoop.request(detail)) }
+            log.stop()
+        }
+        try DatabaseQueue(path: directory.path + "/log.sqlite").write { db in
+            try db.execute(sql: "UPDATE block SET \(change) WHERE first = 2")
+        }
+        let log = try Self.open(directory, clock, configuration)
+        defer { log.stop() }
+        #expect(throws: EventLogError.self) {
+            try log.event(at: Position(bus: BusNumber(1), sequence: Domain.Sequence(2)))
+        }
+        let third = try log.event(at: Position(bus: BusNumber(1), sequence: Domain.Sequence(3)))
+        #expect(third.frame.detail.text == "c")
+    }
+
+    @Test(
+        "a row of a type that was never written refuses the start, and says which",
+        arguments: [
+            ("UPDATE bus SET digest = 7", "table `bus`"), ("UPDATE bus SET bytes = 'x'", "table `bus`"),
+            ("UPDATE keys SET entries = 7", "table `keys`, row 1"),
+            ("UPDATE keys SET time = 'x'", "table `keys`, row 1"),
+        ])
+    func wrongRows(change: String, what: String) throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        do {
+            let log = try Self.open(directory, clock)
+            _ = TestLoop(log).append(TestLoop.request("k", guarded: TestLoop.key("once")))
+            log.stop()
+        }
+        let path = directory.path + "/log.sqlite"
+        try DatabaseQueue(path: path).write { db in try db.execute(sql: change) }
+        #expect(throws: StorageError.damaged(path: path, what: what)) { try Self.open(directory, clock) }
+    }
+
     @Test("retention removes whole old blocks, says so, and never gives a sequence twice")
     func retention() throws {
         let directory = ScratchDirectory()
