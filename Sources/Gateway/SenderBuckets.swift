@@ -113,7 +113,6 @@ package final class SenderBuckets: Sendable {
             table.revision = snapshot.revision
             let quotas = snapshot.senderQuotas
             guard quotas != table.quotas else { return }
-            let isForEverybody = quotas.everybody != table.quotas.everybody
             table.quotas = quotas
             for (key, bucket) in table.buckets {
                 let quota = quotas.quota(of: key.sender, key.action)
@@ -121,9 +120,12 @@ package final class SenderBuckets: Sendable {
                 let held = bucket.retire().held(from: bucket.quota, to: quota, at: now)
                 table.buckets[key] = SenderBucket(held, quota: quota)
             }
-            guard isForEverybody else { return }
-            for bucket in table.overflow.values { _ = bucket.retire() }
-            table.overflow = [:]
+            for (action, bucket) in table.overflow {
+                let quota = Self.overflowQuota(table, action)
+                guard quota != bucket.quota else { continue }
+                let held = bucket.retire().held(from: bucket.quota, to: quota, at: now)
+                table.overflow[action] = SenderBucket(held, quota: quota)
+            }
         }
     }
 
@@ -144,17 +146,18 @@ package final class SenderBuckets: Sendable {
         guard now >= table.sweepsAt else { return }
         table.sweepsAt = now + sweepNanoseconds
         table.buckets = table.buckets.filter { !$0.value.retire(ifFullAt: now) }
-        // Whoever shares a bucket may find a place of its own now.
-        for bucket in table.overflow.values { _ = bucket.retire() }
-        table.overflow = [:]
+        // Whoever shares a bucket may find a place of its own now; what was spent from the shared one stays spent.
+        table.overflow = table.overflow.mapValues { SenderBucket($0.retire(), quota: $0.quota) }
     }
 
     private static func overflow(_ table: inout Table, _ action: String) -> SenderBucket {
         if let bucket = table.overflow[action] { return bucket }
-        let everybody = SenderQuotas(everybody: table.quotas.everybody)
-        let quota = everybody.quota(of: .partner(""), action)
-        let bucket = SenderBucket(TokenBucket(), quota: quota)
+        let bucket = SenderBucket(TokenBucket(), quota: overflowQuota(table, action))
         table.overflow[action] = bucket
         return bucket
+    }
+
+    private static func overflowQuota(_ table: Table, _ action: String) -> Quota {
+        SenderQuotas(everybody: table.quotas.everybody).quota(of: .partner(""), action)
     }
 }
