@@ -1,6 +1,7 @@
 """Behind HAProxy with `send-proxy-v2`: policies and networks read the client's address, and nobody else may name one."""
 
 import json
+import select
 import socket
 import ssl
 import struct
@@ -152,3 +153,44 @@ def test_no_header_field_names_the_clients_address(gateway):
     for source, claimed, code in ((OTHER, CLIENT, "AccessDeniedException"), (CLIENT, OTHER, None)):
         answer = put(connect(gateway, gateway.open_port, source), said % ((claimed.encode(),) * 4))
         assert answer["Entries"][0].get("ErrorCode") == code, answer
+
+
+def header_of_six(source):
+    addresses = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+    return SIGNATURE + struct.pack("!BBH", 0x21, 0x21, 36) + addresses + struct.pack("!HH", 1, 2)
+
+
+def test_a_client_that_changes_its_address_within_one_64_has_the_handshakes_of_one():
+    made = Gateway(limits={"connectionsPerAddress": 5})
+    text = made.config.read_text()
+    wanted = "clientCertificate: required,"
+    made.config.write_text(text.replace(wanted, f"{wanted} proxyProtocol: {{from: [{BALANCER}/32]}},", 1))
+    made.start()
+    sockets = []
+
+    def begun(source):
+        raw = socket.create_connection(("127.0.0.1", made.port), timeout=10, source_address=(BALANCER, 0))
+        sockets.append(raw)
+        raw.sendall(header_of_six(source))
+        return raw
+
+    def ended(raws):
+        """How many of them the gateway has closed; those that still stand have said nothing."""
+        readable, _, _ = select.select(raws, [], [], 0)
+        assert not any(raw.recv(1, socket.MSG_PEEK) for raw in readable)
+        return len(readable)
+
+    try:
+        same = [begun(f"2001:db8:0:1:{n:x}::{n:x}") for n in range(1, 21)]
+        wait_until(lambda: ended(same) >= 15, 4, "the refusals")
+        assert ended(same) == 15
+        neighbours = [begun(f"2001:db8:0:2::{n}") for n in range(1, 6)] + [
+            begun(f"::ffff:192.0.2.{n}") for n in range(1, 6)]
+        last = begun("2001:db8:0:1::99")
+        wait_until(lambda: ended([last]) == 1, 4, "one refusal more")
+        assert ended(neighbours) == 0 and ended(same) == 15
+    finally:
+        for raw in sockets:
+            raw.close()
+        made.stop()
+        made.remove()
