@@ -14,6 +14,7 @@
 #include <openssl/aes.h>
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
+#include <openssl/conf.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
@@ -104,6 +105,14 @@ static inline X509 *isthmus_sk_X509_value(const STACK_OF(X509) *stack, int index
 }
 
 static inline STACK_OF(X509) *isthmus_sk_X509_new(void) { return sk_X509_new_null(); }
+
+static inline int isthmus_sk_CONF_VALUE_num(const STACK_OF(CONF_VALUE) *stack) {
+    return stack == NULL ? 0 : sk_CONF_VALUE_num(stack);
+}
+
+static inline CONF_VALUE *isthmus_sk_CONF_VALUE_value(const STACK_OF(CONF_VALUE) *stack, int index) {
+    return sk_CONF_VALUE_value(stack, index);
+}
 
 static inline int isthmus_sk_X509_push(STACK_OF(X509) *stack, X509 *certificate) {
     return sk_X509_push(stack, certificate);

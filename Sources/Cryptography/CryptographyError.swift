@@ -24,6 +24,12 @@ package enum CryptographyError: Error, Hashable, Sendable {
     case wrongLength(Item, expected: Int, actual: Int)
     /// A sealed box whose tag does not match: wrong key, wrong nonce, wrong additional data, or changed bytes.
     case notAuthentic
+    /// OpenSSL's configuration is not there or, from `line` on, no configuration; 0 when no line is to blame.
+    case configurationUnreadable(path: String, line: Int)
+    /// The configuration activates a provider that did not load.
+    case providerMissing(name: String, path: String)
+    /// No provider that the configuration at `path` leaves offers this algorithm.
+    case algorithmMissing(name: String, path: String)
     /// OpenSSL refused; `code` is its packed error code (`openssl errstr`), 0 when it gave none.
     case library(Operation, code: UInt)
 }
@@ -37,6 +43,15 @@ extension CryptographyError: CustomStringConvertible {
         case .wrongLength(let item, let expected, let actual):
             "\(item.rawValue) of \(actual) bytes, expected \(expected)"
         case .notAuthentic: "ciphertext is not authentic: wrong key or changed bytes"
+        case .configurationUnreadable(let path, let line):
+            "openssl's configuration `\(path)` cannot be read\(line > 0 ? ", line \(line)" : ""): mend it, or unset "
+                + "OPENSSL_CONF"
+        case .providerMissing(let name, let path):
+            "openssl's configuration `\(path)` activates the provider `\(name)`, which did not load: install its "
+                + "module, or take it out of the configuration"
+        case .algorithmMissing(let name, let path):
+            "openssl's providers offer no `\(name)`: activate one that does in `\(path)`, and look at its "
+                + "`default_properties`"
         case .library(let operation, let code): "openssl could not \(operation.rawValue): code \(code)"
         }
     }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Cryptography
+import Domain
 import Glibc
 
 /// The program: one verb, then its arguments. Secrets never stand among them, for every user of the machine sees those.
@@ -20,6 +22,7 @@ struct Isthmus: AsyncParsableCommand {
     static func main() async {
         do {
             var command = try parseAsRoot()
+            try requireOpenSSL()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -30,6 +33,13 @@ struct Isthmus: AsyncParsableCommand {
             Glibc.exit(error.status.rawValue)
         } catch {
             exit(withError: error)
+        }
+    }
+
+    /// What an operator asked of OpenSSL and it cannot give is no matter to go on without.
+    private static func requireOpenSSL() throws(ProgramError) {
+        do throws(CryptographyError) { try OpenSSLEnvironment.require() } catch {
+            throw ProgramError(Printable.line("\(error)"))
         }
     }
 }
