@@ -14,7 +14,10 @@ extension GatewayProcess {
         }
         await letPartnersIn(configuration)
         let spare = SpareMemory()
-        sparing = loops.repeating(everySeconds: SpareMemory.everySeconds) { spare.giveBack() }
+        sparing = loops.repeating(everySeconds: SpareMemory.everySeconds) { [services] in
+            let metrics = services.metrics
+            spare.giveBack(requests: metrics.value(of: .requestsHTTP1) + metrics.value(of: .requestsHTTP2))
+        }
         controlLoop = Task { [services, plane] in await services.controlLine.run(with: plane) }
         for listener in configuration.listeners {
             let slot = ServerContextSlot(try Assembly.context(of: listener, registry: registry))

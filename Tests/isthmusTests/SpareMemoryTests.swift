@@ -44,9 +44,31 @@ struct SpareMemoryTests {
         for block in blocks.dropLast() { block.deallocate() }
         let freed = try #require(SpareMemory.spareBytes())
         #expect(spare.isWorthwhile(spare: freed))
-        spare.giveBack()
+        spare.giveBack(requests: 0)
         let left = try #require(SpareMemory.spareBytes())
         #expect(left < freed - count * size / 4, "\(before) before, \(freed) freed, \(left) left")
         blocks.last?.deallocate()
+    }
+
+    @Test("50 requests between two looks are quiet, and 51 are not")
+    func quiet() {
+        let spare = SpareMemory()
+        #expect(SpareMemory.quietRequests == 50)
+        #expect(spare.growthWorthwhile(requests: 1_000_000) == nil)
+        #expect(spare.growthWorthwhile(requests: 1_000_050) == SpareMemory.growthBytes)
+        #expect(spare.growthWorthwhile(requests: 1_000_101) == nil)
+        #expect(spare.growthWorthwhile(requests: 1_000_101) == SpareMemory.growthBytes)
+    }
+
+    @Test("under load there is a look each minute, and growth over 64 MiB is worth the work")
+    func underLoad() {
+        let spare = SpareMemory()
+        let looks = (1...36 as ClosedRange<Int64>).filter { spare.growthWorthwhile(requests: $0 * 100_000) != nil }
+        #expect(looks == [12, 24, 36])
+        let growth = SpareMemory.growthBytesUnderLoad
+        #expect(growth == 64 << 20)
+        spare.note(left: 100 << 20)
+        #expect(!spare.isWorthwhile(spare: 164 << 20, growth: growth))
+        #expect(spare.isWorthwhile(spare: 164 << 20 | 1, growth: growth))
     }
 }

@@ -49,6 +49,9 @@ struct SourceFiles: Sendable {
     let list: @Sendable (_ directory: String) throws(Failure) -> [String]
 
     /// The event buses that a data directory holds; none where no gateway has run.
+    ///
+    /// Read by a connection of its own, closed again at once, although `serve` opens the tables soon after: what is
+    /// warned of is said before anything is locked or made, and `check` says the same beside a gateway that runs.
     let savedBuses: @Sendable (_ dataDirectory: String) throws(ControlStoreError) -> [SavedBus]
 
     /// A bus as the data directory has it.
