@@ -51,7 +51,6 @@ package struct PolicyReview: Sendable {
 
     package var refusals: [Finding] { findings.filter { !$0.rule.isWarning } }
     package var warnings: [Finding] { findings.filter { $0.rule.isWarning } }
-    package var isRefused: Bool { findings.contains { !$0.rule.isWarning } }
 
     /// So many refusals are told to whoever wanted to save the document.
     static let toldRefusals = 16

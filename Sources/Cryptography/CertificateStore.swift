@@ -55,16 +55,6 @@ package final class CertificateStore: @unchecked Sendable {
         package init() {}
     }
 
-    /// Why a revocation list was left out of the store.
-    package enum IgnoredList: Hashable, Sendable {
-        /// No authority of the store signed it, or the signature is wrong.
-        case notSignedByAuthority(issuer: String)
-        /// A delta or partial list, or one with an unknown critical extension.
-        case incomplete(issuer: String)
-        /// A newer list of the same authority was given too.
-        case superseded(issuer: String)
-    }
-
     let store: OpaquePointer
     /// The chains this store verified; with it they go.
     let memory = VerifiedChainMemory()
@@ -72,26 +62,23 @@ package final class CertificateStore: @unchecked Sendable {
     let revocationLists: [OpaquePointer: CertificateRevocationList]
     /// How strict this store is.
     package let configuration: Configuration
-    /// The lists that were given but are not used.
-    package let ignoredLists: [IgnoredList]
 
     /// Builds a store.
     ///
     /// - Parameters:
     ///   - authorities: roots and intermediates, in any order; every authority that signs leaves must be among them
     ///     when revocation lists are required.
-    ///   - revocationLists: in any order; the newest of each authority is used.
+    ///   - revocationLists: in any order; the newest of each authority is used. One that no authority signed, or that
+    ///     is not complete (a delta, a part, or with an unknown critical extension), is not.
     /// - Throws: `.library(.buildStore, …)`; `.unsupported(.certificate)` when one is not an authority.
     package init(
         authorities: [Certificate], revocationLists: [CertificateRevocationList],
         configuration: Configuration = Configuration()
     ) throws(CryptographyError) {
         for authority in authorities where !authority.usage.isAuthority { throw .unsupported(.certificate) }
-        let assigned = Self.assign(revocationLists, to: authorities)
         self.authorities = Dictionary(authorities.map { ($0.pointer, $0) }) { first, _ in first }
-        self.revocationLists = assigned.used
+        self.revocationLists = Self.assign(revocationLists, to: authorities)
         self.configuration = configuration
-        ignoredLists = assigned.ignored
         store = try Self.build(authorities, purpose: configuration.purpose)
     }
 
@@ -136,25 +123,14 @@ package final class CertificateStore: @unchecked Sendable {
 
     private static func assign(
         _ lists: [CertificateRevocationList], to authorities: [Certificate]
-    ) -> (used: [OpaquePointer: CertificateRevocationList], ignored: [IgnoredList]) {
+    ) -> [OpaquePointer: CertificateRevocationList] {
         var used: [OpaquePointer: CertificateRevocationList] = [:]
-        var ignored: [IgnoredList] = []
-        for list in lists {
-            guard list.isComplete else {
-                ignored.append(.incomplete(issuer: list.issuer))
-                continue
-            }
-            let signers = authorities.filter { list.isSigned(by: $0) }
-            if signers.isEmpty { ignored.append(.notSignedByAuthority(issuer: list.issuer)) }
-            for signer in signers {
-                if let present = used[signer.pointer], !list.isNewer(than: present) {
-                    ignored.append(.superseded(issuer: list.issuer))
-                } else {
-                    if used[signer.pointer] != nil { ignored.append(.superseded(issuer: list.issuer)) }
-                    used[signer.pointer] = list
-                }
+        for list in lists where list.isComplete {
+            for signer in authorities where list.isSigned(by: signer) {
+                if let present = used[signer.pointer], !list.isNewer(than: present) { continue }
+                used[signer.pointer] = list
             }
         }
-        return (used, ignored)
+        return used
     }
 }

@@ -24,8 +24,6 @@ package struct CertificateUsage: Hashable, Sendable {
 
     /// Whether basic constraints say `CA:TRUE`.
     package let isAuthority: Bool
-    /// Whether the basic constraints extension is there at all.
-    package let hasBasicConstraints: Bool
     /// The most intermediate authorities allowed below, nil when not limited.
     package let pathLength: Int?
     /// nil when the extension is absent.
@@ -42,15 +40,9 @@ package struct CertificateUsage: Hashable, Sendable {
     package let hasInvalidExtension: Bool
     /// The key's kind.
     package let keyKind: KeyKind
-    /// The key's strength, bits (128 for P-256, 112 for RSA-2048), 0 when OpenSSL cannot use it.
-    package let keySecurityBits: Int
-    /// The strength of the digest that the issuer signed, bits (128 for SHA-256); 0 when unknown.
-    package let signatureSecurityBits: Int
     /// Whether the issuer signed with SHA-256, SHA-384, SHA-512 or Ed25519. SHA-224, which OpenSSL counts as 112 bits,
     /// is too weak; so are SHA-1 and MD5.
     package let hasStrongSignature: Bool
-    /// The signature algorithm's short name, such as `ecdsa-with-SHA256`.
-    package let signatureAlgorithm: String
 
     private static let strongDigests: Set<Int32> = [NID_sha256, NID_sha384, NID_sha512]
     private static let processedExtensions: Set<Int32> = [
@@ -62,7 +54,6 @@ package struct CertificateUsage: Hashable, Sendable {
         let flags = X509_get_extension_flags(certificate)
         func has(_ flag: Int32) -> Bool { flags & UInt32(flag) != 0 }
         isAuthority = has(EXFLAG_CA)
-        hasBasicConstraints = has(EXFLAG_BCONS)
         let length = X509_get_pathlen(certificate)
         pathLength = length < 0 ? nil : Int(length)
         keyUsage = has(EXFLAG_KUSAGE) ? KeyUsage(rawValue: X509_get_key_usage(certificate)) : nil
@@ -73,19 +64,13 @@ package struct CertificateUsage: Hashable, Sendable {
         hasInvalidExtension = has(EXFLAG_INVALID)
         if let key = X509_get0_pubkey(certificate) {
             keyKind = KeyKind(key)
-            keySecurityBits = Int(EVP_PKEY_get_security_bits(key))
         } else {
             keyKind = .other("unreadable")
-            keySecurityBits = 0
         }
         var digest: Int32 = 0
         var algorithm: Int32 = 0
-        var bits: Int32 = 0
-        let isKnown = X509_get_signature_info(certificate, &digest, &algorithm, &bits, nil) == 1
-        signatureSecurityBits = isKnown ? Int(bits) : 0
+        let isKnown = X509_get_signature_info(certificate, &digest, &algorithm, nil, nil) == 1
         hasStrongSignature = isKnown && (Self.strongDigests.contains(digest) || algorithm == NID_ED25519)
-        let name = OBJ_nid2sn(X509_get_signature_nid(certificate))
-        signatureAlgorithm = name.map { String(cString: $0) } ?? "unknown"
     }
 
     private static func hasUnprocessedCritical(_ certificate: OpaquePointer, isAuthority: Bool) -> Bool {

@@ -18,8 +18,6 @@ package struct SigV4Authorization: Sendable {
     package let terminator: Range<Int>
     /// The list as sent, in lower case, sorted, without repetition.
     package let signedHeaders: Range<Int>
-    /// How many names it holds.
-    package let signedHeaderCount: Int
     /// The 32 bytes of the signature.
     package let signature: Digest
 
@@ -51,7 +49,7 @@ package struct SigV4Authorization: Sendable {
         else { throw .malformed(.accessKeyID) }
         guard reader.separator(), reader.skip("SignedHeaders=") else { throw .malformed(.signedHeaders) }
         signedHeaders = reader.run { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: " ") }
-        signedHeaderCount = try Self.count(bytes, in: signedHeaders)
+        try Self.check(bytes, in: signedHeaders)
         guard reader.separator(), reader.skip("Signature=") else { throw .malformed(.signature) }
         guard let digest = Self.digest(bytes.part(reader.run { _ in true })) else { throw .malformed(.signature) }
         signature = digest
@@ -69,10 +67,8 @@ package struct SigV4Authorization: Sendable {
         }
     }
 
-    /// Checks the list of names and counts them.
-    private static func count(
-        _ bytes: UnsafeBufferPointer<UInt8>, in list: Range<Int>
-    ) throws(SigV4Refusal) -> Int {
+    /// Checks the list of names, and how many they are.
+    private static func check(_ bytes: UnsafeBufferPointer<UInt8>, in list: Range<Int>) throws(SigV4Refusal) {
         var names = SigV4NameList(bytes: bytes, list: list)
         var previous: UnsafeBufferPointer<UInt8>?
         var count = 0
@@ -90,7 +86,6 @@ package struct SigV4Authorization: Sendable {
             count += 1
             guard count <= maximumSignedHeaders else { throw .signedHeadersTooMany }
         }
-        return count
     }
 }
 

@@ -1,6 +1,6 @@
 package import Cryptography
 package import Domain
-package import TLS
+import TLS
 
 /// What a connection's peer is, fixed once the handshake is done. Confined to the connection's loop.
 package final class ConnectionFacts {
@@ -15,8 +15,6 @@ package final class ConnectionFacts {
     package let addressBlock: String
     /// The client's chain as the handshake verified it; `nil` without a client certificate.
     package fileprivate(set) var verifiedChain: VerifiedChain?
-    /// `nil` in the clear.
-    package fileprivate(set) var tlsVersion: Handshake.Version?
 
     init(_ listener: ListenerConfiguration, sourceAddress: String) {
         listenerID = listener.id
@@ -45,7 +43,6 @@ package final class Connection {
     /// The handshake is done.
     func establish(_ handshake: Handshake) {
         facts.verifiedChain = handshake.verifiedChain
-        facts.tlsVersion = handshake.version
     }
 
     /// The socket is gone: the two let go of each other.
@@ -55,8 +52,7 @@ package final class Connection {
     package var isOpen: Bool { handler?.isOpen ?? false }
 
     /// Answers a request. The bytes leave at the end of the round; an answer to a request that was reset, or on a
-    /// closed
-    /// connection, is dropped.
+    /// closed connection, is dropped.
     package func respond(_ response: consuming Response, to token: StreamToken) {
         handler?.respond(response, to: token)
     }

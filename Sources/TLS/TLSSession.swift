@@ -42,7 +42,7 @@ package final class TLSSession {
     /// Where the session stands.
     package private(set) var state = State.handshaking
 
-    private let ssl: OpaquePointer
+    let ssl: OpaquePointer
     private let role: Role
     private var transport = Transport()
     private var handshakeBytes = 0
@@ -205,10 +205,7 @@ extension TLSSession {
         guard let spoken = ApplicationProtocol.allCases.first(where: { name.elementsEqual($0.rawValue.utf8) }) else {
             return nil
         }
-        return Handshake(
-            version: SSL_version(ssl) == TLS1_3_VERSION ? .tls13 : .tls12,
-            cipherSuite: SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)),
-            applicationProtocol: spoken, verifiedChain: verifiedChain)
+        return Handshake(applicationProtocol: spoken, verifiedChain: verifiedChain)
     }
 }
 

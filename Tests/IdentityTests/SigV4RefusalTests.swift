@@ -370,7 +370,7 @@ import Testing
                 + (100..<(100 + names)).map { "a\($0)" }.joined(separator: ";") + ",Signature="
                 + String(repeating: "0", count: 64)
         }
-        #expect(try parse(field(names: 64, id: 128)).signedHeaderCount == 64)
+        #expect(throws: Never.self) { try parse(field(names: 64, id: 128)) }
         #expect(throws: SigV4Refusal.signedHeadersTooMany) { try parse(field(names: 65, id: 128)) }
         #expect(throws: SigV4Refusal.malformed(.accessKeyID)) { try parse(field(names: 1, id: 129)) }
     }
