@@ -78,7 +78,8 @@ package enum ErrorCode: String, CaseIterable, Sendable {
         case .serialization: "the content is not the JSON this operation takes; the message names the place"
         case .serviceUnavailable: "nothing was stored; retry after the time in `Retry-After`"
         case .throttling: "slow down and retry after the time in `Retry-After`"
-        case .unknownOperation: "`X-Amz-Target` names no operation of this gateway"
+        case .unknownOperation:
+            "`X-Amz-Target`, the path or the method names nothing this gateway has; the message says what to send where"
         case .unrecognizedClient: "the access key id is not known here or is disabled"
         case .validation: "a parameter breaks a constraint; the message names it"
         }

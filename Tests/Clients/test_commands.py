@@ -178,6 +178,8 @@ def test_the_gateway_went_on_and_logged_every_refusal(gateway):
     assert answer(curl(gateway, leaf=gateway.publisher))[0] == "2 200"
     lines = [json.loads(line) for line in gateway.logged().splitlines()]
     text = json.dumps(lines)
-    for words in ("authentication-refused", "revoked", "no certificate"):
-        assert words in text or words == "no certificate", words
+    for words in ("authentication-refused", "revoked", "entry-denied", "connection-refused"):
+        assert words in text, words
+    refused = [line["code"] for line in lines if line["event"] == "request-refused"]
+    assert (refused.count("SerializationException"), refused.count("ValidationException")) == (1, 2), refused
     assert "Fatal error" not in text
