@@ -1,5 +1,6 @@
 """Partner event sources, end to end: the handshake with boto3, the binding of who may send, consent."""
 
+import contextlib
 import json
 import socket
 
@@ -228,6 +229,24 @@ def test_only_its_partner_sends_by_a_source_and_both_sides_are_named(gateway, pa
     assert refusal(reader.deactivate_event_source, Name=source)[0] == "AccessDeniedException"
     assert refusal(partner.describe_event_source, Name=source)[0] == "AccessDeniedException"
     assert refusal(partner.activate_event_source, Name=source)[0] == "AccessDeniedException"
+
+
+def test_whoever_comes_after_a_partner_does_not_send_by_its_source(gateway, partner, customer):
+    """Each event loop remembers the source that was named last: the next to name it must be whose it is."""
+    source = active(partner, customer, "after")
+    asked = json.dumps({"Entries": [event(source)]})
+    with contextlib.ExitStack() as stack:
+        # Several of each, so that both kinds stand on every loop.
+        own, others = ([stack.enter_context(Publisher(gateway, leaf=leaf)) for _ in range(6)]
+                       for leaf in (gateway.publisher, gateway.administrator))
+        for _ in range(2):
+            for wire in own:
+                assert wire.post(asked, target=TARGET).ids
+            for wire in others:
+                refused = wire.post(asked, target=TARGET).json["Entries"][0]
+                assert refused["ErrorCode"] == "NotAuthorizedForSourceException", refused
+                assert f"partner acme.example is account {SENDER}, the caller is of account {OWNER}." in refused["ErrorMessage"]
+    assert len(numbers(gateway, source)) == 12
 
 
 def test_account_region_id_and_provenance_cannot_be_forged(gateway, partner, customer):
