@@ -66,8 +66,8 @@ private func quotas(_ perSecond: Int, _ burst: Int) -> SenderQuotas {
             if number % 1000 == 0 { most = max(most, buckets.count) }
         }
         #expect(most == SenderBuckets.addressCapacity && buckets.count <= SenderBuckets.addressCapacity)
-        // Each second all places are found full again and given to others; those without one share 2 units, and 1 a
-        // second: in 2.5 s not one more.
+        // Each second all places are found full again and given to others; those without one share 2 units, and 1
+        // a second: in 2.5 s not one more.
         #expect(taken <= 3 * SenderBuckets.addressCapacity + 2 + 2, "\(taken)")
     }
 
