@@ -22,6 +22,7 @@ struct TestGateway {
     let clock = SettableClock()
     let archive = InMemoryDecisionArchive()
     let lines = Lines()
+    let works = Works()
     let registry: Registry
     let services: Services
     let plane: ControlPlane
@@ -35,6 +36,77 @@ struct TestGateway {
 
         func append(_ line: [UInt8]) { all.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
         var text: String { all.withLock { $0.joined() } }
+    }
+
+    /// What the worker has said it works on: tests end streams that HTTP/1.1 does not have.
+    final class Works: Sendable {
+        private struct State {
+            var begun: [WorkToken] = []
+            var ending: [WorkToken] = []
+            var ended: [Bool] = []
+            var isWithholding = false
+            var withheldAfterCancelling = false
+            var wake: @Sendable () -> Void = {}
+        }
+
+        private let state = Mutex(State())
+
+        /// What was begun and not cancelled by `cancel`, oldest first.
+        var begun: [WorkToken] { state.withLock { $0.begun } }
+        var isWithholding: Bool { state.withLock { $0.isWithholding } }
+        /// Whether the loop went on withholding when the last work was cancelled and before anything woke it.
+        var withheldAfterCancelling: Bool { state.withLock { $0.withheldAfterCancelling } }
+
+        /// Cancels everything begun, on the loop; whether each has ended.
+        func cancel() async -> [Bool] {
+            let (count, wake) = state.withLock { state in
+                state.ending = state.begun
+                state.ended = []
+                state.begun = []
+                return (state.ending.count, state.wake)
+            }
+            while state.withLock({ $0.ended.count < count }) {
+                wake()
+                await Task.yield()
+            }
+            return state.withLock { $0.ended }
+        }
+
+        /// A worker that does what `inner` does and is seen here.
+        func watch(_ inner: LoopWorker, wake: @escaping @Sendable () -> Void) -> LoopWorker {
+            state.withLock { $0.wake = wake }
+            var outer: LoopWorker?
+            let look = { [self] in
+                outer?.withholdsReading = inner.withholdsReading
+                state.withLock { $0.isWithholding = inner.withholdsReading }
+            }
+            let worker = LoopWorker(
+                receive: { [self] request, connection, stream in
+                    let work = inner.receive(request, connection, stream)
+                    if work != .none { state.withLock { $0.begun.append(work) } }
+                    return work
+                },
+                refuseHead: inner.refuseHead,
+                cycleEnd: {
+                    inner.cycleEnd()
+                    look()
+                },
+                onWake: { [self] in
+                    let ending = state.withLock { state in
+                        defer { state.ending = [] }
+                        return state.ending
+                    }
+                    let ended = ending.map { inner.cancel($0) }
+                    state.withLock { state in
+                        if !ended.isEmpty { state.withheldAfterCancelling = inner.withholdsReading }
+                        state.ended += ended
+                    }
+                    inner.onWake()
+                    look()
+                }, cancel: inner.cancel, closed: inner.closed, refused: inner.refused)
+            outer = worker
+            return worker
+        }
     }
 
     static func start(
@@ -78,11 +150,12 @@ struct TestGateway {
         self.services = services
         let pages = AdminPages(metrics: metrics, refresh: {})
         let rules = SigV4Rules(region: Scene.region, services: ["events", "sts"])
-        loops = EventLoops(count: 1) { _, wake in
-            RequestWorker(
+        loops = EventLoops(count: 1) { [works] _, wake in
+            let worker = RequestWorker(
                 services: services, authenticator: Authenticator(rules: rules), pages: pages, wake: wake,
                 seed: (1, 2, 3, 4)
             ).makeLoopWorker()
+            return works.watch(worker, wake: wake)
         }
         listener = try await Listener.start(
             ListenerConfiguration(id: Scene.listener, host: "127.0.0.1", port: 0, security: .plaintext), on: loops,

@@ -257,6 +257,34 @@ struct TLSServerTests {
         await server.stop()
     }
 
+    @Test("requests of HTTP/2 are cancelled when their stream is reset, and when their connection ends")
+    func cancels() async throws {
+        let certificates = try Certificates()
+        let server = try await TestServer.start(
+            security: .tls(ServerContextSlot(try certificates.serverContext())), answer: { _, _, _ in })
+        let block: [UInt8] = [0x82, 0x84, 0x87, 0x41, 1, 0x61]
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        func request(_ stream: UInt8) -> [UInt8] { [0, 0, UInt8(block.count), 1, 5, 0, 0, 0, stream] + block }
+        func until(_ cancelled: [UInt64]) async {
+            let end = ContinuousClock.now + .seconds(10)
+            while server.seen.cancelled.count < cancelled.count, ContinuousClock.now < end { await Task.yield() }
+            #expect(server.seen.cancelled == cancelled)
+        }
+        let client = try TLSClient(port: server.port, session: certificates.client(.http2))
+        try client.handshake()
+        try client.send(preface + request(1) + request(3) + request(5) + request(7))
+        while server.seen.requests < 4 { await Task.yield() }
+        try client.send([0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, 8])
+        await until([3])
+        // A window of 2^31 - 1 octets more: the gateway resets the stream.
+        try client.send([0, 0, 4, 8, 0, 0, 0, 0, 5, 0x7F, 0xFF, 0xFF, 0xFF])
+        await until([3, 5])
+        client.raw.finishSending()
+        await until([3, 5, 1, 7])
+        await server.stop()
+        #expect(server.seen.cancelled == [3, 5, 1, 7], "each once")
+    }
+
     @Test("a client without a certificate, and one that is not TLS, are refused with a reason")
     func refuses() async throws {
         let certificates = try Certificates()

@@ -101,6 +101,27 @@ import Testing
         }
     }
 
+    @Test(
+        "a request that was withdrawn is not stored and keeps no key: a retry beside it is stored once",
+        arguments: Implementation.allCases)
+    func withdrawn(implementation: Implementation) throws {
+        try with(implementation) { (loop, _) throws in
+            let guards = [TestLoop.key("k"), TestLoop.invocation("i"), .none]
+            // The loop's tokens count from 1: these are of the batch that comes next.
+            #expect(loop.completions.withdrawals.withdraw([1, 3, 5], of: 1))
+            let requests = guards.flatMap { guarded in
+                ["first", "retry"].map { TestLoop.request($0, guarded: guarded) }
+            }
+            let tokens = loop.submit(requests, number: 1)
+            #expect(
+                loop.outcomes([tokens[1], tokens[3], tokens[5]]) == [stored(1...1), stored(2...2), stored(3...3)])
+            #expect(try loop.log.details() == ["retry", "retry", "retry"])
+            #expect(!loop.completions.withdrawals.withdraw([tokens[1]], of: 1))
+            #expect(loop.completions.withdrawals.count == 0)
+            #expect(loop.append(TestLoop.request("late", guarded: guards[0])) == [repeated(1...1)])
+        }
+    }
+
     @Test("a key can be asked for without events, and asking keeps nothing", arguments: Implementation.allCases)
     func lookUp(implementation: Implementation) throws {
         try with(implementation) { (loop, clock) throws in

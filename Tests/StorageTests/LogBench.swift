@@ -64,8 +64,10 @@ final class TestLoop {
     }
 
     /// Submits the requests as one batch and returns their tokens.
-    func submit(_ requests: [Request], receivedAt: Timestamp = Timestamp(seconds: 1_800_000_000)) -> [UInt64] {
-        var batch = AppendBatch(completions: completions, policyRevision: 7)
+    func submit(
+        _ requests: [Request], number: UInt64 = 0, receivedAt: Timestamp = Timestamp(seconds: 1_800_000_000)
+    ) -> [UInt64] {
+        var batch = AppendBatch(completions: completions, policyRevision: 7, number: number)
         var tokens: [UInt64] = []
         for request in requests {
             token += 1

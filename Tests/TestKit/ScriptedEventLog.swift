@@ -12,6 +12,7 @@ package final class ScriptedEventLog: EventLog {
         var events: [BusNumber: [StoredEvent]] = [:]
         var held: [AppendBatch] = []
         var isHolding = false
+        var beginsHeld = false
         var bytesOfOthers = 0
         var outcomes: [AppendOutcome] = []
         var guards: [RepeatGuard] = []
@@ -24,7 +25,14 @@ package final class ScriptedEventLog: EventLog {
     package init() {}
 
     /// Keeps what is submitted from now on until `release`.
-    package func hold() { state.withLock { $0.isHolding = true } }
+    ///
+    /// - Parameter begun: as commits under way, from which nothing is withdrawn any more.
+    package func hold(begun: Bool = false) {
+        state.withLock { state in
+            state.isHolding = true
+            state.beginsHeld = begun
+        }
+    }
 
     /// Commits what was held.
     package func release() {
@@ -56,12 +64,15 @@ package final class ScriptedEventLog: EventLog {
     }
 
     package func submit(_ batch: consuming AppendBatch) {
-        let batch = batch
+        let submitted = batch
         let isHeld = state.withLock { state in
-            if state.isHolding { state.held.append(batch) }
-            return state.isHolding
+            guard state.isHolding else { return false }
+            var held = submitted
+            if state.beginsHeld { held.begin() }
+            state.held.append(held)
+            return true
         }
-        if !isHeld { commit(batch) }
+        if !isHeld { commit(submitted) }
     }
 
     private func commit(_ submitted: AppendBatch) {
