@@ -21,11 +21,11 @@ SOCKET_BYTES = 512 << 10
 #: KiB a connection, and a stream whose small answer waits.
 CONNECTION_KIB, STREAM_KIB, PROCESS_KIB = 100, 4, 8 * 1024
 #: When all of it is over, and spare memory was looked for once more (every 5 s).
-BACK_SECONDS = 30
+BACK_SECONDS = 40
 #: What may stay: buffers and tables that are as large as they ever were, 20,000 events and 10,000 messages in them.
 BACK_KIB = 24 * 1024
 #: The kernel takes a little of what waits for the first seconds: only then the socket stalls.
-STALL_SECONDS = 5
+STALL_SECONDS = 10
 
 LARGE = "window 0, large answers"
 UNREAD = "socket never read"
