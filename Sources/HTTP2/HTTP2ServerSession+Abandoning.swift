@@ -1,4 +1,3 @@
-import CNghttp2
 import Domain
 
 extension HTTP2ServerSession {
@@ -25,20 +24,5 @@ extension HTTP2ServerSession {
         }
         inbox = left
         inboxTaken = 0
-    }
-
-    /// The peer has shut its side. It can neither ask nor open a window any more: as servers of HTTP/2 do, its requests
-    /// are abandoned, and only answers that are on their way still leave.
-    package func endInput(now: UInt64) {
-        self.now = now
-        abandon()
-        for place in streams.places.indices where streams[place].id != 0 {
-            switch streams[place].stage {
-            case .answering: continue
-            case .headers, .content, .offered, .working, .discarding:
-                nghttp2_submit_rst_stream(library, 0, streams[place].id, NGHTTP2_NO_ERROR.rawValue)
-            }
-        }
-        finishDrain(now: now)
     }
 }

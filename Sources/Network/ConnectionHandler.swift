@@ -210,8 +210,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         chargedBodyBytes = held
     }
 
-    /// The peer will send nothing more. What it has asked is still answered over HTTP/1.1, where senders that wait for
-    /// an answer shut their side; over HTTP/2, where none does, it is cancelled.
+    /// The peer will send nothing more. What it has asked is still answered: one that has only shut its side waits for
+    /// it. One that is gone says so when it is written to, and what it asked over HTTP/2 is cancelled then.
     func inputEnded() {
         switch engine {
         case .none: return closeNow()
@@ -220,8 +220,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             pump(session)
         case .http2(let session):
             guard session.openStreams > 0 else { return closeAfterFlush() }
-            session.endInput(now: loop.now())
-            if session.hasEvents { loop.markReady(self) }
+            session.finishDrain(now: loop.now())
         }
         loop.markDirty(self)
         loop.scheduleRound()

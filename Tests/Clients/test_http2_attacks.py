@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import re
-import socket
 import subprocess
 import time
 
@@ -269,7 +268,6 @@ ENDINGS = {
     "GOAWAY for abuse": lambda peer, ids: peer.send(b"".join(ping(n) for n in range(100))),
     "GOAWAY for an error": lambda peer, ids: peer.send(window_update(0, 0x7FFFFFFF)),
     "connection closed": lambda peer, ids: peer.socket.close(),
-    "connection half closed": lambda peer, ids: peer.socket.shutdown(socket.SHUT_WR),
 }
 
 

@@ -70,22 +70,4 @@ struct AbandoningTests {
         for stream in [1, 3, 5] as [Int32] { peer.session.release(stream) }
         #expect(peer.session.unanswered == 0)
     }
-
-    @Test("a peer that shuts its side still gets answers on their way; the rest is given back and the session ends")
-    func inputEnds() {
-        let peer = Peer()
-        peer.begin([1, 3])
-        #expect(peer.respond(1))
-        peer.writer.headers(stream: 5, ends: false)
-        peer.send()
-        peer.session.endInput(now: peer.now)
-        #expect(peer.events().compactMap(\.endedWork) == [[3, 30]])
-        peer.session.release(3)
-        peer.collect()
-        #expect(peer.sent(type: 0).map(\.stream) == [1])
-        #expect(Set(peer.resets.map(\.stream)) == [3, 5])
-        #expect(peer.session.openStreams == 0 && peer.session.unanswered == 0)
-        #expect(peer.session.wantsClose)
-        #expect(peer.session.frameMeter.glitchCount == 0)
-    }
 }

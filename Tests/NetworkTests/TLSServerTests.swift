@@ -150,8 +150,8 @@ struct TLSServerTests {
         await server.stop()
     }
 
-    @Test("an HTTP/2 client that shuts its side after its answer reads the end of the connection")
-    func endsAfterTheAnswer() async throws {
+    @Test("an HTTP/2 client that shuts its side after a request still gets its answer")
+    func answersHalfClosed() async throws {
         let certificates = try Certificates()
         let (server, _) = try await start(certificates)
         let client = try TLSClient(port: server.port, session: certificates.client(.http2))
@@ -159,15 +159,10 @@ struct TLSServerTests {
         let block: [UInt8] = [0x82, 0x84, 0x87, 0x41, 1, 0x61]
         let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
         try client.send(preface + [0, 0, UInt8(block.count), 1, 5, 0, 0, 0, 1] + block)
-        func isAnswer(_ frame: Frames.Frame) -> Bool { frame.type == 0 && frame.flags & 1 == 1 && frame.stream == 1 }
-        let answered = try client.read { Frames(parsing: $0).list.contains(where: isAnswer) }
-        #expect(Frames(parsing: answered).list.contains(where: isAnswer))
-        let begin = ContinuousClock.now
         client.raw.finishSending()
-        _ = try client.read { _ in false }
-        #expect(begin.duration(to: .now) < .seconds(5), "the client's patience is 10 s")
+        let bytes = try client.read { _ in false }
+        #expect(Frames(parsing: bytes).list.contains { $0.type == 0 && $0.flags & 1 == 1 && $0.stream == 1 })
         await server.stop()
-        #expect(server.seen.cancelled.isEmpty)
     }
 
     @Test("the end of a connection is seen while its loop withholds reading, what was sent before it included")
@@ -275,16 +270,17 @@ struct TLSServerTests {
             while server.seen.cancelled.count < cancelled.count, ContinuousClock.now < end { await Task.yield() }
             #expect(server.seen.cancelled == cancelled)
         }
-        let client = try TLSClient(port: server.port, session: certificates.client(.http2))
-        try client.handshake()
-        try client.send(preface + request(1) + request(3) + request(5) + request(7))
-        while server.seen.requests < 4 { await Task.yield() }
-        try client.send([0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, 8])
-        await until([3])
-        // A window of 2^31 - 1 octets more: the gateway resets the stream.
-        try client.send([0, 0, 4, 8, 0, 0, 0, 0, 5, 0x7F, 0xFF, 0xFF, 0xFF])
-        await until([3, 5])
-        client.raw.finishSending()
+        do {
+            let client = try TLSClient(port: server.port, session: certificates.client(.http2))
+            try client.handshake()
+            try client.send(preface + request(1) + request(3) + request(5) + request(7))
+            while server.seen.requests < 4 { await Task.yield() }
+            try client.send([0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, 8])
+            await until([3])
+            // A window of 2^31 - 1 octets more: the gateway resets the stream.
+            try client.send([0, 0, 4, 8, 0, 0, 0, 0, 5, 0x7F, 0xFF, 0xFF, 0xFF])
+            await until([3, 5])
+        }
         await until([3, 5, 1, 7])
         await server.stop()
         #expect(server.seen.cancelled == [3, 5, 1, 7], "each once")
