@@ -70,11 +70,12 @@ final class SpareMemory: Sendable {
         }
     }
 
-    /// What is resident and not in use; `nil` where /proc does not say.
+    /// What is resident and not in use; `nil` where /proc does not say. Below 0 where more in use was never touched
+    /// than is spare: it is compared with what it was, so it is told as it is.
     static func spareBytes() -> Int? {
         guard let held = heldBytes() else { return nil }
         let blocks = mallinfo2()
-        return max(0, held - Int(blocks.uordblks) - Int(blocks.hblkhd))
+        return held - Int(blocks.uordblks) - Int(blocks.hblkhd)
     }
 
     /// Resident memory of this process that no file stands behind; `nil` where /proc does not say.

@@ -1,5 +1,6 @@
 """Starts the real gateway for a test, on free ports and its own directory, and ends exactly what it started."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -32,10 +33,17 @@ def binary():
     raise SystemExit("build the gateway first: swift build -c release")
 
 
+def free_ports(count):
+    """So many ports, all different: each is held until all are found."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def wait_until(condition, seconds=10, what="the condition"):
@@ -54,7 +62,7 @@ class Gateway:
 
     def __init__(self, extra="", limits=None, base=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="isthmus-test-", dir=base or os.environ.get("ISTHMUS_TEST_DIR")))
-        self.port, self.open_port, self.admin_port = free_port(), free_port(), free_port()
+        self.port, self.open_port, self.admin_port = free_ports(3)
         self.data = self.folder / "data"
         self.acme = Authority("acme", self.folder)
         self.globex = Authority("globex", self.folder)

@@ -55,9 +55,12 @@ private func drive(_ bytes: UnsafeRawBufferPointer, seed: UInt8) {
             case .request(let streamID, let request):
                 precondition(request.body.count <= configuration.bodyBytes)
                 precondition(request.fields.buffer.count <= 2 * configuration.headerBytes)
+                session.begin(UInt64(streamID), of: streamID)
                 if state & 3 != 0 { answer(session, streamID, now: now) }
             case .refused(let streamID, _): answer(session, streamID, now: now)
-            case .reset(let streamID): answer(session, streamID, now: now)
+            case .reset(let streamID, let work):
+                precondition(work == UInt64(streamID))
+                if state & 8 != 0 { session.release(streamID) } else { answer(session, streamID, now: now) }
             }
         }
         precondition(session.unanswered <= Int(configuration.concurrentStreams))

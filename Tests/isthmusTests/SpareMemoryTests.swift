@@ -25,6 +25,10 @@ struct SpareMemoryTests {
         #expect(!spare.isWorthwhile(spare: 1 << 20))
         #expect(!spare.isWorthwhile(spare: 5 << 20))
         #expect(spare.isWorthwhile(spare: 5 << 20 | 1))
+        // Much that is in use and was never touched hides nothing.
+        #expect(!spare.isWorthwhile(spare: -30 << 20))
+        #expect(!spare.isWorthwhile(spare: -26 << 20))
+        #expect(spare.isWorthwhile(spare: (-26 << 20) + 1))
     }
 
     @Test("memory in use is not spare, and is when it is freed: also after a look in between")
