@@ -44,7 +44,7 @@ def key(gateway):
 
 @pytest.fixture(scope="module")
 def quiet(gateway, key, report):  # noqa: F811
-    """The canary's p99 with nothing else going on, in milliseconds: the least of those heard until a moment is quiet."""
+    """The canary's p99 with nothing else going on, in milliseconds: the least until a moment is quiet."""
     heard = []
     for _ in range(4):
         with Canary(gateway, key) as canary:
