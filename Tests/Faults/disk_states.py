@@ -38,22 +38,24 @@ def joined(lines):
             yield begun.pop(thread, "") + re.sub(r"^<\.\.\. \w+ resumed>", "", rest)
         else:
             yield rest
+    for call in begun.values():
+        yield f"{call}) = ?"
 
 
 def operations(trace, data, spoken, known=()):
     """The run as a list of operations inside the directory `data`; shared memory of SQLite is not on the disk.
 
-    `spoken(descriptor, octets)` makes an operation of a `write` outside of it, or says `None`. `known` are the files that
-    are there already.
+    `spoken(descriptor, octets)` makes an operation of a `write` outside of it, or says `None`; also of one whose end the
+    kill of the process hid from strace, for what it said may have been read. `known` are the files that are there already.
     """
     found, known = [], set(known)
     inside = lambda path: path is not None and path.startswith(data + os.sep) and not path.endswith("-shm")
     with open(trace) as text:
         for line in joined(text):
-            match = re.match(r"(\w+)\((.*)\)\s+= (-?\d+)", line)
-            if not match or int(match.group(3)) < 0:
+            match = re.match(r"(\w+)\((.*)\)\s+= (-?\d+|\?)", line)
+            if not match or match.group(3).startswith("-") or (match.group(3) == "?" and match.group(1) != "write"):
                 continue
-            call, arguments, result = match.group(1), match.group(2), int(match.group(3))
+            call, arguments, result = match.groups()
             strings = [unhex(item) for item in QUOTED.findall(arguments)]
             if call == "openat":
                 path = strings[0].decode()
@@ -65,7 +67,7 @@ def operations(trace, data, spoken, known=()):
                     found.append(said)
             elif call == "pwrite64" and inside(path_of(arguments)):
                 offset = int(arguments.rsplit(",", 1)[1])
-                found.append(("write", path_of(arguments), offset, strings[-1][:result]))
+                found.append(("write", path_of(arguments), offset, strings[-1][: int(result)]))
             elif call == "ftruncate" and inside(path_of(arguments)):
                 found.append(("truncate", path_of(arguments), int(arguments.rsplit(",", 1)[1])))
             elif call in ("fdatasync", "fsync"):
