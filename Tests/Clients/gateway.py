@@ -61,7 +61,8 @@ class Gateway:
     """A configuration with two organizations, and the process that serves it."""
 
     def __init__(self, extra="", limits=None, base=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="isthmus-test-", dir=base or os.environ.get("ISTHMUS_TEST_DIR")))
+        place = base or os.environ.get("ISTHMUS_TEST_DIR") or None
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="isthmus-test-", dir=place))
         self.port, self.open_port, self.admin_port = free_ports(3)
         self.data = self.folder / "data"
         self.acme = Authority("acme", self.folder)
