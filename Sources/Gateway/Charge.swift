@@ -26,6 +26,4 @@ struct Charge {
 struct Charged {
     let bucket: SenderBucket
     let units: Int
-    /// What the message is remembered by.
-    let mark: UInt64
 }

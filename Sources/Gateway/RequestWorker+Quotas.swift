@@ -75,18 +75,10 @@ extension RequestWorker {
     /// Gives back what was charged for a message that the log knew from before, while the address it came from can pay
     /// for it: so a restart makes no message cost twice, and sending again is bounded all the same.
     func giveBack(_ charged: Charged, _ exchange: Exchange) {
-        if payReturn(of: charged, exchange) != nil { charged.bucket.giveBack(charged.units) }
-    }
-
-    /// Takes what a message was charged from the address it came from, in its partner's place.
-    ///
-    /// - Returns: the address's bucket; `nil` when it cannot pay.
-    func payReturn(of charged: Charged, _ exchange: Exchange) -> SenderBucket? {
         let now = services.monotonic()
         let sender = SenderQuotas.Sender.address(exchange.connection.facts.addressBlock)
         let address = services.addressBuckets.bucket(of: sender, MeteredActions.unproven, at: now)
-        guard case .taken? = address.take(charged.units, at: now) else { return nil }
-        return address
+        if case .taken? = address.take(charged.units, at: now) { charged.bucket.giveBack(charged.units) }
     }
 
     private func bucket(of charge: Charge, _ state: ConnectionState, _ now: UInt64) -> SenderBucket {

@@ -42,15 +42,13 @@ extension RequestWorker {
             try takeUnproven(units, exchange)
             return nil
         }
-        // Cancelled before it was stored: it is not new to this process, and its partner has yet to pay for it.
-        let wasReturned = services.webhooks.charged.holdsReturned(mark)
-        if wasReturned { try takeUnproven(units, exchange) } else { try occupy(exchange.connection, caller) }
+        try occupy(exchange.connection, caller)
         let charge = Charge(sender: endpoint.sender, action: "events:PutPartnerEvents", units: units)
         let bucket = try take(charge, caller, state, exchange)
         // INVARIANT: only what was paid for is marked, or a message that was refused could come back for nothing.
         services.webhooks.charged.insert(mark)
-        if !wasReturned, let key = caller.webhook?.keyIndex { endpoint.noteVerified(by: key, at: exchange.now) }
-        return Charged(bucket: bucket, units: units, mark: mark)
+        if let key = caller.webhook?.keyIndex { endpoint.noteVerified(by: key, at: exchange.now) }
+        return Charged(bucket: bucket, units: units)
     }
 
     private func note(_ attestation: WebhookAttestation, _ endpoint: WebhookEndpoint, _ exchange: Exchange) {

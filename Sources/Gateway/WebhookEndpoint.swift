@@ -93,28 +93,16 @@ final class ChargedMessages: Sendable {
         generations.withLock { $0.newer.contains(mark) || $0.older.contains(mark) }
     }
 
-    /// Whether the message was charged, then cancelled and given back before it was stored.
-    func holdsReturned(_ mark: UInt64) -> Bool { holds(~mark) }
-
     /// Notes that it was charged.
-    func insert(_ mark: UInt64) { generations.withLock { insert(mark, into: &$0) } }
-
-    /// Notes that what it was charged was given back: the next time it is charged again, and is still no new message.
-    func giveBack(_ mark: UInt64) {
+    func insert(_ mark: UInt64) {
         generations.withLock { generations in
-            generations.newer.remove(mark)
-            generations.older.remove(mark)
-            insert(~mark, into: &generations)
+            if generations.newer.count >= limit {
+                swap(&generations.newer, &generations.older)
+                generations.newer.removeAll(keepingCapacity: true)
+            }
+            // At once, for a set that grows is made anew, and no loop should wait for that.
+            if generations.newer.isEmpty { generations.newer.reserveCapacity(limit) }
+            generations.newer.insert(mark)
         }
-    }
-
-    private func insert(_ mark: UInt64, into generations: inout Generations) {
-        if generations.newer.count >= limit {
-            swap(&generations.newer, &generations.older)
-            generations.newer.removeAll(keepingCapacity: true)
-        }
-        // At once, for a set that grows is made anew, and no loop should wait for that.
-        if generations.newer.isEmpty { generations.newer.reserveCapacity(limit) }
-        generations.newer.insert(mark)
     }
 }

@@ -57,12 +57,12 @@ struct TestGateway {
         /// Whether the loop went on withholding when the last work was cancelled and before anything woke it.
         var withheldAfterCancelling: Bool { state.withLock { $0.withheldAfterCancelling } }
 
-        /// Cancels everything begun, on the loop; whether each has ended.
-        func cancel() async -> [Bool] {
+        /// Cancels everything begun, or the `first` of it, on the loop; whether each has ended.
+        func cancel(first: Int = .max) async -> [Bool] {
             let (count, wake) = state.withLock { state in
-                state.ending = state.begun
+                state.ending = Array(state.begun.prefix(first))
                 state.ended = []
-                state.begun = []
+                state.begun.removeFirst(state.ending.count)
                 return (state.ending.count, state.wake)
             }
             while state.withLock({ $0.ended.count < count }) {
