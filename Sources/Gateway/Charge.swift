@@ -1,3 +1,4 @@
+import Domain
 import Registry
 
 /// A sender's bucket, kept with the connection that used it last.
@@ -26,4 +27,14 @@ struct Charge {
 struct Charged {
     let bucket: SenderBucket
     let units: Int
+    /// Where the message was to be stored, when it was charged.
+    let bus: BusNumber?
+    /// The newest event of `bus` from before it was charged.
+    let lastSequence: Domain.Sequence?
+
+    /// Whether the message stood at `position` already when it was charged, and so had been paid for. Stored since was
+    /// a copy that its address paid for because this was charged, or the same message that its partner signed anew.
+    func isLater(than position: Position) -> Bool {
+        position.bus != bus || position.sequence.value <= lastSequence?.value ?? 0
+    }
 }

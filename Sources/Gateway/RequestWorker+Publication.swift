@@ -151,9 +151,11 @@ extension RequestWorker {
             services.metrics.add(pending.results.admittedCount, to: .entriesAccepted)
             services.metrics.add(pending.bytes, to: .entryBytes)
             respond(pending, pending.results, ids)
-        case .repeated(_, let mask):
+        case .repeated(let positions, let mask):
             services.metrics.add(ids.count, to: .entriesRepeated)
-            if let charged = pending.charged { giveBack(charged, pending.exchange) }
+            if let charged = pending.charged, let first = positions.first, charged.isLater(than: first) {
+                giveBack(charged, pending.exchange)
+            }
             respond(pending, pending.results.recalling(mask: mask), ids)
         case .notRepeated: respond(pending, pending.results)
         case .keyMismatch: refuse(pending, pending.isOneEvent ? Self.nonceReused : Self.keyMismatch)

@@ -1,3 +1,4 @@
+import Bus
 import Cryptography
 import Domain
 import Identity
@@ -44,11 +45,18 @@ extension RequestWorker {
         }
         try occupy(exchange.connection, caller)
         let charge = Charge(sender: endpoint.sender, action: "events:PutPartnerEvents", units: units)
+        // INVARIANT: read before the message is marked, so that a copy that comes after the mark is stored after this.
+        let lastSequence = endpoint.bus.flatMap { services.log.lastSequence(of: $0) }
         let bucket = try take(charge, caller, state, exchange)
         // INVARIANT: only what was paid for is marked, or a message that was refused could come back for nothing.
-        services.webhooks.charged.insert(mark)
+        guard services.webhooks.charged.insert(mark) else {
+            // Another loop has charged a copy meanwhile.
+            bucket.giveBack(units)
+            try takeUnproven(units, exchange)
+            return nil
+        }
         if let key = caller.webhook?.keyIndex { endpoint.noteVerified(by: key, at: exchange.now) }
-        return Charged(bucket: bucket, units: units)
+        return Charged(bucket: bucket, units: units, bus: endpoint.bus, lastSequence: lastSequence)
     }
 
     private func note(_ attestation: WebhookAttestation, _ endpoint: WebhookEndpoint, _ exchange: Exchange) {

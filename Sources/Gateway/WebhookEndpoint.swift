@@ -14,6 +14,8 @@ final class WebhookEndpoint: Sendable {
     let credential: WebhookCredential
     /// Who pays for its messages.
     let sender: SenderQuotas.Sender
+    /// The bus that its messages go to; nil while there is none.
+    let bus: BusNumber?
     /// The source's name, as entries carry it and as the path names it.
     let source: [UInt8]
     /// The detail type, where it is always the same.
@@ -24,10 +26,13 @@ final class WebhookEndpoint: Sendable {
     private let uses: [WebhookKeyUse]
 
     /// - Parameter uses: of the credential's keys, in their order.
-    init(_ webhook: Webhook, _ credential: WebhookCredential, uses: [WebhookKeyUse], revision: UInt64) {
+    init(
+        _ webhook: Webhook, _ credential: WebhookCredential, bus: BusNumber?, uses: [WebhookKeyUse], revision: UInt64
+    ) {
         precondition(uses.count == credential.keyIDs.count)
         self.webhook = webhook
         self.credential = credential
+        self.bus = bus
         self.uses = uses
         self.revision = revision
         sender = .partner(webhook.source.partner.qualified)
@@ -72,7 +77,7 @@ final class WebhookKeyUse: Sendable {
 /// it counts to its partner once.
 ///
 /// Bounded: when as many as `generationLimit` came since the last time, those before them are forgotten. A message that
-/// is forgotten, or was charged before a restart, is charged again and given back when the log knows it.
+/// is forgotten, or was charged before a restart, is charged again, and given back when the log knew it before that.
 /// Cost: about 2 MB for each of two generations, once there are messages.
 final class ChargedMessages: Sendable {
     /// Messages of a generation; two are kept. At 400 a second these are more than a signature holds for.
@@ -81,6 +86,8 @@ final class ChargedMessages: Sendable {
     private struct Generations {
         var newer: Set<UInt64> = []
         var older: Set<UInt64> = []
+
+        func holds(_ mark: UInt64) -> Bool { newer.contains(mark) || older.contains(mark) }
     }
 
     private let limit: Int
@@ -89,13 +96,12 @@ final class ChargedMessages: Sendable {
     init(generationLimit: Int = ChargedMessages.generationLimit) { limit = generationLimit }
 
     /// Whether the message of that mark was charged.
-    func holds(_ mark: UInt64) -> Bool {
-        generations.withLock { $0.newer.contains(mark) || $0.older.contains(mark) }
-    }
+    func holds(_ mark: UInt64) -> Bool { generations.withLock { $0.holds(mark) } }
 
-    /// Notes that it was charged.
-    func insert(_ mark: UInt64) {
+    /// Notes that it was charged; `false` where that was noted before, so that it is charged once.
+    func insert(_ mark: UInt64) -> Bool {
         generations.withLock { generations in
+            guard !generations.holds(mark) else { return false }
             if generations.newer.count >= limit {
                 swap(&generations.newer, &generations.older)
                 generations.newer.removeAll(keepingCapacity: true)
@@ -103,6 +109,7 @@ final class ChargedMessages: Sendable {
             // At once, for a set that grows is made anew, and no loop should wait for that.
             if generations.newer.isEmpty { generations.newer.reserveCapacity(limit) }
             generations.newer.insert(mark)
+            return true
         }
     }
 }

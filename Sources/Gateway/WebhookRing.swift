@@ -38,7 +38,8 @@ final class WebhookRing: Sendable {
                 state.uses[id] = use
                 return use
             }
-            let made = WebhookEndpoint(webhook, credential, uses: uses, revision: snapshot.revision)
+            let bus = snapshot.partnerEventSource(named: name).flatMap { snapshot.bus($0.busID)?.number }
+            let made = WebhookEndpoint(webhook, credential, bus: bus, uses: uses, revision: snapshot.revision)
             if state.revision == snapshot.revision { state.endpoints[name.description] = made }
             return made
         }

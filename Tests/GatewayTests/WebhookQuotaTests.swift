@@ -111,6 +111,23 @@ struct WebhookQuotaTests {
         }
     }
 
+    @Test("a message of which a copy was stored first, at the cost of its address, stays charged to its partner")
+    func copyStoredFirst() async throws {
+        try await WebhookStage.with(try WebhookStage.webhook(), quotas: quotas(messages: 2)) { gateway, client in
+            let secret = try await gateway.addSecret()
+            func post(_ id: String) throws -> Answer {
+                try gateway.send(id, body, secret: secret.text, by: client)
+            }
+            let bus = try #require(gateway.registry.snapshot.bus(Scene.bus(WebhookStage.source)))
+            for id in 1...2 as ClosedRange<UInt64> {
+                let since = Positions(bus: bus.number, first: Domain.Sequence(id), count: 1)
+                gateway.log.answerNext(.repeated(since, entryMask: 1))
+                #expect(try post("\(id)").status == 200)
+            }
+            #expect(try post("3").body.contains(exhausted))
+        }
+    }
+
     @Test("messages sent again and unsigned ones take none of the partner's connections")
     func connections() async throws {
         var budgets = ConnectionBudgets()
