@@ -13,9 +13,9 @@ import Telemetry
 /// ```
 /// refuseHead (content is late) ─ refuse ────────────────────────▶ respond
 /// receive ─ refuse ─────────────────────────────────────────────▶ respond
-/// cancel ─ not begun yet ─▶ forgotten; begun ─▶ its outcome is counted, and nobody is told
 ///         ├ Publication ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
 ///         └ other ──────────────────────────▶ control plane ─(onWake)─▶ respond
+/// cancel ─ not begun yet ─▶ forgotten; begun, or charged to a partner ─▶ its outcome is counted, and nobody is told
 /// ```
 package final class RequestWorker {
     /// A request that waits for its outcome.
