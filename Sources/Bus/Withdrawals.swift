@@ -17,7 +17,7 @@ package final class Withdrawals: Sendable {
 
     init() {}
 
-    /// Requests whose withdrawal has yet to meet their batch.
+    /// Requests whose withdrawal has yet to meet their batch: their bytes still wait for the log.
     package var count: Int { state.withLock { $0.tokens.count } }
 
     /// Withdraws requests of one batch, all of them or none. The loop's own call; each request at most once.

@@ -28,7 +28,7 @@ extension RequestWorker {
     func cancel(_ work: WorkToken) -> Bool {
         guard hasEnded(work.value) else { return false }
         services.metrics.add(to: .requestsCancelled)
-        // The last request that this loop waited for may be gone: nothing would wake it.
+        // A call of the control plane may be the last that this loop waited for: no answer would wake it.
         holdBack()
         return true
     }

@@ -276,12 +276,15 @@ package final class RequestWorker {
 
     /// Back-pressure: while the log is behind, sockets of this loop are not read.
     ///
-    /// INVARIANT: a loop withholds only while it waits for an answer of its own. That answer wakes it to look again;
-    /// what other loops wait for would not. So it is asked, too, when a request that waited was cancelled.
+    /// INVARIANT: a loop withholds only while something of its own is with the log or the control plane, or was and was
+    /// cancelled before the log came to it: its bytes wait all the same. An answer wakes the loop to look again; of what
+    /// was cancelled none comes, and the loop looks when Network wakes it, twice a second. What other loops wait for
+    /// holds it back no longer than that.
     func holdBack() {
         let bytes = services.log.waitingBytes
         let limit = isWithholding ? services.settings.logLowWaterBytes : services.settings.logHighWaterBytes
-        guard (bytes > limit && waiting.count > 0) != isWithholding else { return }
+        let mustWithhold = bytes > limit && (waiting.count > 0 || completions.withdrawals.count > 0)
+        guard mustWithhold != isWithholding else { return }
         isWithholding.toggle()
         withholdReading(isWithholding)
     }
