@@ -101,10 +101,12 @@ extension HTTP2ServerSession {
     }
 
     private func expireIdle() {
-        let shrinksAt = idleSince + configuration.shrinkNanoseconds
+        let since = idleSince ?? now
+        idleSince = since
+        let shrinksAt = since + configuration.shrinkNanoseconds
         if now >= shrinksAt { shrink() } else { isDue(at: shrinksAt) }
         guard case .open = phase, orphans.isEmpty else { return }
-        let until = idleSince + configuration.idleNanoseconds
+        let until = since + configuration.idleNanoseconds
         if now >= until { beginDrain(now: now) } else { isDue(at: until) }
     }
 

@@ -126,7 +126,10 @@ extension HTTP2ServerSession {
         orphans.swapAt(index, orphans.count - 1)
         orphans.removeLast()
         unanswered -= 1
-        if streams.count == 0 { idleSince = now }
+        guard streams.count == 0, orphans.isEmpty else { return }
+        // `expire` says since when: what releases a request does not know the time.
+        idleSince = nil
+        isDue(at: now)
     }
 
     private func submit(_ response: Response, on streamID: Int32, place: Int, hasContent: Bool) -> Bool {

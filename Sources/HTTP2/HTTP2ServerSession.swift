@@ -40,7 +40,8 @@ package final class HTTP2ServerSession {
     let startedAt: UInt64
     let drainsAt: UInt64
     @exclusivity(unchecked) var now: UInt64
-    @exclusivity(unchecked) var idleSince: UInt64
+    /// When the last stream closed and the last work on one ended; nil until `expire` has seen it.
+    @exclusivity(unchecked) var idleSince: UInt64?
     /// No deadline is before this.
     @exclusivity(unchecked) var earliestDeadline: UInt64
 

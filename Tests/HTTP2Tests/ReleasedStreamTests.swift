@@ -48,4 +48,32 @@ struct ReleasedStreamTests {
         #expect(peer.goaways.count == 1)
         #expect(peer.session.wantsClose)
     }
+
+    @Test("a connection is idle from when the last work on its streams has ended, however that ends", arguments: [
+        true, false,
+    ])
+    func idle(isAnswered: Bool) {
+        let peer = Peer()
+        for stream in [1, 3] as [UInt32] { peer.writer.headers(stream: stream) }
+        peer.send()
+        #expect(peer.requests().count == 2)
+        for stream in [1, 3] as [UInt32] { peer.writer.resetStream(stream) }
+        peer.send()
+        #expect(peer.events().count(where: \.isReset) == 2)
+        // The commit takes longer than an idle connection may live.
+        for _ in 0..<140 { peer.pass(seconds: 0.5) }
+        peer.session.release(1)
+        for _ in 0..<140 { peer.pass(seconds: 0.5) }
+        peer.collect()
+        #expect(peer.goaways.isEmpty, "something is still at work")
+        if isAnswered { #expect(!peer.respond(3)) } else { peer.session.release(3) }
+        #expect(peer.session.unanswered == 0)
+        for _ in 0..<120 { peer.pass(seconds: 0.5) }
+        peer.collect()
+        #expect(peer.goaways.isEmpty)
+        peer.pass(seconds: 0.5)
+        peer.collect()
+        #expect(peer.goaways.count == 1)
+        #expect(peer.sent(type: 3).isEmpty)
+    }
 }
