@@ -1,7 +1,9 @@
 """The corpus of client certificates: what each one has that a certificate must not have, and a few that are right."""
 
 import base64
+import contextlib
 import datetime
+import json
 import subprocess
 
 from cryptography import x509
@@ -164,19 +166,16 @@ def bad_signers(gateway):
     stranger = Authority("stranger", folder)
     yield "an unknown CA", stranger.leaf("unknown", extensions(*san))
     yield "an unknown CA of our CA's name", stranger.leaf("named", extensions(*san), issuer=acme.subject)
-    own = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self")])
-    yield "self-signed", stranger.leaf("self", extensions(*san), key=own, signer=own, issuer=subject)
+    yield "an unknown CA of our CA's name and key id", acme.leaf("posing", extensions(*san), signer=stranger.key)
+    own = Authority("self", folder)
+    yield "self-signed", own.leaf("self test CA", extensions(*san), key=own.key)
     yield "the CA of the servers", gateway.servers.leaf("servers-client", extensions(*san))
     # The CA allows no authority below itself.
-    between = acme.leaf("between", [(key_usage(key_cert_sign=True), True)],
-                        basic=x509.BasicConstraints(ca=True, path_length=None))
-    key = ec.generate_private_key(ec.SECP256R1())
-    below = acme.leaf("below", extensions(*san), key=key, signer=load(between), issuer=between.certificate.subject)
-    below.path.write_bytes(pem(below.certificate) + pem(between.certificate))
-    yield "a CA below a CA that allows none", below
-    yield "a leaf signed by a leaf", acme.leaf(
-        "leafs", extensions(*san), signer=load(gateway.publisher), issuer=gateway.publisher.certificate.subject)
+    between = intermediate(acme, "between")
+    yield "a CA below a CA that allows none", sent_with(between.leaf("below", extensions(*san)), between.certificate)
+    theirs = Authority("publisher-as", folder, key=load(gateway.publisher))
+    theirs.subject = gateway.publisher.certificate.subject
+    yield "a leaf signed by a leaf", sent_with(theirs.leaf("leafs", extensions(*san)), gateway.publisher.certificate)
     p256 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     yield "signed with SHA-1", by_openssl(gateway, "sha1", p256)
     yield "P-192", by_openssl(gateway, "sha256", ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime192v1"])
@@ -190,27 +189,90 @@ def bad_signers(gateway):
     yield "one changed letter of the signature", flipped
 
 
+def sent_with(leaf, *others):
+    """The same, with these certificates behind it."""
+    leaf.path.write_bytes(b"".join(map(pem, (leaf.certificate, *others))))
+    return leaf
+
+
 def load(leaf):
     return load_pem_private_key(leaf.key_path.read_bytes(), None)
 
 
-def by_openssl(gateway, digest, key, section="leaf"):
+def intermediate(above, name):
+    """An authority that `above` signed and that may sign others, with a revocation list of its own."""
+    made = Authority(name, above.folder)
+    made.certificate = above.leaf(
+        f"{name} test CA", [(key_usage(key_cert_sign=True, crl_sign=True), True)], key=made.key,
+        basic=x509.BasicConstraints(ca=True, path_length=None)).certificate
+    made.bundle.write_bytes(pem(made.certificate))
+    return made
+
+
+def by_openssl(gateway, digest, key, section="leaf", authority=None):
     """What the `cryptography` package refuses to sign, openssl signs."""
+    authority = authority or gateway.acme
     folder, name = gateway.folder, f"openssl-{digest}-{len(list(gateway.folder.glob('openssl-*.pem')))}"
     files = {kind: folder / f"{name}.{kind}" for kind in ("pem", "key", "csr", "cnf")}
     files["cnf"].write_text(
         "[req]\ndistinguished_name = dn\n[dn]\n[leaf]\nbasicConstraints = critical, CA:false\n"
         "keyUsage = critical, digitalSignature\nextendedKeyUsage = clientAuth\n"
         f"subjectAltName = URI:{GOOD_ID.decode()}\nsubjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n")
-    ca_key = folder / "openssl-ca.key"
-    ca_key.write_bytes(key_pem(gateway.acme.key))
+    ca_key = folder / f"openssl-ca-{authority.name}.key"
+    ca_key.write_bytes(key_pem(authority.key))
     run = lambda *arguments: subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
     run("req", "-new", "-nodes", "-subj", "/CN=x", "-config", files["cnf"], *key, "-keyout", files["key"],
         "-out", files["csr"])
-    run("x509", "-req", f"-{digest}", "-in", files["csr"], "-CA", gateway.acme.bundle, "-CAkey", ca_key, "-days", "1",
+    run("x509", "-req", f"-{digest}", "-in", files["csr"], "-CA", authority.bundle, "-CAkey", ca_key, "-days", "1",
         "-set_serial", "0x1234567890abcdef", "-out", files["pem"],
         *(["-extfile", files["cnf"], "-extensions", section] if section else []))
     return Leaf(x509.load_pem_x509_certificate(files["pem"].read_bytes()), files["pem"], files["key"])
+
+
+@contextlib.contextmanager
+def trusting(gateway, *more, pinned=True):
+    """The trust domain `acme.example` with these authorities, too, until the end."""
+    text, bundle, acme = gateway.config.read_text(), gateway.acme.bundle.read_bytes(), gateway.acme
+    lists = f"revocationLists: [{acme.crl}]"
+    pins = f'issuerPins: ["{acme.pin()}"]'
+    assert lists in text and pins in text
+    try:
+        acme.bundle.write_bytes(bundle + b"".join(one.bundle.read_bytes() for one in more))
+        changed = text.replace(lists, f"revocationLists: [{', '.join(str(one.crl) for one in (acme, *more))}]")
+        if pinned:
+            changed = changed.replace(pins, f"issuerPins: {json.dumps([one.pin() for one in (acme, *more)])}")
+        gateway.config.write_text(changed)
+        reloaded(gateway)
+        yield
+    finally:
+        gateway.config.write_text(text)
+        acme.bundle.write_bytes(bundle)
+        reloaded(gateway)
+
+
+def reloaded(gateway):
+    failures = gateway.metric("isthmus_reload_failures_total")
+    gateway.reload()
+    assert gateway.metric("isthmus_reload_failures_total") == failures, gateway.logged()[-2000:]
+
+
+def of_each_kind(gateway):
+    """Name → a certificate that must be refused, besides "four intermediates", for the reasons that the log gives; and
+    what the domain must trust for that: an authority of RSA, and six of which each signed the next."""
+    acme, folder, san = gateway.acme, gateway.folder, names((URI, GOOD_ID))
+    made = dict(bad_signers(gateway))
+    for number, (name, content, arguments) in enumerate(bad_usages()):
+        made[name] = acme.leaf(f"wrong-{number}", extensions(san, **content), **arguments)
+    strong = Authority("rsa", folder, key=rsa.generate_private_key(65537, 2048))
+    line = [Authority("deep", folder, path_length=None)]
+    for number in range(1, 6):
+        line.append(intermediate(line[-1], f"below-{number}"))
+    made["signed with MD5"] = by_openssl(
+        gateway, "md5", ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], authority=strong)
+    for count, name in ((4, "four intermediates"), (5, "five intermediates")):
+        leaf = line[count].principal(f"depth-{count}", GOOD_ID.decode())
+        made[name] = sent_with(leaf, *(between.certificate for between in line[count:0:-1]))
+    return made, (strong, *line)
 
 
 def corpus(gateway):

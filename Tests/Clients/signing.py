@@ -16,7 +16,7 @@ def stamp(shift=0, at=None):
 
 @dataclasses.dataclass
 class Signed:
-    """One POST. Change a field before `wire()` and the signature is made over the changed request."""
+    """One request. Change a field before `wire()` and the signature is made over the changed request."""
 
     key: tuple
     body: bytes
@@ -33,6 +33,7 @@ class Signed:
     target: str = "/"
     signature: str = None
     host: str = "localhost"
+    method: str = "POST"
 
     def fields(self):
         return [("Host", self.host), *self.headers, ("X-Amz-Date", self.date)]
@@ -45,7 +46,7 @@ class Signed:
         payload = self.payload or hashlib.sha256(self.body).hexdigest()
         path, _, query = self.target.partition("?")
         lines = [f"{name}:{','.join(values.get(name.lower(), ['']))}" for name in names]
-        canonical = "\n".join(["POST", path, query, *lines, "", ";".join(names), payload])
+        canonical = "\n".join([self.method, path, query, *lines, "", ";".join(names), payload])
         scope = "/".join([self.scope_date or self.date[:8], self.region, self.service, self.terminator])
         secret = b"AWS4" + self.key[1].encode()
         for part in scope.split("/"):
@@ -62,7 +63,7 @@ class Signed:
         fields = [*self.fields(), *([("Authorization", authorization)] if authorization is not False else []),
                   ("Content-Length", str(len(body))), *extra]
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        return f"POST {self.target} HTTP/1.1\r\n{head}\r\n".encode() + body
+        return f"{self.method} {self.target} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
 def call(key, operation, body, **changes):

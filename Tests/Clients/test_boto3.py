@@ -135,6 +135,31 @@ def test_buses_are_created_described_changed_listed_tagged_and_deleted(administr
     assert "Cannot delete event bus default." in str(error.value)
 
 
+def test_p8_a_deleted_bus_takes_nothing_and_nothing_of_it_comes_back_with_its_name(gateway, administrator, publisher):
+    arn = f"arn:aws:events:{REGION}:{OWNER}:event-bus/gone"
+    by_partner, by_owner = {**ORDER, "EventBusName": arn}, {**ORDER, "EventBusName": "gone"}
+    administrator.create_event_bus(Name="gone")
+    administrator.put_permission(EventBusName="gone", Action="events:PutEvents", Principal=SENDER, StatementId="acme")
+    for one, entry in ((publisher, by_partner), (administrator, by_owner)):
+        assert one.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    administrator.delete_event_bus(Name="gone")
+    # Both have a connection that took events for this bus a moment ago.
+    answer = publisher.put_events(Entries=[by_partner, ORDER, by_partner])
+    assert answer["FailedEntryCount"] == 2
+    assert [entry.get("ErrorCode") for entry in answer["Entries"]] == ["AccessDeniedException", None, "AccessDeniedException"]
+    assert ["EventId" in entry for entry in answer["Entries"]] == [False, True, False]
+    for name in ("gone", arn):
+        (entry,) = administrator.put_events(Entries=[{**by_owner, "EventBusName": name}])["Entries"]
+        assert entry["ErrorCode"] == "ResourceNotFoundException" and "EventId" not in entry, entry
+        assert "Event bus gone does not exist." in entry["ErrorMessage"]
+    administrator.create_event_bus(Name="gone")
+    try:
+        assert publisher.put_events(Entries=[by_partner])["Entries"][0]["ErrorCode"] == "AccessDeniedException"
+        assert gateway.events("gone") == []
+    finally:
+        administrator.delete_event_bus(Name="gone")
+
+
 def test_permissions_are_put_and_removed_and_the_policy_disappears_with_the_last(administrator, publisher):
     administrator.create_event_bus(Name="shared")
     arn = f"arn:aws:events:{REGION}:{OWNER}:event-bus/shared"

@@ -4,7 +4,6 @@ import datetime
 import json
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -15,14 +14,17 @@ import leaves
 from attacks import END_HEADERS, Attacker, block, client_context, connect_tls, headers
 from authority import Authority
 from canary import Canary, body_of
-from gateway import SENDER, wait_until
+from gateway import wait_until
+from handshakes import TicketServer, Visitor, only, renegotiated, s_client, speaks
 from http1 import Peer, event_id
+from leaves import trusting
 from measures import report  # noqa: F401
 from scanners import GROUPS, SUITES_12, SUITES_13
 
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSEvents.PutEvents\r\nContent-Length: %d\r\n\r\n%s"
 REQUEST = POST % (len(body_of()), body_of())
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 #: The head of a megabyte that never comes.
 HEAD = POST % (1 << 20, b"")
 
@@ -95,22 +97,12 @@ def test_t1_to_t4_no_certificate_of_the_corpus_speaks_for_anyone(gateway, report
 
 
 def test_t4_an_authority_of_the_bundle_that_is_not_pinned_issues_for_nobody(gateway):
-    text, bundle = gateway.config.read_text(), gateway.acme.bundle.read_bytes()
     second = Authority("second", gateway.folder)
-    assert f"revocationLists: [{gateway.acme.crl}]" in text
-    try:
-        gateway.acme.bundle.write_bytes(bundle + second.bundle.read_bytes())
-        gateway.config.write_text(text.replace(
-            f"revocationLists: [{gateway.acme.crl}]", f"revocationLists: [{gateway.acme.crl}, {second.crl}]"))
-        gateway.reload()
-        leaf = second.principal("unpinned", f"spiffe://acme.example/account/{SENDER}/role/publisher")
+    with trusting(gateway, second, pinned=False):
+        leaf = second.principal("unpinned", leaves.GOOD_ID.decode())
         assert outcome(gateway, gateway.publisher) == "200"
         assert outcome(gateway, leaf) == "handshake"
         assert "refused: authority not pinned at depth 1" in gateway.logged()
-    finally:
-        gateway.config.write_text(text)
-        gateway.acme.bundle.write_bytes(bundle)
-        gateway.reload()
 
 
 def test_t1_the_log_says_why_and_never_with_the_certificates_own_bytes(gateway):
@@ -134,22 +126,42 @@ def test_t1_to_t4_what_a_certificate_is_refused_for_it_is_refused_for_before_the
     assert compared >= 100
 
 
-#: A certificate of each kind, and a word of the reason that the log gives.
+#: A certificate of each kind, and the words of the reason that the log gives.
 REASONS = {
     "no EKU": "extended key usage", "an authority": "authority", "expired a year ago": "expired",
     "valid in an hour": "not yet",
-    "a critical unknown extension": "critical", "keyCertSign": "keyCertSign", "EKU serverAuth": "purpose"}
+    "a critical unknown extension": "critical", "keyCertSign": "keyCertSign", "EKU serverAuth": "purpose",
+    "EKU any": "purpose", "EKU clientAuth and any": "extended key usage is any", "no key usage": "digitalSignature",
+    "signed with SHA-1": "weak key or digest at depth 0", "signed with MD5": "weak key or digest at depth 0",
+    "RSA 1024": "weak key or digest at depth 0", "P-192": "weak key or digest at depth 0",
+    "a CA below a CA that allows none": "invalid authority at depth 2: path length",
+    "a leaf signed by a leaf": "invalid authority", "five intermediates": "chain too long at depth",
+    "another tenant's CA signs our id": "untrusted authority at depth 0",
+    "an unknown CA": "untrusted authority at depth 0", "an unknown CA of our CA's name": "untrusted authority at depth 0",
+    "an unknown CA of our CA's name and key id": "bad signature at depth 0", "self-signed": "self-signed at depth 0",
+    "one changed letter of the signature": "bad signature at depth 0"}
+
+
+@pytest.fixture(scope="module")
+def wrong(rsa_gateway):
+    made, authorities = leaves.of_each_kind(rsa_gateway)
+    with trusting(rsa_gateway, *authorities):
+        yield made
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_t3_the_log_names_the_reason(rsa_gateway, name):
-    content, arguments = next((c, a) for other, c, a in leaves.bad_usages() if other == name)
-    san = leaves.names((leaves.URI, leaves.GOOD_ID))
-    leaf = rsa_gateway.acme.leaf("reason-" + name.replace(" ", "-"), leaves.extensions(san, **content), **arguments)
+def test_t3_the_log_names_the_reason(rsa_gateway, wrong, name):
     before = len(rsa_gateway.logged())
-    assert outcome(rsa_gateway, leaf) != "200"
+    # TLS 1.3 has no signature of that curve, so that the client would not even present it.
+    version = ssl.TLSVersion.TLSv1_2 if name == "P-192" else None
+    assert outcome(rsa_gateway, wrong[name], version) != "200"
     said = wait_until(lambda: rsa_gateway.logged()[before:], what="a line in the log")
     assert REASONS[name] in said, said
+
+
+def test_t3_four_intermediates_are_followed(rsa_gateway, wrong):
+    """What a fifth is refused for is its depth alone."""
+    assert outcome(rsa_gateway, wrong["four intermediates"]) == "200"
 
 
 def test_t3_what_openssl_takes_and_the_rules_forbid_is_refused(gateway, report):  # noqa: F811
@@ -159,7 +171,7 @@ def test_t3_what_openssl_takes_and_the_rules_forbid_is_refused(gateway, report):
     assert accepted == []
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 def test_t2_what_is_right_but_unusual_is_accepted(gateway, version):
     seen = {}
     for number, (name, san, content, arguments) in enumerate(leaves.good()):
@@ -178,7 +190,7 @@ def milliseconds_until_refused(ask, start, limit=5):
 
 def test_t5_a_revoked_certificate_is_refused_at_once(gateway, report):  # noqa: F811
     uri = leaves.GOOD_ID.decode()
-    for way in ("a new connection", "the next request of a live HTTP/2 connection"):
+    for way in ("(a) a new connection", "(c) the next request of a live HTTP/2 connection"):
         leaf = gateway.acme.principal("revoked", uri)
         assert outcome(gateway, leaf) == "200"
         with Attacker(gateway, leaf) as live:
@@ -187,7 +199,7 @@ def test_t5_a_revoked_certificate_is_refused_at_once(gateway, report):  # noqa: 
             gateway.acme.revoke(leaf)
             start = time.monotonic()
             gateway.process.send_signal(signal.SIGHUP)
-            ask = served if way.startswith("the next") else lambda: outcome(gateway, leaf) == "200"
+            ask = served if way.startswith("(c)") else lambda: outcome(gateway, leaf) == "200"
             late = milliseconds_until_refused(ask, start)
             report("T5", f"{way}: ms from SIGHUP to the refusal", f"{late:.0f}")
             assert late <= 1000
@@ -230,35 +242,71 @@ def test_t6_a_certificate_that_expires_on_a_live_connection_is_refused(gateway, 
     assert outcome(gateway, leaf) == "handshake"
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
-def test_t7_no_session_is_ever_resumed(gateway, report, version):  # noqa: F811
-    context = client_context(gateway, gateway.publisher, alpn=["http/1.1"])
-    context.minimum_version = context.maximum_version = version
-    resumed = tickets = 0
-    session = None
-    for port in (gateway.port, gateway.port, gateway.open_port, gateway.open_port, gateway.port):
-        plain = connect_tls_with(port, context, session)
-        with plain:
-            resumed += plain.session_reused
-            plain.sendall(REQUEST)
-            assert plain.recv(12) == b"HTTP/1.1 200"
-            session = plain.session
-            tickets += bool(session and session.has_ticket)
-    report("T7", f"{version.name}: sessions resumed, tickets", f"{resumed}, {tickets}")
-    assert (resumed, tickets) == (0, 0)
+@pytest.fixture(scope="module")
+def tickets(gateway):
+    with TicketServer(gateway) as server:
+        yield server
 
 
-def connect_tls_with(port, context, session):
-    return context.wrap_socket(
-        socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname="localhost", session=session)
+def sessions(gateway, visitor, tickets):
+    """Whence → a session to offer: the gateway's, and one with a ticket, which is resumed where it comes from."""
+    kept = {"the gateway": visitor.visit(gateway.port, REQUEST)[2], "another server": visitor.visit(tickets.port, REQUEST)[2]}
+    assert visitor.visit(tickets.port, REQUEST, kept["another server"])[:2] == (True, True)
+    return kept
 
 
-def s_client(gateway, *arguments, text="", port=None):
-    alpn = [] if "-alpn" in arguments else ["-alpn", "http/1.1"]
-    done = subprocess.run(
-        ["openssl", "s_client", *alpn, "-connect", f"127.0.0.1:{port or gateway.open_port}", "-servername", "localhost",
-         "-CAfile", str(gateway.servers.bundle), *arguments], input=text.encode(), capture_output=True, timeout=20)
-    return (done.stdout + done.stderr).decode(errors="replace")
+@pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
+def test_t5_a_session_kept_from_before_the_revocation_is_refused_at_once(gateway, tickets, report, version):  # noqa: F811
+    leaf = gateway.acme.principal("kept", leaves.GOOD_ID.decode())
+    visitor = Visitor(gateway, leaf, version)
+    kept = sessions(gateway, visitor, tickets)
+
+    def is_served(session):
+        try:
+            served, is_resumed, _ = visitor.visit(gateway.port, REQUEST, session)
+        except OSError:
+            return False
+        assert not is_resumed
+        return served
+
+    assert all(map(is_served, kept.values()))
+    gateway.acme.revoke(leaf)
+    start = time.monotonic()
+    gateway.process.send_signal(signal.SIGHUP)
+    late = {whence: milliseconds_until_refused(lambda: is_served(session), start) for whence, session in kept.items()}
+    report("T5", f"(b) {version.name} with a session from before: ms from SIGHUP to the refusal",
+           "; ".join(f"{whence}'s {one:.0f}" for whence, one in late.items()))
+    assert max(late.values()) <= 1000
+    assert not any(map(is_served, kept.values()))
+    assert visitor.visit(tickets.port, REQUEST, kept["another server"])[:2] == (True, True), "nothing was offered"
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
+def test_t7_no_session_is_ever_resumed(gateway, tickets, report, version):  # noqa: F811
+    """Neither where it is from, nor at another listener, for another name, or after trust domains were loaded again."""
+    visitor = Visitor(gateway, gateway.publisher, version)
+    kept = sessions(gateway, visitor, tickets)
+    places = {"its listener": (gateway.port, "localhost"), "another listener": (gateway.open_port, "localhost"),
+              "another name": (gateway.port, "other.example"), "no name": (gateway.port, None)}
+    tried, resumed = 0, []
+
+    def offer(generation):
+        nonlocal tried
+        for place, (port, name) in places.items():
+            for whence, session in kept.items():
+                served, is_resumed, next_session = visitor.visit(port, REQUEST, session, name)
+                assert served and not next_session.has_ticket, (generation, place, whence)
+                tried += 1
+                resumed.extend([(generation, place, whence)] if is_resumed else [])
+
+    offer("the same trust")
+    with trusting(gateway, Authority("later", gateway.folder)):
+        offer("one authority more")
+    offer("one authority less")
+    assert visitor.visit(tickets.port, REQUEST, kept["another server"])[:2] == (True, True), "nothing was offered"
+    report("T7", f"{version.name}: sessions resumed across listeners, names and generations of trust",
+           f"{len(resumed)} of {tried}")
+    assert resumed == []
 
 
 def test_t7_no_ticket_is_ever_sent(gateway):
@@ -272,27 +320,6 @@ def test_t7_no_ticket_is_ever_sent(gateway):
 
 
 # What may be spoken.
-
-
-def speaks(gateway, prepare):
-    """What a client of these settings agrees on with the gateway: (version, suite); `None` when nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(str(gateway.servers.bundle))
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        prepare(context)
-        with connect_tls(gateway.open_port, context) as connection:
-            return connection.version(), connection.cipher()[0]
-    except (ssl.SSLError, OSError):
-        return None
-
-
-def only(suite, version):
-    def prepare(context):
-        context.set_ciphers(f"{suite}:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = version
-    return prepare
 
 
 def test_t10_the_suites_offered_are_exactly_those_of_the_profile(gateway, rsa_gateway, report):  # noqa: F811
@@ -337,22 +364,6 @@ def test_t10_the_groups_and_digests_are_those_of_the_profile(gateway):
     assert taken == GROUPS
     for digest in ("ECDSA+SHA1", "ECDSA+SHA224"):
         assert "Cipher is (NONE)" in s_client(gateway, "-tls1_2", "-sigalgs", digest, "-cipher", "ALL:@SECLEVEL=0")
-
-
-def renegotiated(gateway):
-    """What `openssl s_client` says after its command to renegotiate; the input stays open until the end."""
-    client = subprocess.Popen(
-        ["openssl", "s_client", "-tls1_2", "-alpn", "http/1.1", "-connect", f"127.0.0.1:{gateway.open_port}"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    client.stdin.write(b"R\n")
-    client.stdin.flush()
-    said = b""
-    while b"no renegotiation" not in said and (piece := client.stdout.read1()):
-        said += piece
-    client.stdin.close()
-    client.stdout.close()
-    client.wait(timeout=10)
-    return said.decode(errors="replace")
 
 
 def test_t10_no_compression_renegotiation_early_data_or_heartbeat(gateway):

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import random
+import re
 import string
 import subprocess
 import threading
@@ -15,16 +16,39 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from standardwebhooks import Webhook
 
+import forgeries
 from attacks import client_context
 from canary import body_of
-from gateway import BUS_ARN, OWNER, REGION, SENDER, binary
+from gateway import BUS_ARN, OWNER, REGION, SENDER, Gateway, binary, wait_until
 from http1 import Peer, event_id
 from measures import report  # noqa: F401
-from signing import Signed, call, stamp
+from signing import call, stamp
 
 SEED = int(os.environ.get("ISTHMUS_SEED") or random.SystemRandom().randrange(1 << 32))
 COUNT = 10_000
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    made = Gateway(extra=forgeries.EXTRA)
+    owner = made.folder / "accounts" / "owner.yaml"
+    allows = '"2012-10-17", Statement: [{Effect: Allow, Action: "*", Resource: "*"}]'
+    trusted = json.dumps([f"arn:aws:iam::{OWNER}:role/administrator", forgeries.ROLE])
+    owner.write_text(owner.read_text().replace('Action: "events:*"', 'Action: "*"') + f"""
+  - name: role/{forgeries.KEPT}
+    policies: [{{Version: {allows}}}]
+  - name: role/matrix
+    policies: [{{Version: {allows}}}]
+    trust:
+      Version: "2012-10-17"
+      Statement: [{{Effect: Allow, Principal: {{AWS: {trusted}}}, Action: "sts:AssumeRole"}}]
+""")
+    made.start()
+    yield made
+    made.stop()
+    made.remove()
 
 
 @pytest.fixture(scope="module")
@@ -153,151 +177,107 @@ def test_g6_the_tolerance_is_300_s_to_the_millisecond(report):  # noqa: F811
 
 # G4
 
-FORM = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-ENTRY = {"Source": "com.globex.x", "DetailType": "T", "Detail": "{}"}
-ARN = f"arn:aws:events:{REGION}:{OWNER}:event-bus/matrix"
-ROUTES = {
-    "PutEvents": {"Entries": [ENTRY]}, "CreateEventBus": {"Name": "matrix"}, "DescribeEventBus": {"Name": "matrix"},
-    "UpdateEventBus": {"Name": "matrix", "Description": "d"}, "ListEventBuses": {},
-    "PutPermission": {"EventBusName": "matrix", "Action": "events:PutEvents", "Principal": SENDER, "StatementId": "s"},
-    "RemovePermission": {"EventBusName": "matrix", "StatementId": "s"},
-    "TagResource": {"ResourceARN": ARN, "Tags": [{"Key": "k", "Value": "v"}]},
-    "ListTagsForResource": {"ResourceARN": ARN}, "UntagResource": {"ResourceARN": ARN, "TagKeys": ["k"]},
-    "DeleteEventBus": {"Name": "matrix"}, "GetCallerIdentity": None}
+#: Who asks: by a key, by the key of a session with its token, by a key beside a certificate of its account.
+KINDS = ("a key", "a session", "a key beside its certificate")
 
 
-def good(key, route, **changes):
-    if ROUTES[route] is None:
-        return Signed(key, b"Action=GetCallerIdentity&Version=2011-06-15", [FORM], **{"service": "sts", **changes})
-    return call(key, route, json.dumps(ROUTES[route]).encode(), **changes)
+@pytest.fixture(scope="module")
+def doors(gateway, administrator, open_context):
+    """Kind → (port, context, key). The account gets a source with its bus, and a decision of its own to read."""
+    with Peer(gateway, open_context, gateway.open_port) as peer:
+        for operation, content in (("CreatePartnerEventSource", {"Name": forgeries.KEPT, "Account": OWNER}),
+                                   ("CreateEventBus", {"Name": forgeries.KEPT, "EventSourceName": forgeries.KEPT})):
+            assert ask(peer, call(administrator, operation, json.dumps(content).encode()).wire())[0] == 200
+        _, xml = ask(peer, forgeries.form(administrator, "AssumeRole").wire())
+        session = tuple(re.search(f"<{name}>([^<]+)</{name}>", xml.decode())[1]
+                        for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
+    beside = client_context(gateway, gateway.administrator, alpn=["http/1.1"])
+    return dict(zip(KINDS, ((gateway.open_port, open_context, administrator), (gateway.open_port, open_context, session),
+                            (gateway.port, beside, administrator))))
 
 
-def names_of(signed):
-    return sorted({name.lower() for name, _ in signed.fields()})
+@pytest.fixture(scope="module")
+def routes(gateway, doors):
+    port, context, key = doors["a key"]
+    elsewhere = {**forgeries.ENTRY, "EventBusName": BUS_ARN.replace(OWNER, SENDER)}
+    with Peer(gateway, context, port) as peer:
+        _, answer = ask(peer, call(key, "PutEvents", json.dumps({"Entries": [elsewhere]}).encode()).wire())
+        decision = re.search(rb"decision id: ([0-9a-f-]{36})", answer)[1].decode()
+        made = forgeries.routes(decision)
+        wait_until(lambda: ask(peer, made["decision"](key).wire())[0] == 200, what="the record of the decision")
+    return made
 
 
-def without(name):
-    def attack(key, route):
-        signed = good(key, route)
-        signed.names = [other for other in names_of(signed) if other != name]
-        return signed.wire()
-    return attack
+def test_g4_the_matrix_has_every_operation_and_path_that_the_source_declares(routes):
+    assert {*routes, *forgeries.OTHERS} == forgeries.everything()
 
 
-def listed(change):
-    def attack(key, route):
-        signed = good(key, route)
-        signed.names = change(names_of(signed))
-        return signed.wire()
-    return attack
+@pytest.mark.parametrize("kind", KINDS)
+def test_g4_every_route_takes_a_right_signature(gateway, doors, routes, kind):
+    port, context, key = doors[kind]
+    with Peer(gateway, context, port) as peer:
+        for name, make in routes.items():
+            status, said = ask(peer, make(key).wire())
+            assert status == 200 and b"ErrorCode" not in said, (name, status, said)
 
 
-def changed(**changes):
-    return lambda key, route: good(key, route, **changes).wire()
+def answers(gateway, port, context, requests):
+    """Name → status of each request, sent one after the other before the first answer is read."""
+    with Peer(gateway, context, port) as peer:
+        for octets in requests.values():
+            peer.send(octets)
+        return {name: peer.response()[0] for name in requests}
 
 
-def extra(*fields):
-    return lambda key, route: good(key, route).wire(*fields)
-
-
-def signed_field(name, value, payload=None):
-    def attack(key, route):
-        signed = good(key, route, payload=payload)
-        signed.headers = [*signed.headers, (name, value)]
-        return signed.wire()
-    return attack
-
-
-def twice(key, route):
-    signed = good(key, route)
-    return signed.wire(("Authorization", signed.authorization()))
-
-
-def in_query(with_header):
-    def attack(key, route):
-        signed = good(key, route)
-        scope = urllib.parse.quote(f"{key[0]}/{signed.date[:8]}/{REGION}/{signed.service}/aws4_request", safe="")
-        signed.target = (f"/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={scope}&X-Amz-Date={signed.date}"
-                         f"&X-Amz-Expires=300&X-Amz-Signature={'0' * 64}&X-Amz-SignedHeaders=host")
-        return signed.wire(authorization=None if with_header else False)
-    return attack
-
-
-def header(build):
-    return lambda key, route: good(key, route).wire(authorization=build(good(key, route), key))
-
-
-ATTACKS = {
-    "unsigned x-amz-extra": extra(("X-Amz-Extra", "1")), "unsigned x-amz-target": without("x-amz-target"),
-    "unsigned content-type": without("content-type"), "unsigned host": without("host"),
-    "unsigned x-amz-date": without("x-amz-date"), "unsigned token": extra(("X-Amz-Security-Token", "x")),
-    "a token with a long-term key": signed_field("X-Amz-Security-Token", "x"),
-    "a listed header that is absent": listed(lambda names: sorted([*names, "x-absent"])),
-    "names unsorted": listed(lambda names: names[::-1]), "names twice": listed(lambda names: sorted([*names, "host"])),
-    "names in capitals": listed(lambda names: [name.upper() for name in names]),
-    "no names": changed(names=[]), "names that say less": changed(listed="host"),
-    "two equal Authorization": twice, "two Authorization": extra(("Authorization", "Bearer x")),
-    "header and query": in_query(True), "query only": in_query(False),
-    "UNSIGNED-PAYLOAD": signed_field("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD", "UNSIGNED-PAYLOAD"),
-    "STREAMING signed": signed_field("X-Amz-Content-Sha256", *["STREAMING-AWS4-HMAC-SHA256-PAYLOAD"] * 2),
-    "STREAMING unsigned": signed_field("X-Amz-Content-Sha256", *["STREAMING-UNSIGNED-PAYLOAD-TRAILER"] * 2),
-    "another payload hash": signed_field("X-Amz-Content-Sha256", *["0" * 64] * 2),
-    "unsigned payload hash": extra(("X-Amz-Content-Sha256", "0" * 64)),
-    "a fabricated signature": changed(signature="0123456789abcdef" * 4),
-    "signature of zeros": changed(signature="0" * 64),
-    "signature cut short": changed(signature="ab" * 31),
-    "signature in capitals": header(lambda s, k: s.authorization()[:-64] + s.authorization()[-64:].upper()),
-    "another body": lambda key, route: good(key, route).wire(body=good(key, route).body + b" "),
-    "another region": changed(region="us-east-1"), "another service": changed(service="s3"),
-    "another terminator": changed(terminator="aws4_requests"), "another scope date": changed(scope_date="20200101"),
-    "region in capitals": changed(region=REGION.upper()),
-    "two dates": extra(("X-Amz-Date", stamp(1))), "two targets": extra(("X-Amz-Target", "AWSEvents.ListEventBuses")),
-    "an old date": changed(date="20200101T000000Z"), "an extended date": changed(date="2026-01-01T00:00:00Z"),
-    "SigV4A": changed(algorithm="AWS4-ECDSA-P256-SHA256"), "SHA-512": changed(algorithm="AWS4-HMAC-SHA512"),
-    "SigV2": header(lambda s, k: f"AWS {k[0]}:AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-    "Bearer": header(lambda s, k: "Bearer " + k[0]), "Basic": header(lambda s, k: "Basic QUtJQTp4"),
-    "an empty Authorization": header(lambda s, k: ""), "the scheme alone": header(lambda s, k: "AWS4-HMAC-SHA256"),
-    "a part twice": header(lambda s, k: s.authorization() + ", Signature=" + "0" * 64),
-    "a comma at the end": header(lambda s, k: s.authorization() + ","),
-    "an unknown key": lambda key, route: good(("AKIA" + "A" * 16, ""), route).wire(),
-    "the secret of nobody": lambda key, route: good((key[0], ""), route).wire(),
-}
-
-
-def test_g4_every_route_takes_a_right_signature(gateway, administrator, open_context):
-    for port, context in ((gateway.open_port, open_context),
-                          (gateway.port, client_context(gateway, gateway.administrator, alpn=["http/1.1"]))):
-        with Peer(gateway, context, port) as peer:
-            for route in ROUTES:
-                assert ask(peer, good(administrator, route).wire())[0] == 200, route
-
-
-@pytest.mark.parametrize("listener", ["open", "mutual"])
-def test_g4_no_route_takes_anything_else(gateway, administrator, open_context, report, listener):  # noqa: F811
+@pytest.mark.parametrize("kind", KINDS)
+def test_g4_no_route_takes_anything_else(gateway, doors, routes, report, kind):  # noqa: F811
     """With a certificate too: a wrong signature is never ignored because the certificate would do."""
-    context, port = (open_context, gateway.open_port) if listener == "open" else (
-        client_context(gateway, gateway.administrator, alpn=["http/1.1"]), gateway.port)
-    accepted, cells, codes = [], 0, {}
-    for route in ROUTES:
-        with Peer(gateway, context, port) as peer:
-            for name, attack in ATTACKS.items():
-                if (route, name) in (("GetCallerIdentity", "unsigned x-amz-target"),
-                                     ("GetCallerIdentity", "two targets")):
-                    continue
-                cells += 1
-                status, code = ask(peer, attack(administrator, route))
-                codes.setdefault(name, set()).add((status, code if route != "GetCallerIdentity" else "sts"))
-                if status == 200:
-                    accepted.append((route, name))
-                assert 400 <= status < 500 or status == 200, (route, name, status)
-    if listener == "open":
-        with Peer(gateway, context, port) as peer:
-            for route in ROUTES:
-                cells += 1
-                status, _ = ask(peer, good(administrator, route).wire(authorization=False))
-                accepted += [(route, "nothing")] if status == 200 else []
-    report("G4", f"{listener} listener: routes x attacks refused", f"{cells - len(accepted)} of {cells}")
-    assert accepted == []
+    port, context, key = doors[kind]
+    cells = {}
+    for name, make in {**routes, **forgeries.OTHERS}.items():
+        attacks = dict(forgeries.ATTACKS)
+        if name in forgeries.OTHERS:
+            attacks["a right signature"] = forgeries.changed()
+        if name in forgeries.OTHERS or "certificate" not in kind:
+            attacks |= forgeries.NOTHING
+        requests = {attack: spoil(lambda **changes: make(key, **changes)) for attack, spoil in attacks.items()}
+        requests = {attack: octets for attack, octets in requests.items() if octets is not None}
+        for attack, status in answers(gateway, port, context, requests).items():
+            cells[name, attack] = status
+    not_refused = {cell: status for cell, status in cells.items() if not 400 <= status < 500}
+    report("G4", f"{len(routes) + len(forgeries.OTHERS)} routes x attacks on {kind}: cells refused",
+           f"{len(cells) - len(not_refused)} of {len(cells)}")
+    assert not_refused == {}
+    assert len(cells) > 30 * 45
+
+
+def test_g4_a_right_signature_beside_anothers_certificate_is_refused(gateway, doors, routes, report):  # noqa: F811
+    context = client_context(gateway, gateway.publisher, alpn=["http/1.1"])
+    statuses = {}
+    for kind in KINDS[:2]:
+        requests = {(kind, name): make(doors[kind][2]).wire() for name, make in routes.items()}
+        statuses |= answers(gateway, gateway.port, context, requests)
+    refused = [cell for cell, status in statuses.items() if 400 <= status < 500]
+    report("G4", "routes x right signatures beside the certificate of another account refused",
+           f"{len(refused)} of {len(statuses)}")
+    assert len(refused) == len(statuses) == 2 * len(routes)
+
+
+def test_g4_a_webhook_takes_its_own_signature_and_no_other(gateway, open_context):
+    lines = gateway.run("webhook", "secret", "create", "--source", forgeries.KEPT, "--config", str(gateway.config)).stdout
+    secret = dict(line.split(None, 1) for line in lines.splitlines())["secret"]
+    moment, body = datetime.datetime.now(datetime.timezone.utc), forgeries.MESSAGE
+    other = "whsec_" + base64.b64encode(b"x" * 32).decode()
+
+    def message(by, content=body, signed_at=moment):
+        fields = (("webhook-id", "msg_1"), ("webhook-timestamp", str(int(signed_at.timestamp()))),
+                  ("webhook-signature", Webhook(by).sign("msg_1", signed_at, content.decode())))
+        return forgeries.OTHERS["webhook"](("", ""), target=f"/webhooks/{forgeries.KEPT}").wire(*fields, authorization=False)
+
+    requests = {"by another secret": message(other), "of another content": message(secret, body + b" "),
+                "of an hour ago": message(secret, signed_at=moment - datetime.timedelta(hours=1)), "right": message(secret)}
+    statuses = answers(gateway, gateway.open_port, open_context, requests)
+    assert [name for name, status in statuses.items() if status == 200] == ["right"], statuses
 
 
 # G6, live

@@ -109,6 +109,47 @@ import Testing
         #expect(try pinned.verify([factory.leaf()], at: now).refusal == .authorityNotPinned)
     }
 
+    /// A root and, one below the other, as many authorities as `count` says; each allows what stands below it.
+    private func line(of count: Int) throws -> [CertificateAuthority] {
+        var line = [try CertificateFactory(pathLength: count).authority]
+        for number in 1...count {
+            let profile = CertificateProfile(
+                commonName: "below \(number)", constraint: .authority(pathLength: count - number), keyUsage: .authority)
+            let key = try PrivateKey.generate(.ecdsaP256)
+            let certificate = try line[number - 1].issue(
+                profile, to: key.publicKey(), validity: CertificateFactory.validity(), random: .system)
+            line.append(try CertificateAuthority(certificate: certificate, key: key))
+        }
+        return line
+    }
+
+    @Test("four intermediates are followed to the root and a fifth is one too many, sent or stored")
+    func chainLength() throws {
+        let line = try line(of: 6)
+        let lists = try line.map {
+            try $0.revocationList(revoked: [], number: 1, validity: CertificateFactory.validity())
+        }
+        let all = try CertificateStore(authorities: line.map(\.certificate), revocationLists: lists)
+        var configuration = CertificateStore.Configuration()
+        configuration.requiresRevocationLists = false
+        let root = try CertificateStore(
+            authorities: [line[0].certificate], revocationLists: [], configuration: configuration)
+        let subject = try PrivateKey.generate(.ecdsaP256).publicKey()
+        for count in 0...6 {
+            let leaf = try line[count].issueClient(
+                uri: CertificateFactory.uri, name: "sender", key: subject, validity: CertificateFactory.validity(),
+                random: .system)
+            let sent = [leaf] + line[1...].prefix(count).reversed().map(\.certificate)
+            for found in [all.verify([leaf], at: now), all.verify(sent, at: now), root.verify(sent, at: now)] {
+                if count <= 4 {
+                    #expect(try found.get().certificates == sent + [line[0].certificate], "\(count) intermediates")
+                } else {
+                    #expect(found.refusal == .chainTooLong, "\(count) intermediates")
+                }
+            }
+        }
+    }
+
     @Test("a leaf signed by another leaf is refused")
     func leafAsAuthority() throws {
         let factory = try CertificateFactory()
