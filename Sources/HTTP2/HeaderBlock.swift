@@ -26,11 +26,11 @@ struct HeaderBlock {
     private(set) var refusal: HTTP2Refusal?
     private(set) var declaredBytes = -1
     private(set) var isHead = false
-    private var fields = HeaderFields()
+    private(set) var fields = HeaderFields()
     private var bytes = 0
     private var count = 0
     /// Method, path and authority, one after another; used for block after block.
-    private var pseudo: [UInt8] = []
+    private(set) var pseudo: [UInt8] = []
     private var method = 0..<0
     private var target = 0..<0
     private var authority = 0..<0

@@ -1,17 +1,83 @@
 """What is too large over HTTP/2: refused at its limit, by the API and by a webhook, before more of it is kept."""
 
+import contextlib
+
 import pytest
 
 from attacks import (
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_SIZE_ERROR, HEADERS, Attacker, Usage, block, frame, headers)
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, HEADERS, PADDED, Attacker, Usage,
+    block, frame, headers, literal, ping)
+from gateway import wait_until
 from hook import hooked
 from measures import report  # noqa: F401
+
+#: Content of a request, and the window of a stream, which is never opened again for what is thrown away.
+CAP, WINDOW = 2 << 20, 65_535
+#: So many open header blocks at once fill what the handshakes before them gave back; so many more are measured.
+BLOCKS = 45
 
 
 @pytest.fixture(scope="module")
 def gateway():
     with hooked() as running:
         yield running
+
+
+def unread(port):
+    """Bytes that the kernel holds for the listener's connections. Source: proc(5), `/proc/net/tcp`."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table][1:]
+    return sum(int(row[4].split(":")[1], 16) for row in rows if row[1].endswith(f":{port:04X}"))
+
+
+def test_h10_the_ratio_rule_ends_what_no_other_limit_sees(gateway, report):  # noqa: F811
+    """One byte of content in each frame and 255 of padding: 258 bytes a frame are more than eight times the content."""
+    piece = frame(DATA, PADDED, 1, b"\xff" + b" " + b"\0" * 255)
+    length = len(piece) - 9
+    # Bytes in all, divided by eight, pass the content by 1 MiB.
+    due = (8 << 20) // (len(piece) - 8)
+    with Attacker(gateway) as peer:
+        peer.send(headers(1, block(method=b"POST"), END_HEADERS))
+        sent, room = 0, lambda: min(peer.windows[0], peer.windows[1]) // length
+        while peer.closed is None and sent < 2 * due:
+            if not peer.pump(until=lambda: peer.closed is not None or room() > 0):
+                break
+            count = min(room(), 64)
+            sent += count
+            for window in (0, 1):
+                peer.windows[window] -= count * length
+            peer.pump(piece * count)
+        report("H10", "1 byte of content in 266: frames until the close; due", f"{sent}; {due}")
+        assert peer.until_closed() and peer.goaway == ENHANCE_YOUR_CALM
+        assert due <= sent <= due + WINDOW // length + 1
+    assert "HTTP/2 connection was ended: overhead" in gateway.logged()
+
+
+FILLERS = {
+    "fields of 16,000 bytes": (b"", (literal(b"x-filler", b"f" * 16_000) * 2)[:16_384]),
+    "one value without end": (literal(b"x-filler", b"f" * 65_536)[:-65_536], b"f" * 15_000),
+}
+
+
+@pytest.mark.parametrize("name", FILLERS)
+def test_h7_an_open_header_block_of_plain_octets_holds_at_most_64_kib(gateway, report, name):  # noqa: F811
+    """HEADERS and the four CONTINUATION frames that are taken, on many connections at once; the fifth ends each."""
+    first, filler = FILLERS[name]
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(Attacker(gateway)) for _ in range(2 * BLOCKS)]
+        for half in (peers[:BLOCKS], peers[BLOCKS:]):
+            usage = Usage(gateway)
+            for peer in half:
+                octets = frame(HEADERS, END_STREAM, 1, block() + first) + frame(CONTINUATION, 0, 1, filler) * 4
+                peer.send(octets)
+            wait_until(lambda: unread(gateway.port) == 0, what="the end of reading")
+            gateway.metric("isthmus_connections")
+            held = usage.rise_kib / BLOCKS
+        report("H7", f"{len(octets)} bytes of an open header block, {name}: KiB held", f"{held:.1f}")
+        for peer in peers:
+            peer.send(frame(CONTINUATION, 0, 1, filler))
+            assert peer.until_closed() and peer.goaway == ENHANCE_YOUR_CALM
+        assert held <= 64
 
 
 def sized_fields(total, path):
@@ -38,16 +104,41 @@ def test_h15_100_fields_are_taken_and_101_are_431(gateway, way):
             assert answer.status == status, count
 
 
-def test_h15_a_body_declared_too_long_is_refused_before_it_comes(gateway, way, report):  # noqa: F811
+def sent_after_the_refusal(peer, streams):
+    """Sends content on streams that are answered for as long as their windows let it; how many bytes on each."""
+    sent = dict.fromkeys(streams, 0)
+    while peer.closed is None:
+        octets, pongs = b"", peer.pongs
+        for stream in streams:
+            room = min(peer.windows[0], peer.windows[stream])
+            for window in (0, stream):
+                peer.windows[window] -= room
+            sent[stream] += room
+            for length in [16_384] * (room // 16_384) + [room % 16_384] * (room % 16_384 > 0):
+                octets += frame(DATA, 0, stream, b" " * length)
+        if not octets:
+            return sent
+        # The answer to the PING comes behind every window that the content opens.
+        peer.pump(octets + ping(), until=lambda: peer.pongs > pongs)
+    return sent
+
+
+def test_h15_bodies_declared_too_long_are_refused_before_they_come_and_never_kept(gateway, way, report):  # noqa: F811
     with Attacker(gateway) as peer:
-        stream = peer.stream()
-        octets = headers(stream, block(*way.fields(b""), (b"content-length", b"2097153"), method=b"POST"), END_HEADERS)
-        assert peer.ask(octets, stream).status == 413
-        report("H15", "bytes of body read before a declared 2 MiB + 1 is refused", 0)
+        assert peer.get().status == 405
+        usage, streams = Usage(gateway), [peer.stream() for _ in range(30)]
+        fields = block(*way.fields(b""), (b"content-length", b"%d" % (CAP + 1)), method=b"POST")
+        for stream in streams:
+            assert peer.ask(headers(stream, fields, END_HEADERS), stream).status == 413
+        sent = sent_after_the_refusal(peer, streams)
+        report("H15", "30 bodies declared 2 MiB + 1: bytes of one read after its refusal; memory rise at its peak KiB",
+               f"{max(sent.values())}; {usage.peak_rise_kib}")
+        assert max(sent.values()) <= WINDOW
+        assert sum(sent.values()) > 1 << 20 and usage.peak_rise_kib <= 512
         assert peer.get().status == 405 and peer.goaways == []
 
 
-@pytest.mark.parametrize("size, status", [(2 << 20, 400), ((2 << 20) + 1, 413)])
+@pytest.mark.parametrize("size, status", [(CAP, 400), (CAP + 1, 413), (4 * CAP, 413)])
 def test_h15_an_undeclared_body_is_cut_at_the_limit(gateway, way, report, size, status):  # noqa: F811
     with Attacker(gateway) as peer:
         stream, usage = peer.stream(), Usage(gateway)
@@ -55,7 +146,13 @@ def test_h15_an_undeclared_body_is_cut_at_the_limit(gateway, way, report, size, 
         sent = peer.upload(stream, size)
         answered = peer.pump(until=lambda: stream in peer.responses and peer.responses[stream].done)
         assert answered and peer.responses[stream].status == status
-        report("H15", f"body of {size}: {status} after bytes; memory rise KiB", f"{sent}; {usage.rise_kib}")
+        if sent < size:
+            sent += sent_after_the_refusal(peer, [stream])[stream]
+        report("H15", f"body of {size}: {status}; bytes read in all; memory rise at its peak KiB",
+               f"{sent}; {usage.peak_rise_kib}")
+        assert sent <= min(size, CAP + WINDOW)
+        # The content, and its copy into a larger place.
+        assert usage.peak_rise_kib <= 2 * CAP // 1024 + 512
 
 
 @pytest.mark.parametrize("length, ends", [(16_384, False), (16_385, True)])

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Gateway
 
-@Suite("What a webhook's message costs whose sender is gone")
+@Suite("What a webhook's message costs whose sender is gone", .timeLimit(.minutes(1)))
 struct CancelledMessageTests {
     private static let price = 2
     private static let body = #"{"type":"order.placed"}"#
@@ -35,8 +35,8 @@ struct CancelledMessageTests {
         }
     }
 
-    private func untilBegun(_ count: Int, _ gateway: TestGateway) async {
-        while gateway.works.begun.count < count { await Task.yield() }
+    private func untilBegun(_ count: Int, _ gateway: TestGateway) async throws {
+        try await until { gateway.works.begun.count >= count }
     }
 
     @Test("what its partner was charged for is stored and stays paid, though a copy of it waits beside it")
@@ -44,9 +44,9 @@ struct CancelledMessageTests {
         try await with(messages: 1) { gateway, post in
             gateway.log.hold()
             let gone = try post("1")
-            await untilBegun(1, gateway)
+            try await untilBegun(1, gateway)
             let copy = try post("1")
-            await untilBegun(2, gateway)
+            try await untilBegun(2, gateway)
             let ended = await gateway.works.cancel(first: 1)
             #expect(ended == [false])
             gateway.log.release()
@@ -63,7 +63,7 @@ struct CancelledMessageTests {
             gateway.log.hold()
             for turn in 0..<3 {
                 let gone = try post("1")
-                await untilBegun(1, gateway)
+                try await untilBegun(1, gateway)
                 let ended = await gateway.works.cancel()
                 #expect(ended == [turn > 0])
                 gone.finishSending()
@@ -85,7 +85,7 @@ struct CancelledMessageTests {
         try await with(messages: 100, budgets: budgets) { gateway, post in
             gateway.log.hold()
             let gone = try post("1")
-            await untilBegun(1, gateway)
+            try await untilBegun(1, gateway)
             let ended = await gateway.works.cancel()
             #expect(ended == [false])
             gateway.log.release()

@@ -185,13 +185,22 @@ struct FloodTests {
         var block: [UInt8] = []
         let field = [0, 1, 0x78, 0x7f, 0xe9, 0x06] + [UInt8](repeating: 0x61, count: 1000)
         while block.count + field.count <= size { block += field }
-        for _ in 0..<10_000 where peer.error == nil {
+        var sent = 0
+        var mostHeld = 0
+        while peer.error == nil, sent < 10_000 {
+            sent += 1
             peer.writer.frame(type: 9, stream: 1, payload: block)
             peer.send()
+            let held = peer.session.block
+            mostHeld = max(mostHeld, held.fields.buffer.capacity + held.pseudo.capacity)
         }
         #expect(peer.error == .continuationFlood)
         #expect(peer.session.frameMeter.frames == 2 + 1 + 5)
+        #expect(sent == 5)
+        #expect(mostHeld <= 64 * 1024)
+        #expect(mostHeld > size / 2, "what is here is held until it is too much")
         #expect(peer.session.bufferedBodyBytes == 0)
+        print("H7 \(size): \(mostHeld) bytes of fields held at most")
     }
 
     @Test("H8: PING floods end after 20, read or not", arguments: [true, false])

@@ -62,9 +62,14 @@ package final class RawClient {
     }
 
     /// What comes next; empty at the end of the stream or when the patience ends.
-    package func receiveSome(_ limit: Int = 65_536) -> [UInt8] {
+    package func receiveSome(_ limit: Int = 65_536) -> [UInt8] { receive(limit, flags: 0) }
+
+    /// What is here already; empty when nothing is, or at the end of the stream.
+    package func receiveWithoutWaiting(_ limit: Int = 65_536) -> [UInt8] { receive(limit, flags: Int32(MSG_DONTWAIT)) }
+
+    private func receive(_ limit: Int, flags: Int32) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: limit)
-        let count = recv(descriptor, &buffer, limit, 0)
+        let count = recv(descriptor, &buffer, limit, flags)
         return Array(buffer.prefix(max(0, count)))
     }
 
