@@ -46,13 +46,16 @@ final class LogReader: Sendable {
 
     func firstSequence(of bus: BusNumber) throws(EventLogError) -> Domain.Sequence? {
         let known = directory.firstKnown(of: bus)
-        let indexed = try access { db in
-            try Int64.fetchOne(
+        let row = try access { db in
+            try Row.fetchOne(
                 db.cachedStatement(sql: "SELECT first FROM place WHERE bus = ? ORDER BY first LIMIT 1"),
                 arguments: [Int64(bus.value)])
         }
-        guard let first = [known, indexed.map { UInt64($0) }].compactMap({ $0 }).min() else { return nil }
-        return Domain.Sequence(first)
+        guard let row else { return known.map { Domain.Sequence($0) } }
+        guard let indexed = row.integer(0), (1...Int64(Domain.Sequence.maximum)).contains(indexed) else {
+            throw .damaged(bus, first: 0)
+        }
+        return Domain.Sequence(min(UInt64(indexed), known ?? .max))
     }
 
     func close() throws(StorageError) {

@@ -92,14 +92,20 @@ struct LogRecovery {
         nextKeyRow = try Self.readKeys("keys", into: &memory.keys, of: database)
         nextLedgerRow = try Self.readKeys("ledger", into: &memory.ledger, of: database)
         try database.access { db in
+            // A bus keeps no more than the database holds: an amount beyond it would have a trim remove good blocks.
+            let pages = try Int64.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+            let most = pages * (try Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
             let buses = try Row.fetchCursor(db, sql: "SELECT number, next, digest, bytes FROM bus")
             while let row = try buses.next() {
-                guard let (number, head) = Self.head(row) else {
+                guard let (number, head) = Self.head(row), head.bytes <= most else {
                     throw StorageError.damaged(path: path, what: "table `bus`")
                 }
                 heads[number] = head
             }
-            let indexed = try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'indexed'") ?? 0
+            let indexed = try Row.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'indexed'")?.integer(0)
+            guard let indexed, (0..<Int64.max).contains(indexed) else {
+                throw StorageError.damaged(path: path, what: "table `meta`, `indexed`")
+            }
             lastID = indexed
             let blocks = try Row.fetchCursor(
                 db,
@@ -108,7 +114,7 @@ struct LogRecovery {
                     """, arguments: [indexed])
             while let row = try blocks.next() {
                 let id = row.integer(0) ?? 0
-                guard let block = UnindexedBlock(row), block.follows(heads[block.bus]) else {
+                guard let block = UnindexedBlock(row), block.id < .max, block.follows(heads[block.bus]) else {
                     throw StorageError.damaged(path: path, what: "table `block`, row \(id)")
                 }
                 block.advance(&heads[block.bus, default: BusHead()])
@@ -135,7 +141,7 @@ struct LogRecovery {
             let rows = try Row.fetchCursor(db, sql: "SELECT id, time, entries FROM \(table) ORDER BY id")
             while let row = try rows.next() {
                 last = row.integer(0) ?? 0
-                guard let seconds = row.integer(1), let entries = row.bytes(2),
+                guard last < .max, let seconds = row.integer(1), let entries = row.bytes(2),
                     filled.index(row: last, seconds: seconds, entries: [UInt8](entries))
                 else {
                     throw StorageError.damaged(path: database.path, what: "table `\(table)`, row \(last)")
@@ -148,7 +154,8 @@ struct LogRecovery {
     private static func head(_ row: Row) -> (BusNumber, BusHead)? {
         guard let number = row.integer(0), let next = row.integer(1), let bytes = row.integer(3),
             let stored = row.bytes(2), let digest = Digest(column: stored),
-            (1...Int64(BusNumber.maximum)).contains(number), next >= 1
+            (1...Int64(BusNumber.maximum)).contains(number), (1...Int64(Domain.Sequence.maximum)).contains(next),
+            bytes >= 0
         else { return nil }
         return (BusNumber(UInt32(number)), BusHead(next: UInt64(next), digest: digest, bytes: bytes))
     }

@@ -131,13 +131,19 @@ extension LogWriter {
                 db.cachedStatement(sql: "SELECT id, entries FROM \(table) WHERE time <= ? ORDER BY id LIMIT ?"),
                 arguments: [limit, Self.expiredKeyRowsPerCommit])
         }
-        guard let last = rows.last else { return }
-        let lastID: Int64 = last[0]
+        var due: [(id: Int64, entries: [UInt8])] = []
+        for row in rows {
+            guard let id = row.integer(0), let entries = row.bytes(1) else {
+                throw .damaged(path: database.path, what: "table `\(table)`, row \(row.integer(0) ?? 0)")
+            }
+            due.append((id, [UInt8](entries)))
+        }
+        guard let last = due.last else { return }
         let isDone = try commitUpkeep { db in
-            try db.execute(sql: "DELETE FROM \(table) WHERE id <= ? AND time <= ?", arguments: [lastID, limit])
+            try db.execute(sql: "DELETE FROM \(table) WHERE id <= ? AND time <= ?", arguments: [last.id, limit])
         }
         guard isDone else { return }
-        for row in rows { parts.memory[keyPath: keys].forget(row: row[0], entries: [UInt8](row[1] as Data)) }
+        for row in due { parts.memory[keyPath: keys].forget(row: row.id, entries: row.entries) }
     }
 
     /// Removes whole blocks behind the limits of age and size, a bounded number for each bus.
@@ -159,38 +165,32 @@ extension LogWriter {
 
     /// - Returns: whether a full share of blocks was removed, so that there may be more.
     private func trim(_ bus: BusNumber, olderThan cutoff: Int64) throws(StorageError) -> Bool {
-        let rows = try database.access { db in
-            try Row.fetchAll(
-                db.cachedStatement(
-                    sql: "SELECT first, id, time, bytes FROM place WHERE bus = ? ORDER BY first LIMIT ?"),
-                arguments: [Int64(bus.value), LogConfiguration.trimmedBlocksPerCommit + 1])
-        }
-        var removed: [(first: Int64, id: Int64)] = []
-        var bytes = memory.heads[bus]?.bytes ?? 0
+        guard let head = memory.heads[bus] else { return false }
+        let places = try oldestPlaces(of: bus, head)
+        var removed: [BlockPlace] = []
+        var bytes = head.bytes
         var isBySize = false
-        var oldest: Row?
         let held = parts.watch.heldFrom(bus)?.value ?? .max
-        for (index, row) in rows.enumerated() {
-            oldest = row
-            let after = index + 1 < rows.count ? UInt64(rows[index + 1][0] as Int64) : memory.heads[bus]?.next ?? 1
-            let isOld = (row[2] as Int64) < cutoff
+        for (index, place) in places.enumerated() {
+            let after = index + 1 < places.count ? places[index + 1].first : head.next
+            let isOld = place.time < cutoff
             guard removed.count < LogConfiguration.trimmedBlocksPerCommit,
                 isOld || bytes > configuration.retentionBytesPerBus, after <= held
             else { break }
             if !isOld { isBySize = true }
-            removed.append((row[0], row[1]))
-            bytes -= row[3] as Int64
-            oldest = nil
+            removed.append(place)
+            bytes -= place.bytes
         }
-        memory.heads[bus]?.oldestTime = oldest.map { $0[2] }
+        let oldest = removed.count < places.count ? places[removed.count] : nil
+        memory.heads[bus]?.oldestTime = oldest?.time
         guard let first = removed.first, let last = removed.last else { return false }
-        let end = oldest.map { UInt64($0[0] as Int64) } ?? memory.heads[bus]?.next ?? 1
+        let end = oldest?.first ?? head.next
         let isDone = try commitUpkeep { db in
-            for (_, id) in removed {
-                try db.cachedStatement(sql: "DELETE FROM block WHERE id = ?").execute(arguments: [id])
+            for place in removed {
+                try db.cachedStatement(sql: "DELETE FROM block WHERE id = ?").execute(arguments: [place.id])
             }
             try db.execute(
-                sql: "DELETE FROM place WHERE bus = ? AND first <= ?", arguments: [Int64(bus.value), last.first])
+                sql: "DELETE FROM place WHERE bus = ? AND first <= ?", arguments: [Int64(bus.value), Int64(last.first)])
             try db.execute(
                 sql: "UPDATE bus SET bytes = ? WHERE number = ?", arguments: [bytes, Int64(bus.value)])
         }
@@ -200,9 +200,48 @@ extension LogWriter {
         parts.directory.trim(bus, through: end - 1)
         parts.watch.onTrim(
             LogWatch.Trim(
-                bus: bus, first: Domain.Sequence(UInt64(first.first)), last: Domain.Sequence(end - 1),
+                bus: bus, first: Domain.Sequence(first.first), last: Domain.Sequence(end - 1),
                 reason: isBySize ? .size : .age))
         return removed.count == LogConfiguration.trimmedBlocksPerCommit
+    }
+
+    /// The oldest blocks of a bus whose every block is indexed, one more than a trim removes.
+    ///
+    /// - Throws: `.damaged` where a row is not as it was written or contradicts the bus's head: what it says must
+    ///   not choose what is removed.
+    private func oldestPlaces(of bus: BusNumber, _ head: BusHead) throws(StorageError) -> [BlockPlace] {
+        let rows = try database.access { db in
+            try Row.fetchAll(
+                db.cachedStatement(
+                    sql: "SELECT first, id, time, bytes FROM place WHERE bus = ? ORDER BY first LIMIT ?"),
+                arguments: [Int64(bus.value), LogConfiguration.trimmedBlocksPerCommit + 1])
+        }
+        var places: [BlockPlace] = []
+        var bytes = head.bytes
+        for row in rows {
+            guard let place = BlockPlace(row), place.first < head.next, place.bytes <= bytes else {
+                throw .damaged(path: database.path, what: "table `place`, bus \(bus.value)")
+            }
+            bytes -= place.bytes
+            places.append(place)
+        }
+        return places
+    }
+}
+
+/// A row of `place`: where a block is.
+private struct BlockPlace {
+    let first: UInt64
+    let id: Int64
+    let time: Int64
+    let bytes: Int64
+
+    /// Columns first, id, time, bytes; `nil` where one is not as it was written.
+    init?(_ row: Row) {
+        guard let first = row.integer(0), (1...Int64(Domain.Sequence.maximum)).contains(first),
+            let id = row.integer(1), let time = row.integer(2), let bytes = row.integer(3), bytes >= 0
+        else { return nil }
+        (self.first, self.id, self.time, self.bytes) = (UInt64(first), id, time, bytes)
     }
 }
 

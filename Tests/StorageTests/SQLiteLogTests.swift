@@ -23,13 +23,14 @@ import Testing
 
     static func open(
         _ directory: ScratchDirectory, _ clock: HeldClock, _ configuration: LogConfiguration = configuration,
-        watch: LogWatch = LogWatch { error in Issue.record("the log failed: \(error)") }
+        watch: LogWatch = LogWatch { error in Issue.record("the log failed: \(error)") },
+        monotonic: @escaping @Sendable () -> UInt64 = { DispatchTime.now().uptimeNanoseconds }
     ) throws -> SQLiteEventLog {
         let home = try DataDirectory(path: directory.path)
         let key = try MasterKey(in: home, hasLog: SQLiteEventLog.exists(in: home), random: .system)
         return try SQLiteEventLog(
             in: home, key: key, configuration: configuration, clock: clock.clock,
-            monotonic: { DispatchTime.now().uptimeNanoseconds }, watch: watch)
+            monotonic: monotonic, watch: watch)
     }
 
     @Test("events, sequences and explicit keys survive a restart, over many blocks and index writes")
@@ -142,9 +143,16 @@ import Testing
     }
 
     @Test(
-        "a row of a type that was never written refuses the start, and says which",
+        "a row of a type or an amount that was never written refuses the start, and says which",
         arguments: [
             ("UPDATE bus SET digest = 7", "table `bus`"), ("UPDATE bus SET bytes = 'x'", "table `bus`"),
+            ("UPDATE bus SET bytes = -1", "table `bus`"), ("UPDATE bus SET bytes = 1 << 62", "table `bus`"),
+            ("UPDATE bus SET bytes = 9223372036854775807", "table `bus`"),
+            ("UPDATE bus SET next = 0", "table `bus`"), ("UPDATE bus SET next = 1 << 48", "table `bus`"),
+            ("UPDATE bus SET next = 1 << 49", "table `bus`"),
+            ("UPDATE meta SET value = 'x' WHERE name = 'indexed'", "table `meta`, `indexed`"),
+            ("UPDATE meta SET value = 9223372036854775807 WHERE name = 'indexed'", "table `meta`, `indexed`"),
+            ("UPDATE keys SET id = 9223372036854775807", "table `keys`, row 9223372036854775807"),
             ("UPDATE keys SET entries = 7", "table `keys`, row 1"),
             ("UPDATE keys SET time = 'x'", "table `keys`, row 1"),
         ])
