@@ -134,6 +134,25 @@ import Testing
         #expect(try place.authority().index().issued.count == kept)
     }
 
+    @Test(
+        "a list and an index that root writes anew stay the files of who owned them",
+        .enabled(if: geteuid() == 0, "only root may give a file away"))
+    func keepsOwner() throws {
+        let place = Place()
+        _ = try place.found()
+        _ = try longIndex(place, count: 2000)
+        let files = [("/crl.pem", UInt32(0o644)), ("/index.jsonl", 0o600)]
+        for (file, _) in files { #expect(chown(place.path + file, 65_534, 65_533) == 0) }
+        try place.authority(at: later(100_000)).renewList(lifetime: Self.week)
+        #expect(try place.authority().index().issued.count == 502, "the index was written anew")
+        for (file, mode) in files {
+            var facts = stat()
+            #expect(stat(place.path + file, &facts) == 0)
+            #expect((facts.st_uid, facts.st_gid) == (65_534, 65_533), "\(file)")
+            #expect(facts.st_mode & 0o7777 == mode, "\(file)")
+        }
+    }
+
     @Test("half a line that a power cut or a full disk left never counts and is gone with the next line")
     func tornLine() throws {
         let place = Place()

@@ -47,7 +47,27 @@ enum DurableFile {
         let descriptor = open(draft.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, draft.mode)
         guard descriptor >= 0 else { throw failure("cannot make `\(draft.temporary)`") }
         defer { close(descriptor) }
+        try takeOver(draft, descriptor)
         try writeAll(draft.bytes, to: descriptor, path: draft.temporary)
+    }
+
+    /// What takes the place of a file belongs to who owned that: written anew by root, it must not shut out the user
+    /// whose file it was.
+    private static func takeOver(_ draft: Draft, _ descriptor: Int32) throws(ProgramError) {
+        var old = stat()
+        guard stat(draft.path, &old) == 0 else { return }
+        var own = stat()
+        guard fstat(descriptor, &own) == 0 else { throw failure("cannot ask about `\(draft.temporary)`") }
+        if (own.st_uid, own.st_gid) != (old.st_uid, old.st_gid), fchown(descriptor, old.st_uid, old.st_gid) != 0 {
+            // Only root may give a file away. Who owned the old one reads the new one all the same where everybody
+            // does, or where it was root or this user.
+            let isHarmless = draft.mode & 0o004 != 0 || old.st_uid == 0 || old.st_uid == own.st_uid
+            guard errno == EPERM, isHarmless else {
+                throw failure("cannot give `\(draft.temporary)` to who owns `\(draft.path)`")
+            }
+        }
+        // The mode that was asked for, whatever this process's umask takes away.
+        if fchmod(descriptor, draft.mode) != 0 { throw failure("cannot set the mode of `\(draft.temporary)`") }
     }
 
     private static func replace(_ draft: Draft) throws(ProgramError) {
