@@ -9,6 +9,8 @@ package final class DataDirectory: Sendable {
     /// What is looked after while a log is open, besides its own files.
     let needs = RestartNeeds()
     private let lock: Int32
+    /// The directory itself, open: a sync needs no descriptor that connections may have taken.
+    private let descriptor: Int32
 
     /// Makes the directory if it is not there (mode 0700), checks that it can keep a promise and locks it.
     ///
@@ -24,11 +26,21 @@ package final class DataDirectory: Sendable {
         }
         try Self.refuseForgetful(path)
         try Self.refuseShared(path)
-        try Self.sync(directory: path)
-        lock = try Self.lock(path + "/" + Self.lockName)
+        let descriptor = try Self.open(directory: path)
+        do throws(StorageError) {
+            try Self.sync(descriptor, path: path)
+            lock = try Self.lock(path + "/" + Self.lockName)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
     }
 
-    deinit { close(lock) }
+    deinit {
+        close(lock)
+        close(descriptor)
+    }
 
     private static let lockName = "lock"
     /// The file whose lock keeps a second process away.
@@ -40,7 +52,7 @@ package final class DataDirectory: Sendable {
     /// Makes entries created, renamed or removed in the directory durable.
     ///
     /// - Throws: `.directorySync`.
-    package func sync() throws(StorageError) { try Self.sync(directory: path) }
+    package func sync() throws(StorageError) { try Self.sync(descriptor, path: path) }
 
     /// Whether a file of this name is there and not empty.
     package func holds(_ name: String) -> Bool {
@@ -48,10 +60,19 @@ package final class DataDirectory: Sendable {
         return stat(file(name), &facts) == 0 && facts.st_size > 0
     }
 
-    static func sync(directory path: String) throws(StorageError) {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }
+    private static func sync(directory path: String) throws(StorageError) {
+        let descriptor = try open(directory: path)
         defer { close(descriptor) }
+        try sync(descriptor, path: path)
+    }
+
+    private static func open(directory path: String) throws(StorageError) -> Int32 {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }
+        return descriptor
+    }
+
+    private static func sync(_ descriptor: Int32, path: String) throws(StorageError) {
         guard fsync(descriptor) == 0 else { throw .directorySync(path: path, code: errno) }
     }
 
@@ -68,7 +89,7 @@ package final class DataDirectory: Sendable {
     }
 
     private static func lock(_ path: String) throws(StorageError) -> Int32 {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno

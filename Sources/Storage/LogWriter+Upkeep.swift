@@ -43,7 +43,11 @@ extension LogWriter {
     /// the write-ahead log must fit the database.
     func hasRoom() throws(StorageError) -> Bool {
         guard case .full(let retryAt) = disk else {
-            if try hasReserve() { return true }
+            switch try reserve.hold() {
+            // Whether the disk is full is not known: it is asked again at the next upkeep.
+            case .held, .noDescriptor: return true
+            case .noRoom: if try hasRoomInside() { return true }
+            }
             noteFull()
             return false
         }
@@ -59,9 +63,12 @@ extension LogWriter {
 
     /// Whether deletes are sure to commit: by the reserve file, or by as much free room inside the database.
     private func hasReserve() throws(StorageError) -> Bool {
-        if reserve.isHeld { return true }
-        if try reserve.hold() { return true }
-        return try database.freeBytes() >= configuration.reserveBytes
+        if case .held = try reserve.hold() { return true }
+        return try hasRoomInside()
+    }
+
+    private func hasRoomInside() throws(StorageError) -> Bool {
+        try database.freeBytes() >= configuration.reserveBytes
     }
 
     func noteFull() {

@@ -18,23 +18,33 @@ struct ReserveFile {
         self.byteCount = byteCount
     }
 
+    /// What became of an attempt to keep the room aside.
+    enum Attempt {
+        case held
+        /// The disk has no room for it yet.
+        case noRoom
+        /// Connections have taken the last descriptor: nothing is known of the disk.
+        case noDescriptor
+    }
+
     /// Allocates the room if it is not held.
     ///
-    /// - Returns: whether it is held now; `false` means the disk has no room for it yet.
     /// - Throws: any other failure of the disk.
-    mutating func hold() throws(StorageError) -> Bool {
-        guard !isHeld, byteCount > 0 else { return true }
+    mutating func hold() throws(StorageError) -> Attempt {
+        guard !isHeld, byteCount > 0 else { return .held }
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            // Connections may have taken the last descriptor: no fault of the disk.
-            if [ENOSPC, EDQUOT, EMFILE, ENFILE].contains(errno) { return false }
-            throw .file(path: path, call: "open", code: errno)
+            switch errno {
+            case ENOSPC, EDQUOT: return .noRoom
+            case EMFILE, ENFILE: return .noDescriptor
+            default: throw .file(path: path, call: "open", code: errno)
+            }
         }
         defer { close(descriptor) }
         let code = posix_fallocate(descriptor, 0, byteCount)
         if code == ENOSPC || code == EDQUOT || code == EFBIG {
             unlink(path)
-            return false
+            return .noRoom
         }
         guard code == 0 else { throw .file(path: path, call: "posix_fallocate", code: code) }
         guard fsync(descriptor) == 0 else { throw .file(path: path, call: "fsync", code: errno) }
@@ -42,7 +52,7 @@ struct ReserveFile {
         guard fstat(descriptor, &facts) == 0 else { throw .file(path: path, call: "fstat", code: errno) }
         try directory.sync()
         held = FileIdentity(facts)
-        return true
+        return .held
     }
 
     /// Looks whether the room that was kept aside still is.

@@ -39,13 +39,6 @@ struct DamagedLogTests {
         }
     }
 
-    /// Time that passes at each look, so much that the next upkeep is due.
-    private final class Haste: Sendable {
-        private let looks = Atomic<UInt64>(0)
-
-        func now() -> UInt64 { looks.add(1, ordering: .relaxed).newValue * LogWriter.upkeepNanoseconds * 2 }
-    }
-
     @Test("a bus may keep as many bytes as its database has, and not one more", arguments: [-1, 0, 1])
     func mostBytes(above: Int) throws {
         try SQLiteLogTests.open(directory, clock).stop()
@@ -96,8 +89,8 @@ struct DamagedLogTests {
     @Test("a row of keys that is damaged while the log runs ends it by name when the keys' time is over")
     func keys() throws {
         let end = End()
-        let haste = Haste()
-        let log = try SQLiteLogTests.open(directory, clock, watch: end.watch, monotonic: { haste.now() })
+        let ticks = Ticks()
+        let log = try SQLiteLogTests.open(directory, clock, watch: end.watch, monotonic: { ticks.next() })
         defer { log.stop() }
         _ = TestLoop(log).append(TestLoop.request("k", guarded: TestLoop.key("once")))
         try change("UPDATE keys SET entries = 7")

@@ -103,13 +103,13 @@ import Testing
         let directory = ScratchDirectory()
         let home = try DataDirectory(path: directory.path)
         var reserve = ReserveFile(in: home, byteCount: 1 << 20)
-        #expect(try reserve.hold())
+        #expect(try reserve.hold() == .held)
         var facts = stat()
         #expect(stat(home.file(ReserveFile.fileName), &facts) == 0)
         #expect(facts.st_size == 1 << 20 && facts.st_blocks * 512 >= 1 << 20)
         try reserve.release()
         #expect(!home.holds(ReserveFile.fileName))
-        #expect(try reserve.hold())
+        #expect(try reserve.hold() == .held)
     }
 
     @Test("only wal with full or extra synchronous is accepted")

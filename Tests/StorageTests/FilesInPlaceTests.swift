@@ -101,7 +101,7 @@ struct RestartNeedsTests {
         let home = try DataDirectory(path: directory.path)
         let path = home.file(ReserveFile.fileName)
         var reserve = ReserveFile(in: home, byteCount: 65_536)
-        #expect(try !reserve.noteLoss() && reserve.hold() && !reserve.noteLoss())
+        #expect(try !reserve.noteLoss() && reserve.hold() == .held && !reserve.noteLoss())
         let harms: [() throws -> Void] = [
             { try FileManager.default.removeItem(atPath: path) },
             { try Data(count: 65_535).write(to: URL(fileURLWithPath: path), options: []) },
@@ -110,7 +110,7 @@ struct RestartNeedsTests {
         for harm in harms {
             try harm()
             #expect(reserve.noteLoss() && !reserve.isHeld && !reserve.noteLoss())
-            #expect(try reserve.hold() && !reserve.noteLoss())
+            #expect(try reserve.hold() == .held && !reserve.noteLoss())
             #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == 65_536)
         }
         try reserve.release()

@@ -27,6 +27,13 @@ final class HeldClock: Sendable {
     func advance(seconds: Int64) { milliseconds.add(seconds * 1000, ordering: .relaxed) }
 }
 
+/// Monotonic time of which so much passes at each look that the next upkeep is due.
+final class Ticks: Sendable {
+    private let looks = Atomic<UInt64>(0)
+
+    func next() -> UInt64 { looks.add(1, ordering: .relaxed).newValue * 2_000_000_000 }
+}
+
 /// One loop's side of a log: builds batches, waits for answers.
 final class TestLoop {
     static let account = AccountID(unchecked: 444_455_556_666)
