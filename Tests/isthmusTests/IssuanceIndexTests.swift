@@ -161,7 +161,7 @@ import Testing
         let file = place.path + "/index.jsonl"
         let whole = try SourceFiles.system.read(file, 1 << 20).bytes
         let line = IssuanceIndex.revoked(serial: certificate.serialHexadecimal, at: Self.now)
-        for cut in [1, line.count / 2, line.count] {
+        for cut in [1, line.count / 2, line.count - 1] {
             try DurableFile.write(whole + line[..<cut], to: file, mode: 0o600, replacing: true)
             #expect(try place.authority().index().revoked.isEmpty)
             try place.authority().renewList(lifetime: Self.week)
@@ -173,6 +173,25 @@ import Testing
         try DurableFile.write(whole + long, to: file, mode: 0o600, replacing: true)
         try place.authority().renewList(lifetime: Self.week)
         #expect(try place.authority().index().issued.count == 1)
+    }
+
+    @Test("a whole last line that lacks its line feed counts, and gets it before the next line")
+    func lineWithoutFeed() throws {
+        let place = Place()
+        _ = try place.found()
+        let certificate = try issue(place, "me")
+        let file = place.path + "/index.jsonl"
+        let whole = try SourceFiles.system.read(file, 1 << 20).bytes
+        let line = IssuanceIndex.revoked(serial: certificate.serialHexadecimal, at: Self.now)
+        try DurableFile.write(whole + line, to: file, mode: 0o600, replacing: true)
+        #expect(try place.authority().index().revoked.map(\.serial) == [certificate.serialHexadecimal])
+        try place.authority().renewList(lifetime: Self.week)
+        #expect(try place.list().revokes(certificate))
+        let listed = IssuanceIndex.listed(number: 2, at: Self.now)
+        #expect(try SourceFiles.system.read(file, 1 << 20).bytes == whole + line + [0x0A] + listed + [0x0A])
+        let alone = IssuanceIndex.founded(trustDomain: "a.example", at: Self.now)
+        #expect(try IssuanceIndex(reading: alone, file: "i").trustDomain == "a.example")
+        #expect(try IssuanceIndex(reading: Array("7".utf8), file: "i").acts.isEmpty, "not an act")
     }
 
     @Test("the gateway writes a list again when a power cut came between its index and its list")

@@ -92,17 +92,17 @@ enum DurableFile {
             Printable.line("`\(path)` is there already: it was left alone, move it away or give another name"))
     }
 
-    /// Appends `line` and a line feed to a log of mode 0600 and waits until it is on disk. What a power cut or a full
-    /// disk left of a line that was never whole goes first.
+    /// Appends `line` and a line feed to an index of mode 0600 and waits until it is on disk. What a power cut or a
+    /// full disk left of a line that was never whole goes first; a whole one that lacks its line feed gets it.
     static func append(line: [UInt8], to path: String) throws(ProgramError) {
         let isNew = access(path, F_OK) != 0
         let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw failure("cannot open `\(path)`") }
         defer { close(descriptor) }
-        let length = try endOfLines(descriptor, path: path)
+        let (length, lacksFeed) = try endOfActs(descriptor, path: path)
         if ftruncate(descriptor, length) != 0 { throw failure("cannot shorten `\(path)`") }
         do throws(ProgramError) {
-            try writeAll(line + [0x0A], to: descriptor, path: path)
+            try writeAll((lacksFeed ? [0x0A] : []) + line + [0x0A], to: descriptor, path: path)
         } catch {
             ftruncate(descriptor, length)
             throw error
@@ -110,7 +110,19 @@ enum DurableFile {
         if isNew { try synchronizeDirectory(of: path) }
     }
 
-    /// Where the last whole line ends.
+    /// Where the last whole act ends, and whether its line feed is still to be written.
+    private static func endOfActs(
+        _ descriptor: Int32, path: String
+    ) throws(ProgramError) -> (length: off_t, lacksFeed: Bool) {
+        let length = try endOfLines(descriptor, path: path)
+        let rest = lseek(descriptor, 0, SEEK_END) - length
+        guard (1...off_t(IssuanceIndex.maximumLineBytes)).contains(rest) else { return (length, false) }
+        var tail = [UInt8](repeating: 0, count: Int(rest))
+        guard pread(descriptor, &tail, tail.count, length) == tail.count else { throw failure("cannot read `\(path)`") }
+        return IssuanceIndex.isWhole(tail) ? (length + rest, true) : (length, false)
+    }
+
+    /// Where the last line ends that has its line feed.
     private static func endOfLines(_ descriptor: Int32, path: String) throws(ProgramError) -> off_t {
         var end = lseek(descriptor, 0, SEEK_END)
         var chunk = [UInt8](repeating: 0, count: 4096)

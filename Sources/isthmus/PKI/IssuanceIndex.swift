@@ -50,9 +50,10 @@ struct IssuanceIndex {
     /// The largest line.
     static let maximumLineBytes = 8 * 1024
 
-    /// Reads the lines of `bytes`. What a power cut left of a last line never counted and is passed over.
+    /// Reads the lines of `bytes`. What a power cut left of a last line never counted and is passed over; a whole one
+    /// counts, for an editor may have left out its line feed.
     init(reading bytes: [UInt8], file: String) throws(ProgramError) {
-        let end = bytes.lastIndex(of: 0x0A) ?? 0
+        let end = bytes.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
         for line in bytes[..<end].split(separator: 0x0A, omittingEmptySubsequences: true) {
             do throws(JSONError) {
                 apply(try JSONNode(parsing: Array(line), maximumBytes: Self.maximumLineBytes), line)
@@ -61,6 +62,17 @@ struct IssuanceIndex {
                     "`\(file)` line \(acts.count + 1) cannot be read: \(error): restore it from a backup")
             }
         }
+        if let act = Self.act(bytes[end...]) { apply(act, bytes[end...]) }
+    }
+
+    /// Whether `line`, which no line feed ends, is a whole act all the same.
+    static func isWhole(_ line: [UInt8]) -> Bool { act(line[...]) != nil }
+
+    private static func act(_ line: ArraySlice<UInt8>) -> JSONNode? {
+        do throws(JSONError) {
+            let node = try JSONNode(parsing: Array(line), maximumBytes: maximumLineBytes)
+            return node["act"]?.string == nil ? nil : node
+        } catch { return nil }
     }
 
     private mutating func apply(_ line: JSONNode, _ bytes: ArraySlice<UInt8>) {
