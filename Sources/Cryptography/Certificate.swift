@@ -108,6 +108,13 @@ package final class Certificate: @unchecked Sendable {
         try self.init(adopting: pointer)
     }
 
+    /// Whether the key of `authority` made this certificate's signature. Of names, dates and usage it says nothing.
+    package func isSigned(by authority: Certificate) -> Bool {
+        OpenSSLErrorQueue.clear()
+        defer { OpenSSLErrorQueue.clear() }
+        return X509_verify(pointer, X509_get0_pubkey(authority.pointer)) == 1
+    }
+
     /// Lends the X509 to the TLS engine, which shares the library.
     package func withOpenSSLCertificate<Result>(_ body: (OpaquePointer) -> Result) -> Result { body(pointer) }
 

@@ -35,6 +35,15 @@ import Testing
         func list() throws -> CertificateRevocationList {
             try CertificateRevocationList.lists(try SourceFiles.system.read(path + "/crl.pem", 1 << 20).bytes)[0]
         }
+
+        /// Whether the list has an entry for a serial number: in its DER the bytes stand behind their tag and length.
+        func listed(_ serial: String) throws -> Bool {
+            let lines = String(decoding: try SourceFiles.system.read(path + "/crl.pem", 1 << 20).bytes, as: UTF8.self)
+                .split(separator: "\n").filter { !$0.hasPrefix("-") }
+            let der = try #require(Data(base64Encoded: lines.joined()))
+            let number = try #require(Hexadecimal.bytes(serial.utf8))
+            return der.range(of: Data([0x02, UInt8(number.count)] + number)) != nil
+        }
     }
 
     private static let account = AccountID(unchecked: 111_122_223_333)

@@ -88,6 +88,55 @@ import Testing
         #expect(try place.list().count == 1)
     }
 
+    @Test("of several ends that a serial number of elsewhere was given the latest holds, and none is for ever")
+    func laterEnd() throws {
+        let place = Place()
+        _ = try place.found()
+        let here = try issue(place, "me", seconds: 60)
+        let numbers = ["0a01", "0a02", "0a03"]
+        func revoke(_ serial: String, _ end: Int64?, at seconds: Int64) throws {
+            _ = try place.authority(at: later(seconds)).revoke(
+                serial: serial, notAfter: end.map { Self.now.seconds + $0 }, listLifetime: Self.week)
+        }
+        let words: [(String, Int64?)] = [
+            ("0a01", 60), ("0a01", 5000), ("0a01", 30), ("0a02", 60), ("0a02", nil), ("0a02", 60), ("0a03", 60),
+            (here.serialHexadecimal, nil), (here.serialHexadecimal, 90_000),
+        ]
+        for (serial, end) in words { try revoke(serial, end, at: 0) }
+        func standing() throws -> [Int64?] {
+            try place.authority().index().revoked.map { $0.notAfter.map { $0 - Self.now.seconds } }
+        }
+        #expect(try standing() == [5000, nil, 60, 60])
+        func listed(at seconds: Int64) throws -> [String] {
+            try place.authority(at: later(seconds)).renewList(lifetime: Self.week)
+            try place.authority(at: later(seconds + 1)).renewList(lifetime: Self.week)
+            return try numbers.filter { try place.listed($0) }
+        }
+        #expect(try listed(at: 1000) == ["0a01", "0a02"])
+        try revoke("0a03", 5000, at: 1002)
+        #expect(try place.listed("0a03"), "it is on the list again")
+        #expect(try listed(at: 6000) == ["0a02"])
+        #expect(try !place.list().revokes(here))
+    }
+
+    @Test("a certificate that bears the authority's name and not its signature is not believed")
+    func forged() throws {
+        let place = Place()
+        let other = Place()
+        _ = try place.found()
+        _ = try other.found()
+        let own = try issue(place, "me")
+        let forged = try issue(other, "me")
+        let file = { (place: Place) in place.path + "/issued/user-me.pem" }
+        #expect(try place.authority().certificate(toRevoke: file(place)) == own)
+        #expect {
+            try place.authority().certificate(toRevoke: file(other))
+        } throws: { error in
+            "\(error)".contains("not its key's signature")
+                && "\(error)".contains("write `--serial \(forged.serialHexadecimal)`")
+        }
+    }
+
     /// An index of `count` certificates that ended long ago, of which every fourth was revoked, and two that did not.
     private func longIndex(_ place: Place, count: Int) throws -> [Certificate] {
         let kept = [try issue(place, "a", seconds: 200_000), try issue(place, "b", seconds: 200_000)]

@@ -26,6 +26,29 @@ extension AuthorityDirectory {
         }
     }
 
+    /// The certificate in a PEM file that somebody names to have it revoked: this authority's own, for when it ends is
+    /// believed.
+    func certificate(toRevoke file: String) throws(ProgramError) -> Certificate {
+        let bytes = try files.whole(file, Certificate.pemBytesLimit)
+        let named: Certificate
+        do throws(CryptographyError) { named = try Certificate.certificates(pem: bytes)[0] } catch {
+            throw ProgramError(Printable.line("`\(file)`: \(error): name a PEM file, `BEGIN CERTIFICATE`"))
+        }
+        let authority = try certificates()[0]
+        guard named.issuer == authority.subject else {
+            throw ProgramError(
+                Printable.line("`\(file)` is of the authority `\(named.issuer)`, not of `\(authority.subject)`: ")
+                    + "revoke it in the directory of its own")
+        }
+        guard named.isSigned(by: authority) else {
+            throw ProgramError(
+                Printable.line("`\(file)` bears the name of `\(authority.subject)`, but not its key's signature: ")
+                    + "what it says of its end is not believed; if its serial number is to be revoked, write "
+                    + "`--serial \(named.serialHexadecimal)`, which keeps it on the list for ever")
+        }
+        return named
+    }
+
     /// The number and date of the list in force; nil where there is none to go by, so that nothing leaves the list. A
     /// date to come counts as now: what has not ended yet stays.
     private func listInForce(of authority: CertificateAuthority) -> (number: UInt64, thisUpdate: Int64)? {

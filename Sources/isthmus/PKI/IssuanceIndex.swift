@@ -21,9 +21,9 @@ struct IssuanceIndex {
         let serial: String
         let at: Int64
         /// When the certificate ends by itself; nil when nobody said.
-        let notAfter: Int64?
+        fileprivate(set) var notAfter: Int64?
         /// The number of the newest revocation list then: the ones after it name the serial number.
-        let after: UInt64
+        fileprivate(set) var after: UInt64
     }
 
     /// A line, and what it is about.
@@ -41,9 +41,9 @@ struct IssuanceIndex {
     private(set) var revoked: [Revoked] = []
     /// The number of the newest revocation list; 0 before the first.
     private(set) var listNumber: UInt64 = 0
-    /// Where in `issued` a serial number stands, and those of `revoked`: reading costs the same a line.
+    /// Where in `issued` and in `revoked` a serial number stands: reading costs the same a line.
     private var places: [String: Int] = [:]
-    private var taken: Set<String> = []
+    private var taken: [String: Int] = [:]
 
     /// The largest index that is read: about half a million certificates.
     static let maximumBytes = 128 * 1024 * 1024
@@ -93,9 +93,17 @@ struct IssuanceIndex {
     }
 
     private mutating func revoke(_ serial: String, at moment: Int64, notAfter: Int64?) {
-        guard taken.insert(serial).inserted else { return }
         let place = places[serial]
+        if let earlier = taken[serial] {
+            // When one that was issued here ends is known. Of another the later word holds, or it would leave the list
+            // while it is good.
+            guard place == nil, let known = revoked[earlier].notAfter, notAfter ?? .max > known else { return }
+            revoked[earlier].notAfter = notAfter
+            revoked[earlier].after = listNumber
+            return
+        }
         if let place { issued[place].revokedAt = moment }
+        taken[serial] = revoked.count
         revoked.append(
             Revoked(
                 serial: serial, at: moment, notAfter: place.map { issued[$0].notAfter } ?? notAfter, after: listNumber))

@@ -117,7 +117,9 @@ struct PKI: ParsableCommand {
         }
 
         func run() throws {
-            let certificate = try certificate.map { file throws(ProgramError) in try read(file) }
+            let certificate = try certificate.map { file throws(ProgramError) in
+                try place.authority.certificate(toRevoke: file)
+            }
             let serial = certificate?.serialHexadecimal ?? serial ?? ""
             let isKnown = try place.authority.revoke(
                 serial: serial, notAfter: certificate?.notAfter, listLifetime: list.lifetime)
@@ -125,21 +127,6 @@ struct PKI: ParsableCommand {
             if !isKnown {
                 isthmus.Output.line("the index knows no such certificate: was `\(serial)` the right number?")
             }
-        }
-
-        private func read(_ file: String) throws(ProgramError) -> Certificate {
-            let bytes = try SourceFiles.system.whole(file, Certificate.pemBytesLimit)
-            let revoked: Certificate
-            do throws(CryptographyError) { revoked = try Certificate.certificates(pem: bytes)[0] } catch {
-                throw ProgramError(Printable.line("`\(file)`: \(error): name a PEM file, `BEGIN CERTIFICATE`"))
-            }
-            let authority = try place.authority.certificates()[0].subject
-            guard revoked.issuer == authority else {
-                throw ProgramError(
-                    Printable.line("`\(file)` is of the authority `\(revoked.issuer)`, not of `\(authority)`: ")
-                        + "revoke it in the directory of its own")
-            }
-            return revoked
         }
     }
 
