@@ -183,6 +183,41 @@ import Testing
         #expect(try place.authority().index().issued.count == kept)
     }
 
+    @Test("a clock that was ahead when two lists were made has no revocation forgotten")
+    func clockAhead() throws {
+        let place = Place()
+        _ = try place.found()
+        let serials = (1...1100).map { Hexadecimal.text([0x7E, UInt8($0 >> 8), UInt8($0 & 0xFF)]) }
+        var bytes = try SourceFiles.system.read(place.path + "/index.jsonl", 1 << 20).bytes
+        for serial in serials {
+            bytes += IssuanceIndex.revoked(serial: serial, notAfter: Self.now.seconds + 200_000, at: Self.now) + [0x0A]
+        }
+        try DurableFile.write(bytes, to: place.path + "/index.jsonl", mode: 0o600, replacing: true)
+        func renew(at moments: Int64...) throws {
+            for moment in moments { try place.authority(at: later(moment)).renewList(lifetime: Self.week) }
+        }
+        try renew(at: 0, 300_000, 300_001)
+        #expect(try !place.listed(serials[0]), "the second list of a time to come")
+        #expect(try place.authority().index().revoked.map(\.serial) == serials)
+        try renew(at: 10)
+        #expect(try place.list().count == serials.count)
+        try renew(at: 300_002, 300_003)
+        #expect(try place.authority().index().revoked.count == serials.count, "they leave the list in this run")
+        try renew(at: 300_004)
+        #expect(try place.authority().index().revoked.isEmpty)
+    }
+
+    @Test("an end as late as a number can say is no end")
+    func latestEnd() throws {
+        let place = Place()
+        _ = try place.found()
+        for end in [Int64.max, .max - 300, .min] {
+            _ = try place.authority().revoke(serial: "0a01", notAfter: end, listLifetime: Self.week)
+        }
+        for moment in [1000, 1001] as [Int64] { try place.authority(at: later(moment)).renewList(lifetime: Self.week) }
+        #expect(try place.listed("0a01"))
+    }
+
     @Test(
         "a list and an index that root writes anew stay the files of who owned them",
         .enabled(if: geteuid() == 0, "only root may give a file away"))

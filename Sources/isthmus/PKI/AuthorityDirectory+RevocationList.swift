@@ -7,7 +7,8 @@ extension AuthorityDirectory {
         let index = try index()
         let now = clock.now()
         let number = index.listNumber + 1
-        let revoked = index.listable(after: listInForce(of: authority), slack: Self.clockSlackSeconds)
+        let inForce = listInForce(of: authority)
+        let revoked = index.listable(after: inForce.map { ($0.number, $0.thisUpdate) }, slack: Self.clockSlackSeconds)
         let entries = revoked.compactMap { item in
             Hexadecimal.bytes(item.serial.utf8).map { (serialNumber: $0, at: item.at) }
         }
@@ -20,6 +21,9 @@ extension AuthorityDirectory {
         try DurableFile.write([draft], replacing: true) { () throws(ProgramError) in
             try DurableFile.append(line: line, to: indexPath)
         }
+        // What leaves the list in this run is forgotten in a later one at the soonest: where a clock that is ahead made
+        // it leave, it comes back with the right time.
+        if let inForce, inForce.count > revoked.count(where: { $0.after < inForce.number }) { return }
         let ended = now.seconds - Self.clockSlackSeconds
         if let kept = index.compacted(listed: Set(revoked.map(\.serial)), endedBefore: ended) {
             try DurableFile.write(kept + line + [0x0A], to: indexPath, mode: 0o600, replacing: true)
@@ -49,13 +53,15 @@ extension AuthorityDirectory {
         return named
     }
 
-    /// The number and date of the list in force; nil where there is none to go by, so that nothing leaves the list. A
-    /// date to come counts as now: what has not ended yet stays.
-    private func listInForce(of authority: CertificateAuthority) -> (number: UInt64, thisUpdate: Int64)? {
+    /// The number, date and size of the list in force; nil where there is none to go by, so that nothing leaves the
+    /// list. A date to come counts as now: what has not ended yet stays.
+    private func listInForce(
+        of authority: CertificateAuthority
+    ) -> (number: UInt64, thisUpdate: Int64, count: Int)? {
         guard case .success(let lists) = Result(catching: { () throws(ProgramError) in try lists() }),
             let list = lists.first, list.isSigned(by: authority.certificate), let number = list.sequence
         else { return nil }
-        return (number, min(list.thisUpdate, clock.now().seconds))
+        return (number, min(list.thisUpdate, clock.now().seconds), list.count)
     }
 }
 

@@ -12,7 +12,7 @@ extension IssuanceIndex {
         guard let list else { return revoked }
         return revoked.filter { item in
             guard let notAfter = item.notAfter else { return true }
-            return notAfter + slack >= list.thisUpdate || item.after >= list.number
+            return notAfter >= list.thisUpdate - slack || item.after >= list.number
         }
     }
 
