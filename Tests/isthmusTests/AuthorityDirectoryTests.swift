@@ -112,6 +112,42 @@ import Testing
         }
     }
 
+    @Test("a second name of the key that a kill left is gone after the next verb, whichever it is")
+    func leftoverKey() throws {
+        let place = Place()
+        _ = try place.found()
+        let (key, leftover) = (place.path + "/ca.key", place.path + "/ca.key.new")
+        let verbs: [() throws -> Void] = [
+            { try place.authority().renewList(lifetime: Lifetime(seconds: 3600)) },
+            { #expect(throws: ProgramError.self) { try place.found() } },
+        ]
+        for verb in verbs {
+            #expect(link(key, leftover) == 0)
+            try verb()
+            #expect(access(leftover, F_OK) != 0 && access(key, F_OK) == 0)
+        }
+    }
+
+    @Test(
+        "where the file system knows no links a file is renamed to its place, and never over another",
+        arguments: [EPERM, EOPNOTSUPP, ENOSYS])
+    func withoutLinks(number: Int32) throws {
+        let place = Place()
+        try DurableFile.makeDirectory(place.path)
+        let draft = DurableFile.Draft(path: place.path + "/a", bytes: [1], mode: 0o600)
+        func put(_ byte: UInt8) throws {
+            try Data([byte]).write(to: URL(fileURLWithPath: draft.temporary))
+            try DurableFile.place(draft) { _, _ in
+                errno = number
+                return -1
+            }
+        }
+        try put(1)
+        #expect(access(draft.temporary, F_OK) != 0)
+        #expect { try put(2) } throws: { "\($0)".contains("is there already: it was left alone") }
+        #expect(try SourceFiles.system.read(draft.path, 9).bytes == [1])
+    }
+
     @Test("with a signing request no key is written")
     func requests() throws {
         let place = Place()

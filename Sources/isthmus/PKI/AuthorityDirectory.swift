@@ -39,6 +39,7 @@ struct AuthorityDirectory {
         }
         try DurableFile.makeDirectory(path)
         return try DurableFile.locked(lockPath) { () throws(ProgramError) in
+            DurableFile.removeLeftover(besides: keyPath)
             for file in [keyPath, certificatePath] { try DurableFile.requireAbsent(file) }
             let now = clock.now()
             let made: (authority: CertificateAuthority, key: [UInt8]) = try cryptographic {
@@ -197,7 +198,9 @@ struct AuthorityDirectory {
         }
     }
 
+    /// The authority's certificate and key. The directory is locked.
     func load() throws(ProgramError) -> CertificateAuthority {
+        DurableFile.removeLeftover(besides: keyPath)
         let certificate = try read(certificatePath, maximumBytes: Certificate.pemBytesLimit)
         let key = try read(keyPath, maximumBytes: PublicKey.encodedBytesLimit, isSecret: true)
         return try cryptographic { () throws(CryptographyError) in

@@ -8,7 +8,7 @@ enum DurableFile {
         let bytes: [UInt8]
         let mode: UInt32
 
-        fileprivate var temporary: String { path + ".new" }
+        var temporary: String { path + ".new" }
     }
 
     /// Writes `bytes` to `path`, through a new file beside it that takes its place.
@@ -25,6 +25,7 @@ enum DurableFile {
     static func write(
         _ drafts: [Draft], replacing: Bool, note: () throws(ProgramError) -> Void
     ) throws(ProgramError) {
+        for draft in drafts { removeLeftover(besides: draft.path) }
         if !replacing { for draft in drafts { try requireAbsent(draft.path) } }
         var placed: [Draft] = []
         do throws(ProgramError) {
@@ -43,7 +44,6 @@ enum DurableFile {
     }
 
     private static func stage(_ draft: Draft) throws(ProgramError) {
-        unlink(draft.temporary)
         let descriptor = open(draft.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, draft.mode)
         guard descriptor >= 0 else { throw failure("cannot make `\(draft.temporary)`") }
         defer { close(descriptor) }
@@ -74,13 +74,26 @@ enum DurableFile {
         guard rename(draft.temporary, draft.path) == 0 else { throw failure("cannot put `\(draft.path)` in its place") }
     }
 
-    /// Unlike a rename, a link never takes the place of what came there meanwhile.
-    private static func place(_ draft: Draft) throws(ProgramError) {
-        guard link(draft.temporary, draft.path) == 0 else {
-            throw errno == EEXIST ? taken(draft.path) : failure("cannot put `\(draft.path)` in its place")
+    /// Unlike a rename, a link never takes the place of what came there meanwhile. Where the file system knows no
+    /// links, the file is renamed after a look.
+    static func place(
+        _ draft: Draft, link: (_ from: String, _ to: String) -> Int32 = { Glibc.link($0, $1) }
+    ) throws(ProgramError) {
+        if link(draft.temporary, draft.path) == 0 {
+            unlink(draft.temporary)
+            return
         }
-        unlink(draft.temporary)
+        switch errno {
+        case EEXIST: throw taken(draft.path)
+        case EPERM, EOPNOTSUPP, ENOSYS:
+            try requireAbsent(draft.path)
+            try replace(draft)
+        default: throw failure("cannot put `\(draft.path)` in its place")
+        }
     }
+
+    /// Removes what a kill left beside `path`: a draft, or a second name of the file itself. The lock must be held.
+    static func removeLeftover(besides path: String) { unlink(Draft(path: path, bytes: [], mode: 0).temporary) }
 
     /// Refuses when there is a file at `path`.
     static func requireAbsent(_ path: String) throws(ProgramError) {
