@@ -25,7 +25,8 @@ package enum CryptographyError: Error, Hashable, Sendable {
     /// A sealed box whose tag does not match: wrong key, wrong nonce, wrong additional data, or changed bytes.
     case notAuthentic
     /// OpenSSL's configuration is not there or, from `line` on, no configuration; 0 when no line is to blame.
-    case configurationUnreadable(path: String, line: Int)
+    /// `isNamed`: whether OPENSSL_CONF names it.
+    case configurationUnreadable(path: String, line: Int, isNamed: Bool)
     /// The configuration activates a provider that did not load.
     case providerMissing(name: String, path: String)
     /// No provider that the configuration at `path` leaves offers this algorithm.
@@ -43,9 +44,9 @@ extension CryptographyError: CustomStringConvertible {
         case .wrongLength(let item, let expected, let actual):
             "\(item.rawValue) of \(actual) bytes, expected \(expected)"
         case .notAuthentic: "ciphertext is not authentic: wrong key or changed bytes"
-        case .configurationUnreadable(let path, let line):
-            "openssl's configuration `\(path)` cannot be read\(line > 0 ? ", line \(line)" : ""): mend it, or unset "
-                + "OPENSSL_CONF"
+        case .configurationUnreadable(let path, let line, let isNamed):
+            "openssl's configuration `\(path)` cannot be read\(line > 0 ? ", line \(line)" : ""): mend it"
+                + (isNamed ? ", or unset OPENSSL_CONF" : "")
         case .providerMissing(let name, let path):
             "openssl's configuration `\(path)` activates the provider `\(name)`, which did not load: install its "
                 + "module, or take it out of the configuration"

@@ -42,17 +42,21 @@ package enum OpenSSLEnvironment {
         defer { NCONF_free(configuration) }
         var line = 0
         guard NCONF_load(configuration, path, &line) == 1 else {
-            throw .configurationUnreadable(path: path, line: max(0, line))
+            throw .configurationUnreadable(path: path, line: max(0, line), isNamed: isNamed)
         }
         guard let start = value("openssl_conf", of: nil, configuration) else { return [] }
-        guard settings(of: start, configuration) != nil else { throw .configurationUnreadable(path: path, line: 0) }
+        guard settings(of: start, configuration) != nil else {
+            throw .configurationUnreadable(path: path, line: 0, isNamed: isNamed)
+        }
         guard let section = value("providers", of: start, configuration) else { return [] }
         guard let providers = settings(of: section, configuration) else {
-            throw .configurationUnreadable(path: path, line: 0)
+            throw .configurationUnreadable(path: path, line: 0, isNamed: isNamed)
         }
         return providers.compactMap { provider in
             // A section that is not there is mostly one that its module's installation should have written.
             guard let all = settings(of: provider.value, configuration) else { return provider.name }
+            // Premise: OpenSSL 3.0, for which `activate` counts by being there, whatever its value. Where a later one
+            // takes `activate = 0` for no, that provider is asked for all the same, and the start refused without it.
             func setting(_ name: String) -> String? { all.last { $0.name == name }?.value }
             guard setting("activate") != nil, setting("soft_load") == nil else { return nil }
             return setting("identity") ?? provider.name

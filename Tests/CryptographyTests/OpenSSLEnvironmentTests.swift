@@ -23,6 +23,7 @@ struct OpenSSLEnvironmentTests {
             1.fips = validated
             other = named
             idle = untouched
+            zero = valued
             soft = excused
             absent = never-written
             [plain]
@@ -34,11 +35,13 @@ struct OpenSSLEnvironmentTests {
             x.activate = 1
             [untouched]
             module = /nowhere.so
+            [valued]
+            activate = 0
             [excused]
             activate = 1
             soft_load = 1
             """
-        #expect(try providers(text) == ["default", "fips", "pkcs11", "absent"])
+        #expect(try providers(text) == ["default", "fips", "pkcs11", "zero", "absent"])
     }
 
     @Test("a configuration without providers, an empty one and none at all ask for nothing")
@@ -51,8 +54,9 @@ struct OpenSSLEnvironmentTests {
 
     @Test("a file that was named and is not there, or does not parse, is refused with its line")
     func unreadable() throws {
-        #expect(throws: CryptographyError.configurationUnreadable(path: "/nowhere/openssl.cnf", line: 0)) {
-            try OpenSSLEnvironment.activatedProviders(in: "/nowhere/openssl.cnf", isNamed: true)
+        let nowhere = "/nowhere/openssl.cnf"
+        #expect(throws: CryptographyError.configurationUnreadable(path: nowhere, line: 0, isNamed: true)) {
+            try OpenSSLEnvironment.activatedProviders(in: nowhere, isNamed: true)
         }
         for text in ["openssl_conf = start\n", "openssl_conf = start\n[start]\nproviders = absent\n"] {
             #expect(throws: CryptographyError.self) { try providers(text) }
@@ -62,9 +66,10 @@ struct OpenSSLEnvironmentTests {
                 _ = try providers("openssl_conf = start\n[start\nx = 1\n", isNamed: isNamed)
                 Issue.record("half a section was taken")
             } catch let error as CryptographyError {
-                guard case .configurationUnreadable(_, let line) = error else { throw error }
+                guard case .configurationUnreadable(_, let line, isNamed) = error else { throw error }
                 #expect(line == 2)
-                #expect("\(error)".contains("cannot be read, line 2: mend it"))
+                let advice = isNamed ? "mend it, or unset OPENSSL_CONF" : "mend it"
+                #expect("\(error)".hasSuffix("cannot be read, line 2: \(advice)"))
             }
         }
     }
