@@ -7,13 +7,18 @@ enum FileBytes {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }
         defer { close(descriptor) }
+        return try read(descriptor, path: path, limit: limit)
+    }
+
+    /// The content of an open file from its beginning, at most `limit` bytes of it.
+    static func read(_ descriptor: Int32, path: String, limit: Int) throws(StorageError) -> [UInt8] {
         var content: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: min(limit, 65_536))
         while content.count < limit {
-            let count = Glibc.read(descriptor, &chunk, min(chunk.count, limit - content.count))
+            let count = pread(descriptor, &chunk, min(chunk.count, limit - content.count), off_t(content.count))
             if count < 0 {
                 if errno == EINTR { continue }
-                throw .file(path: path, call: "read", code: errno)
+                throw .file(path: path, call: "pread", code: errno)
             }
             if count == 0 { break }
             content.append(contentsOf: chunk[..<count])

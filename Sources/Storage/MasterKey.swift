@@ -22,16 +22,11 @@ package struct MasterKey: Sendable {
     /// - Throws: `.keyFileMode`, `.keyFileLength`, `.keyFileMissing`, `.file`, `.directorySync`.
     package init(in directory: DataDirectory, hasLog: Bool, random: RandomBytes) throws(StorageError) {
         let path = directory.file(Self.fileName)
-        var facts = stat()
-        if stat(path, &facts) != 0 {
-            guard errno == ENOENT else { throw .file(path: path, call: "stat", code: errno) }
-            guard !hasLog else { throw .keyFileMissing(path: path) }
-            try Self.make(path, in: directory, random: random)
-            guard stat(path, &facts) == 0 else { throw .file(path: path, call: "stat", code: errno) }
-        }
-        guard facts.st_mode & 0o077 == 0 else { throw .keyFileMode(path: path, mode: facts.st_mode & 0o777) }
-        let file = try KeyFileInPlace(path)
-        let bytes = try file.content(limit: Self.byteCount + 1)
+        let opened = try Self.open(path, in: directory, hasLog: hasLog, random: random)
+        let mode = opened.facts.st_mode
+        guard mode & 0o077 == 0 else { throw .keyFileMode(path: path, mode: mode & 0o777) }
+        let file = KeyFileInPlace(opened)
+        let bytes = try file.content()
         do throws(CryptographyError) {
             secret = try Digest(bytes)
         } catch { throw .keyFileLength(path: path, bytes: bytes.count) }
@@ -60,6 +55,18 @@ package struct MasterKey: Sendable {
         try EventIDCodec(key: key(for: .eventIDs).bytes)
     }
 
+    private static func open(
+        _ path: String, in directory: DataDirectory, hasLog: Bool, random: RandomBytes
+    ) throws(StorageError) -> FileInPlace {
+        do throws(StorageError) {
+            return try FileInPlace(path, for: .reading)
+        } catch .file(_, _, ENOENT) {
+            guard !hasLog else { throw .keyFileMissing(path: path) }
+        }
+        try make(path, in: directory, random: random)
+        return try FileInPlace(path, for: .reading)
+    }
+
     /// The file appears whole or not at all: written beside, synced, renamed, directory synced.
     private static func make(
         _ path: String, in directory: DataDirectory, random: RandomBytes
@@ -70,7 +77,7 @@ package struct MasterKey: Sendable {
             bytes = try random.bytes(byteCount)
         } catch { throw .file(path: path, call: "getrandom", code: EIO) }
         unlink(beside)
-        let descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = Glibc.open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .file(path: beside, call: "open", code: errno) }
         defer { close(descriptor) }
         var failure: StorageError?
