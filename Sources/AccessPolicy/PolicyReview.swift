@@ -55,12 +55,30 @@ package struct PolicyReview: Sendable {
     /// So many refusals are told to whoever wanted to save the document.
     static let toldRefusals = 16
 
+    /// So many bytes of a `Sid` or value are told, in whole characters: the message must fit an answer.
+    static let toldBytes = 256
+
     /// Why the document is refused, for a message; empty when it is not.
     package var reasons: String {
         let refusals = refusals
-        let told = refusals.prefix(Self.toldRefusals).map { String($0.description.trimmingPrefix("refused: ")) }
+        let told = refusals.prefix(Self.toldRefusals).map { finding in
+            var short = finding
+            short.sid = finding.sid.map(Self.cut)
+            short.subject = Self.cut(finding.subject)
+            return String(short.description.trimmingPrefix("refused: "))
+        }
         let more = refusals.count - told.count
         return (told + (more > 0 ? ["and \(more) more"] : [])).joined(separator: "; ")
+    }
+
+    /// `text`, or as many of its characters as `toldBytes` hold and a mark that there are more.
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > toldBytes else { return text }
+        var bytes = 0
+        return text.prefix { character in
+            bytes += character.utf8.count
+            return bytes <= toldBytes
+        } + "…"
     }
 
     /// A document longer than this share of its limit, in percent, is worth a warning.

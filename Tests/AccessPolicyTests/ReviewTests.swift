@@ -1,5 +1,6 @@
-import AccessPolicy
 import Testing
+
+@testable import AccessPolicy
 
 @Suite("Policies that are refused")
 struct ReviewTests {
@@ -296,5 +297,33 @@ struct ReviewTests {
         #expect(review.reasons.hasSuffix("; and 9984 more"))
         #expect(review.reasons.contains("`v15`") && !review.reasons.contains("`v16`"))
         #expect(PolicyReview(document, compatibility: .aws).reasons.isEmpty)
+    }
+
+    /// Why a policy is refused whose statement has this `Sid` and so many wrong values, each of which begins so.
+    private static func reasons(sid: String, value: String, count: Int = 1) throws -> String {
+        let values = (0..<count).map { #""\#(value)\#(count > 1 ? "\($0)" : "")""# }.joined(separator: ",")
+        let text = document(
+            #"{"Sid":"\#(sid)","Effect":"Allow","Principal":{"AWS":"111111111111"},\#(put),"#
+                + #""Condition":{"ArnLike":{"aws:SourceArn":[\#(values)]}}}"#)
+        let limits = PolicyLimits(characters: PolicyLimits.largestDocument)
+        return PolicyReview(try PolicyDocument(parsing: text, kind: .resource, limits: limits)).reasons
+    }
+
+    @Test("a refusal tells a Sid and a value whole up to its limit of bytes, and beyond it whole characters")
+    func cutReasons() throws {
+        let most = PolicyReview.toldBytes
+        let texts: [(text: String, told: String)] = [
+            (String(repeating: "x", count: most), String(repeating: "x", count: most)),
+            (String(repeating: "x", count: most + 1), String(repeating: "x", count: most) + "…"),
+            (String(repeating: "🦑", count: most / 4), String(repeating: "🦑", count: most / 4)),
+            (String(repeating: "🦑", count: most / 4 + 1), String(repeating: "🦑", count: most / 4) + "…"),
+            ("x" + String(repeating: "🦑", count: most / 4), "x" + String(repeating: "🦑", count: most / 4 - 1) + "…"),
+        ]
+        for (text, told) in texts {
+            let reasons = try Self.reasons(sid: text, value: text)
+            #expect(reasons.hasPrefix("statement 0 (`\(told)`): `\(told)` has not the six parts"), "\(reasons)")
+        }
+        let long = String(repeating: "🦑", count: 9000)
+        #expect(try Self.reasons(sid: long, value: long, count: 17).utf8.count < 16 * (2 * most + 128))
     }
 }
