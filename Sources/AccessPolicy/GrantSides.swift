@@ -33,7 +33,8 @@ package struct GrantSides: Sendable {
 
     private let resources: [Resource]
     private let holders: [AccountID: [Holder]]
-    private var steps: Int
+    /// What is left; below 0 nothing more is looked at.
+    private(set) var steps: Int
 
     /// Comparisons in all, most of them of two characters: some seconds. Who may write one policy must not make the
     /// look at all of them long.
@@ -58,16 +59,18 @@ package struct GrantSides: Sendable {
     package mutating func findings(of resource: Resource) -> [PolicyReview.Finding] {
         var findings: [PolicyReview.Finding] = []
         for (index, statement) in resource.policy.statements.enumerated() {
+            if isExhausted { return findings }
             guard statement.effect == .allow, let principal = statement.principal, !principal.isNegated
             else { continue }
             for pattern in Set(principal.patterns.compactMap(Subject.init)).sorted(by: { $0.text < $1.text }) {
                 guard pattern.account != resource.account, let members = holders[pattern.account] else { continue }
+                guard spend(members.count) else { return findings }
                 let candidates = members.filter { pattern.arn == nil || $0.arn == pattern.arn }
-                steps -= members.count
                 let isGranted = candidates.contains { holder in
                     grants(holder.identity, statement.action, resource.arn)
                 }
-                if isGranted || isExhausted { continue }
+                if isExhausted { return findings }
+                if isGranted { continue }
                 let subject = "\(statement.action.text) to \(pattern.text), whose own policies do not"
                 findings.append(.init(rule: .oneSidedGrant, statement: index, sid: statement.sid, subject: subject))
             }
@@ -84,15 +87,26 @@ package struct GrantSides: Sendable {
             else { continue }
             let named = element.patterns.compactMap { text in ARN(parsing: text).map { (text, $0.account) } }
             for resource in resources where resource.account != holder.account {
+                guard spend(named.count) else { return findings }
                 let account = resource.account.description
-                steps -= named.count
                 let isMeant = named.contains { $0.1 == account && couldMatch($0.0, resource.arn) }
-                guard isMeant, !admits(resource.policy, holder, statement.action), !isExhausted else { continue }
+                let isOneSided = isMeant && !admits(resource.policy, holder, statement.action)
+                if isExhausted { return findings }
+                guard isOneSided else { continue }
                 let subject = "\(statement.action.text) on \(resource.arn), whose policy does not"
                 findings.append(.init(rule: .oneSidedGrant, statement: index, sid: statement.sid, subject: subject))
             }
         }
         return findings
+    }
+
+    /// Takes `count` steps.
+    ///
+    /// - Returns: whether they were left. Once they were not, none are taken any more, and whoever loops stops.
+    private mutating func spend(_ count: Int) -> Bool {
+        if isExhausted { return false }
+        steps -= count
+        return !isExhausted
     }
 
     /// Whom a pattern names: an account, or one principal of it.
@@ -115,19 +129,25 @@ package struct GrantSides: Sendable {
 
     private mutating func grants(_ policies: [PolicyDocument], _ action: ActionElement, _ resource: String) -> Bool {
         for statement in policies.lazy.flatMap(\.statements) where statement.effect == .allow {
+            if isExhausted { return false }
             guard overlap(statement.action, action) else { continue }
             guard let element = statement.resource, !element.isNegated else { return true }
-            if element.patterns.contains(where: { couldMatch($0, resource) }) { return true }
+            for pattern in element.patterns {
+                if couldMatch(pattern, resource) { return true }
+                if isExhausted { return false }
+            }
         }
         return false
     }
 
     private mutating func admits(_ policy: PolicyDocument, _ holder: Holder, _ action: ActionElement) -> Bool {
-        policy.statements.contains { statement in
-            guard statement.effect == .allow, let principal = statement.principal, overlap(statement.action, action)
-            else { return false }
-            steps -= principal.patterns.count
-            return principal.isNegated
+        for statement in policy.statements {
+            if isExhausted { return false }
+            guard statement.effect == .allow, let principal = statement.principal, overlap(statement.action, action),
+                spend(principal.patterns.count)
+            else { continue }
+            let isAdmitted =
+                principal.isNegated
                 || principal.patterns.contains { pattern in
                     switch pattern {
                     case .anyone: true
@@ -136,24 +156,25 @@ package struct GrantSides: Sendable {
                     case .service, .federated, .canonicalUser: false
                     }
                 }
+            if isAdmitted { return true }
         }
+        return false
     }
 
     /// Whether some action may be meant by both; where one says what it does not mean, it is taken to be so.
     private mutating func overlap(_ left: ActionElement, _ right: ActionElement) -> Bool {
         if left.isNegated || right.isNegated { return true }
-        return left.patterns.contains { own in
-            right.patterns.contains { other in
-                steps -= own.utf8.count * other.utf8.count
-                return !isExhausted
-                    && ActionElement.overlap(Array(lowercased(own).utf8), Array(lowercased(other).utf8))
+        for own in left.patterns {
+            for other in right.patterns {
+                guard spend(own.utf8.count * other.utf8.count) else { return false }
+                if ActionElement.overlap(Array(lowercased(own).utf8), Array(lowercased(other).utf8)) { return true }
             }
         }
+        return false
     }
 
     private mutating func couldMatch(_ pattern: String, _ arn: String) -> Bool {
-        steps -= pattern.utf8.count + arn.utf8.count
-        return !isExhausted && ResourceElement.couldMatch(pattern, arn)
+        spend(pattern.utf8.count + arn.utf8.count) && ResourceElement.couldMatch(pattern, arn)
     }
 }
 

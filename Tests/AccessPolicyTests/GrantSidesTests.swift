@@ -1,6 +1,7 @@
-import AccessPolicy
 import Domain
 import Testing
+
+@testable import AccessPolicy
 
 @Suite("Grants of one side alone")
 struct GrantSidesTests {
@@ -94,6 +95,34 @@ struct GrantSidesTests {
             #expect(sides.findings(of: bus).count == (isEnough ? 1 : 0))
             #expect(sides.isExhausted == !isEnough)
         }
+    }
+
+    @Test("once the steps are over nothing more is looked at, from either side", arguments: [0, 1, 5000, 1_000_000])
+    func stops(steps: Int) throws {
+        let action = String(repeating: "a", count: 200)
+        let actions = (0..<40).map { #""events:\#(action)\#($0)""# }.joined(separator: ",")
+        let (one, two) = (AccountID(unchecked: 111_111_111_111), AccountID(unchecked: 222_222_222_222))
+        let admitting = #"{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":[\#(actions)],"Resource":"*"}"#
+        let own = #"{"Effect":"Allow","Action":[\#(actions.uppercased())],"Resource":["\#(Self.bus)","\#(Self.bus)"]}"#
+            .replacing("EVENTS:", with: "sqs:")
+        let buses = try (0..<20).map { _ in
+            GrantSides.Resource(arn: Self.bus, account: two, policy: try Self.document(admitting, .resource))
+        }
+        let holders = try (0..<20).map { number in
+            GrantSides.Holder(
+                arn: "\(Self.role)\(number)", account: one, identity: [try Self.document(own, .identity)])
+        }
+        // The dearest look there is: two actions of some 210 bytes each.
+        let dearest = 210 * 210
+        var sides = GrantSides(resources: buses, holders: holders, accounts: [one], steps: steps)
+        for bus in buses { #expect(sides.findings(of: bus) == []) }
+        #expect(sides.isExhausted && sides.steps >= -dearest, "\(sides.steps)")
+        let left = sides.steps
+        for holder in holders { #expect(sides.findings(of: holder) == []) }
+        #expect(sides.steps == left)
+        sides = GrantSides(resources: buses, holders: holders, accounts: [one], steps: steps)
+        for holder in holders { #expect(sides.findings(of: holder) == []) }
+        #expect(sides.isExhausted && sides.steps >= -dearest, "\(sides.steps)")
     }
 
     @Test("an account that is named again and again is looked at once")

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Cryptography
 import Domain
 import Registry
@@ -52,7 +53,9 @@ struct ConfigurationFixture {
         self["etc/isthmus.yaml"] = self["etc/isthmus.yaml"].replacing(text, with: other)
     }
 
-    func load(now: Timestamp = Self.now) throws(ConfigurationErrors) -> LoadedConfiguration {
+    func load(
+        now: Timestamp = Self.now, grantSteps: Int = GrantSides.mostSteps
+    ) throws(ConfigurationErrors) -> LoadedConfiguration {
         let files = files
         let savedBuses = savedBuses
         let source = SourceFiles(
@@ -72,7 +75,8 @@ struct ConfigurationFixture {
                 guard directory == "/srv/data", let savedBuses else { throw .unreadable(reason: "\(directory) is shut") }
                 return savedBuses
             })
-        return try ConfigurationLoader.load("etc/isthmus.yaml", from: source, now: now, workingDirectory: "/srv")
+        return try ConfigurationLoader.load(
+            "etc/isthmus.yaml", from: source, now: now, workingDirectory: "/srv", grantSteps: grantSteps)
     }
 
     /// What is said about the configuration, an error a line, without warnings.

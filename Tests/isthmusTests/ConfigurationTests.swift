@@ -149,6 +149,16 @@ import Testing
         #expect(complaints.allSatisfy { !$0.contains("secret") }, "\(complaints)")
     }
 
+    @Test("a path as long as the system takes is looked for, a longer one is none", arguments: [4094, 4095, 4096])
+    func longestPath(count: Int) throws {
+        var fixture = try ConfigurationFixture()
+        let path = "/" + String(repeating: "x", count: count - 1)
+        fixture.replace("privateKey: server.key", "privateKey: \(path)")
+        let complaints = fixture.complaints()
+        #expect(complaints.contains { $0.contains("cannot read `/x") } == (count <= 4095))
+        #expect(complaints.contains { $0.contains("`listeners[0].privateKey` is not the path of a file") } == (count > 4095))
+    }
+
     @Test("a key of another certificate is refused, and so is a pin of another authority")
     func strangers() throws {
         let other = try ConfigurationFixture()

@@ -161,6 +161,45 @@ import Testing
         }
     }
 
+    @Test(
+        "grants are compared of a million pairs of bus and principal, and beyond that it is said that they are not",
+        arguments: [(999, false), (1000, false), (1001, true)])
+    func mostPairs(buses: Int, isWarned: Bool) throws {
+        var fixture = try ConfigurationFixture()
+        // The fixture's own principal is the thousandth.
+        let names = (1...999).map { "  - name: role/r\($0)" }.joined(separator: "\n")
+        fixture["etc/accounts/acme.yaml"] = "account: 111122223333\nprincipals:\n" + names
+        let owner = try #require(AccountID(parsing: "444455556666"))
+        let statement = #"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}"#
+        let policy = try JSONNode(parsing: #"{"Version":"2012-10-17","Statement":\#(statement)}"#)
+        fixture.savedBuses = try (1...buses).map { number in
+            let name = try #require(EventBusName(parsing: "b\(number)"))
+            return SourceFiles.SavedBus(id: EventBusID(account: owner, name: name), policy: policy)
+        }
+        let warnings = try fixture.load().warnings.map(\.description)
+        #expect(warnings.count == (isWarned ? 1 : 0), "\(warnings)")
+        let words = "the grants across accounts were not compared: there are 1001 buses, 1000 principals"
+        #expect(warnings.allSatisfy { $0.contains(words) })
+    }
+
+    @Test("grants whose comparison costs too much are said to be compared in part")
+    func comparedInPart() throws {
+        var fixture = try ConfigurationFixture()
+        fixture.replace(
+            "name: orders,",
+            """
+            name: orders, policy: {Version: 2012-10-17, Statement: {Effect: Allow, Principal: {AWS: 444455556666},
+                 Action: "events:PutEvents", Resource: "\(Self.bus)"}},
+            """)
+        fixture["etc/accounts/acme.yaml"] =
+            "{account: 111122223333, principals: [{name: role/publisher, policies: [{Version: 2012-10-17, "
+            + "Statement: {Effect: Allow, Action: \"events:*\", Resource: \"\(Self.bus)\"}}]}]}"
+        for (steps, words) in [(100, "were compared in part: the policies"), (1_000_000, "only one side grants")] {
+            let warnings = try fixture.load(grantSteps: steps).warnings.map(\.description)
+            #expect(warnings.count == 1 && warnings.allSatisfy { $0.contains(words) }, "\(steps): \(warnings)")
+        }
+    }
+
     @Test("a data directory that cannot be read is warned of with the cause, and the seeds are looked at all the same")
     func unreadableGrant() throws {
         var fixture = try ConfigurationFixture()

@@ -34,7 +34,8 @@ extension ConfigurationLoader {
                 arn: member.principal.arn, account: member.principal.account,
                 identity: member.policies.compactMap { document($0.json, .identity, .default) })
         }
-        var sides = GrantSides(resources: resources, holders: holders, accounts: Set(local.map(\.id)))
+        var sides = GrantSides(
+            resources: resources, holders: holders, accounts: Set(local.map(\.id)), steps: grantSteps)
         for resource in resources { warn(sides.findings(of: resource), of: resource.arn, at: value) }
         for holder in holders { warn(sides.findings(of: holder), of: holder.arn, at: value) }
         if sides.isExhausted {

@@ -14,6 +14,8 @@ struct ConfigurationLoader {
     /// The present moment, for certificates and revocation lists that are past theirs.
     let now: Timestamp
     let workingDirectory: String
+    /// What the comparison of grants may cost: `GrantSides.mostSteps` but in tests.
+    let grantSteps: Int
     /// What `policies.compat` says.
     private(set) var policyCompatibility = PolicyReview.Compatibility.strict
     /// What the policy of a bus is held to.
@@ -38,10 +40,12 @@ struct ConfigurationLoader {
     ///
     /// - Throws: everything that is wrong, at once.
     static func load(
-        _ file: String, from files: SourceFiles, now: Timestamp, workingDirectory: String
+        _ file: String, from files: SourceFiles, now: Timestamp, workingDirectory: String,
+        grantSteps: Int = GrantSides.mostSteps
     ) throws(ConfigurationErrors) -> LoadedConfiguration {
         let findings = Findings()
-        var loader = ConfigurationLoader(files: files, findings: findings, now: now, workingDirectory: workingDirectory)
+        var loader = ConfigurationLoader(
+            files: files, findings: findings, now: now, workingDirectory: workingDirectory, grantSteps: grantSteps)
         let configuration = loader.readConfiguration(file)
         guard findings.errors.isEmpty, let configuration else {
             throw ConfigurationErrors(diagnostics: findings.errors)
@@ -56,7 +60,8 @@ struct ConfigurationLoader {
     ) throws(ConfigurationErrors) -> String {
         let findings = Findings()
         let loader = ConfigurationLoader(
-            files: files, findings: findings, now: Timestamp(seconds: 0), workingDirectory: workingDirectory)
+            files: files, findings: findings, now: Timestamp(seconds: 0), workingDirectory: workingDirectory,
+            grantSteps: 0)
         let root = loader.readDocument(file, namedAt: nil)?.mapping(keys)
         if let directory = root?.required("dataDirectory", "/var/lib/isthmus")?.text() {
             return Path.absolute(Path.resolve(directory, besides: file), workingDirectory: workingDirectory)
