@@ -22,6 +22,10 @@ package struct CertificateAuthority: Sendable {
     /// The longest life of a server certificate: 90 days.
     package static let serverLifetimeLimit: Int64 = 90 * 24 * 3600
 
+    /// By how much a clock may be wrong, 5 minutes: a certificate begins so much before it is made, and counts so much
+    /// after its end as one that may still pass.
+    package static let clockSlackSeconds: Int64 = 300
+
     /// The authority's own certificate.
     package let certificate: Certificate
     let key: PrivateKey

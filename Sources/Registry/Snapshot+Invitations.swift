@@ -262,15 +262,12 @@ extension Snapshot {
         Set(invitations.values.lazy.flatMap { $0.membership?.certificates ?? [] }.map(\.serial))
     }
 
-    /// How long after its end a certificate may still pass, by a clock that is behind.
-    package static let certificateSlackSeconds: Int64 = 300
-
     /// The certificates that must count no more and have not ended by themselves. Source: RFC 5280 § 3.3.
     package func withdrawnSerials(at now: Timestamp) -> [String] {
         invitations.values.flatMap { invitation -> [String] in
             guard case .ended(_, _, let membership) = invitation.state else { return [] }
             let good = membership?.certificates.filter {
-                now < $0.notAfter.advanced(bySeconds: Self.certificateSlackSeconds)
+                now < $0.notAfter.advanced(bySeconds: CertificateAuthority.clockSlackSeconds)
             }
             return good?.map(\.serial) ?? []
         }.sorted()

@@ -204,6 +204,15 @@ import Testing
         #expect(refusal(binding: transition.snapshot, key: key)?.code == .accessDenied)
     }
 
+    @Test(
+        "a certificate that must count no more is withdrawn until no clock lets it pass any more",
+        arguments: [(299, true), (300, false), (301, false)])
+    func withdrawn(seconds: Int64, isWithdrawn: Bool) throws {
+        let ended = try joined().ending([id], as: .revoked, at: now).snapshot
+        let moment = certificate(1).notAfter.advanced(bySeconds: seconds)
+        #expect(ended.withdrawnSerials(at: moment) == (isWithdrawn ? ["01"] : []))
+    }
+
     @Test("only a joined partner renews, with its own key, by a certificate that was its own")
     func renewal() throws {
         let snapshot = try joined()

@@ -149,6 +149,18 @@ import Testing
         #expect(complaints.allSatisfy { !$0.contains("secret") }, "\(complaints)")
     }
 
+    @Test("a key that is pasted where accounts or an authority are named is not shown", arguments: [0, 1])
+    func pastedPlaces(form: Int) throws {
+        let pasted = ["|\n    -----BEGIN KEY-----\n    MC4CAQAwsecret", "-----BEGIN KEY----- MC4CAQAwsecret"][form]
+        for (key, text) in [("accounts", "accounts: \(pasted)"), ("authority", "onboarding:\n  authority: \(pasted)")] {
+            var fixture = try ConfigurationFixture()
+            fixture.replace("accounts: accounts/*.yaml", text)
+            let complaints = fixture.complaints()
+            #expect(complaints.contains { $0.contains("\(key)` is not the path of a file") }, "\(complaints)")
+            #expect(complaints.allSatisfy { !$0.contains("secret") }, "\(complaints)")
+        }
+    }
+
     @Test("a path as long as the system takes is looked for, a longer one is none", arguments: [4094, 4095, 4096])
     func longestPath(count: Int) throws {
         var fixture = try ConfigurationFixture()
@@ -156,7 +168,8 @@ import Testing
         fixture.replace("privateKey: server.key", "privateKey: \(path)")
         let complaints = fixture.complaints()
         #expect(complaints.contains { $0.contains("cannot read `/x") } == (count <= 4095))
-        #expect(complaints.contains { $0.contains("`listeners[0].privateKey` is not the path of a file") } == (count > 4095))
+        let words = "`listeners[0].privateKey` is not the path of a file"
+        #expect(complaints.contains { $0.contains(words) } == (count > 4095))
     }
 
     @Test("a key of another certificate is refused, and so is a pin of another authority")

@@ -34,8 +34,7 @@ extension ConfigurationLoader {
 
     /// The files that `accounts` names: a file, every `*.yaml` of a directory, or a pattern with `*` in its last part.
     private func accountFiles(_ value: YAMLValue) -> [String]? {
-        guard let text = value.text() else { return nil }
-        let whole = Path.resolve(text, besides: value.file)
+        guard let whole = readPath(value) else { return nil }
         let slash = whole.lastIndex(of: "/")
         let directory = slash.map { String(whole[..<$0]) } ?? "."
         let pattern = slash.map { whole[whole.index(after: $0)...] } ?? whole[...]

@@ -28,8 +28,8 @@ extension ConfigurationLoader {
     private func readAuthority(
         _ value: YAMLValue, besides trustDomains: [Configuration.TrustDomain]
     ) -> (directory: String, trustDomain: String, certificate: LoadedFile)? {
-        guard let text = value.text() else { return nil }
-        let directory = Path.absolute(Path.resolve(text, besides: value.file), workingDirectory: workingDirectory)
+        guard let path = readPath(value) else { return nil }
+        let directory = Path.absolute(path, workingDirectory: workingDirectory)
         let advice = "make it: `isthmus pki init --directory \(directory) --trust-domain partners.example`"
         do throws(SourceFiles.Failure) {
             let index = try files.read(directory + "/index.jsonl", IssuanceIndex.maximumBytes)

@@ -8,7 +8,8 @@ extension AuthorityDirectory {
         let now = clock.now()
         let number = index.listNumber + 1
         let inForce = listInForce(of: authority)
-        let revoked = index.listable(after: inForce.map { ($0.number, $0.thisUpdate) }, slack: Self.clockSlackSeconds)
+        let slack = CertificateAuthority.clockSlackSeconds
+        let revoked = index.listable(after: inForce.map { ($0.number, $0.thisUpdate) }, slack: slack)
         let entries = revoked.compactMap { item in
             Hexadecimal.bytes(item.serial.utf8).map { (serialNumber: $0, at: item.at) }
         }
@@ -24,8 +25,7 @@ extension AuthorityDirectory {
         // What leaves the list in this run is forgotten in a later one at the soonest: where a clock that is ahead made
         // it leave, it comes back with the right time.
         if let inForce, inForce.count > revoked.count(where: { $0.after < inForce.number }) { return }
-        let ended = now.seconds - Self.clockSlackSeconds
-        if let kept = index.compacted(listed: Set(revoked.map(\.serial)), endedBefore: ended) {
+        if let kept = index.compacted(listed: Set(revoked.map(\.serial)), endedBefore: now.seconds - slack) {
             try DurableFile.write(kept + line + [0x0A], to: indexPath, mode: 0o600, replacing: true)
         }
     }

@@ -11,9 +11,6 @@ struct AuthorityDirectory {
     let clock: WallClock
     let random: RandomBytes
 
-    /// Certificates begin this long ago, for clocks that are behind.
-    static let clockSlackSeconds: Int64 = 300
-
     private var keyPath: String { path + "/ca.key" }
     var certificatePath: String { path + "/ca.pem" }
     var listPath: String { path + "/crl.pem" }
@@ -86,7 +83,8 @@ struct AuthorityDirectory {
         guard let first = names.first ?? addresses.first?.description else {
             throw ProgramError("a server certificate needs a name: give `--name HOST` or `--address IP`")
         }
-        guard lifetime.seconds + Self.clockSlackSeconds <= CertificateAuthority.serverLifetimeLimit else {
+        let longest = CertificateAuthority.serverLifetimeLimit - CertificateAuthority.clockSlackSeconds
+        guard lifetime.seconds <= longest else {
             throw ProgramError("a server certificate lives at most 89d: give a shorter `--valid-for`")
         }
         return try issue(lifetime, named: "server", to: output) {
@@ -210,7 +208,8 @@ struct AuthorityDirectory {
     }
 
     func validity(_ lifetime: Lifetime, from now: Timestamp) throws(CryptographyError) -> ValidityPeriod {
-        try ValidityPeriod(notBefore: now.seconds - Self.clockSlackSeconds, notAfter: now.seconds + lifetime.seconds)
+        try ValidityPeriod(
+            notBefore: now.seconds - CertificateAuthority.clockSlackSeconds, notAfter: now.seconds + lifetime.seconds)
     }
 
     /// - Parameter isSecret: whether it must be readable by its owner alone.
