@@ -25,7 +25,7 @@ long() {
     local log=$1 began=$SECONDS status=0 last=
     shift
     mkdir -p "$(dirname "$log")"
-    "$@" >"$log" 2>&1 &
+    if [ "$(type -t "$1")" = function ]; then "$@" >"$log" 2>&1 & else setsid "$@" >"$log" 2>&1 & fi
     local child=$!
     while kill -0 "$child" 2>/dev/null; do
         for _ in $(seq 15); do
@@ -42,6 +42,20 @@ long() {
         tail -n 60 "$log" >&2
     fi
     return "$status"
+}
+
+# end_with_jobs: what the script started beside itself is asked to end, and has ended, before the script has, however
+# that comes. Reaches a program, and all that it started where it began by `setsid`; a shell function that runs beside the
+# script has to end by `exec`.
+end_with_jobs() {
+    trap end_jobs EXIT
+    trap 'exit 143' HUP INT TERM
+}
+
+end_jobs() {
+    local job
+    for job in $(jobs -p); do pkill --session "$job" 2>/dev/null || kill "$job" 2>/dev/null; done
+    wait
 }
 
 # find_swift: puts the Swift toolchain on the PATH or says how to get it.

@@ -1,6 +1,7 @@
 """One gateway for each module of tests; the leftovers of a failed test are printed, then removed."""
 
 import contextlib
+import signal
 
 import pytest
 from cryptography import x509
@@ -14,6 +15,8 @@ from unread import Unread
 
 
 def pytest_configure(config):
+    # Whoever asks the tests to end wants their gateways to end, too: fixtures are torn down as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What fails in a thread or in a finalizer fails the test it belongs to.
     for warning in ("PytestUnhandledThreadExceptionWarning", "PytestUnraisableExceptionWarning"):
         config.addinivalue_line("filterwarnings", f"error::pytest.{warning}")

@@ -3,6 +3,7 @@
 They live in a process of their own, so that other tests go on beside them: nearly all of the minute is waiting.
 """
 
+import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -29,6 +30,8 @@ HELD_SECONDS = 60
 #: When the peers of one way give each stream a byte of window.
 BYTE_AFTER_SECONDS = 4
 LOOK_SECONDS = 0.5
+#: A state in /proc/net/tcp.
+ESTABLISHED = 1
 
 #: A hundred events that are none: their refusals are a large answer to a small request.
 BATCH = b"[" + b",".join([b"{}"] * 100) + b"]"
@@ -163,6 +166,52 @@ class Watch:
                 "slowest": self.slowest}
 
 
+class Stall(typing.NamedTuple):
+    """Of one connection, when the kernel took the last byte, and when the gateway let go: each within two looks."""
+
+    taken: int
+    since: tuple
+    gone: tuple | None = None
+
+
+class Stalls:
+    """The connections whose sockets are never read, as the kernel has them.
+
+    What it took from the gateway waits on one of the two sides: to be sent, or to be read. So their sum grows with each
+    byte it takes, and with nothing else. Source: proc_pid_net(5), `tcp`.
+    """
+
+    def __init__(self, gateway, peers, start):
+        self.port, self.start, self.before = gateway.port, start, time.monotonic()
+        self.of = {peer.socket.getsockname()[1]: Stall(0, (0, 0)) for peer in peers if not peer.manner.reads}
+
+    def look(self):
+        taken, established = collections.Counter(), set()
+        began = time.monotonic()
+        with open("/proc/net/tcp") as table:
+            lines = table.read().splitlines()[1:]
+        within = (self.before - self.start, time.monotonic() - self.start)
+        for line in lines:
+            _, local, remote, state, queues = line.split(maxsplit=5)[:5]
+            near, far = (int(address.split(":")[1], 16) for address in (local, remote))
+            unsent, unread = (int(queue, 16) for queue in queues.split(":"))
+            if near == self.port and far in self.of:
+                taken[far] += unsent
+                if int(state, 16) == ESTABLISHED:
+                    established.add(far)
+            elif far == self.port and near in self.of:
+                taken[near] += unread
+        for port, stall in self.of.items():
+            if stall.gone is None and port not in established:
+                self.of[port] = stall._replace(gone=within)
+            elif stall.gone is None and taken[port] != stall.taken:
+                self.of[port] = Stall(taken[port], within)
+        self.before = began
+
+    def outcome(self):
+        return [stall._asdict() for stall in self.of.values()]
+
+
 class Listening:
     """Reads what comes to the peers that look at their sockets."""
 
@@ -181,7 +230,7 @@ class Listening:
                 self.poll.unregister(descriptor)
 
 
-def wait(listening, peers, watches, start):
+def wait(listening, peers, watches, stalls, start):
     """Until the minute is over."""
     givers = [peer for peer in peers if peer.manner.gives_a_byte]
     due = time.monotonic()
@@ -191,6 +240,7 @@ def wait(listening, peers, watches, start):
             givers.pop().gives()
         if now >= due:
             due = now + LOOK_SECONDS
+            stalls.look()
             for watch in watches:
                 watch.look(now - start)
         listening.listen(max(0, min(due, end) - time.monotonic()))
@@ -224,11 +274,13 @@ def hold(pipe, small, large):
         listening.listen(0)
     asked = time.monotonic() - start
     pipe.send("asked")
-    wait(listening, peers, watches.values(), start)
+    stalls = Stalls(large, peers, start)
+    wait(listening, peers, watches.values(), stalls, start)
     outcomes = {}
     for peer in peers:
         outcomes.setdefault(peer.name, []).append(peer.outcome())
-    pipe.send({"length": length, "asked": asked, "peers": outcomes,
+    closed = max(peer.closed - start for peer in peers if peer.closed is not None)
+    pipe.send({"length": length, "asked": asked, "peers": outcomes, "closed": closed, "stalls": stalls.outcome(),
                **{name: watch.outcome() for name, watch in watches.items()}})
     for peer in peers:
         peer.socket.close()

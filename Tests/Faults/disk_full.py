@@ -13,6 +13,8 @@ from strace_faults import acknowledged, check, integrity, remove, run, scratch, 
 
 IMAGE_MEGABYTES = 24
 NOT_POSSIBLE = 77
+#: How often the full log refuses an append, and is read, before there is room again.
+LOOKS = 20
 
 
 def mount(root):
@@ -45,12 +47,12 @@ def fill(path):
             pass
 
 
-def wait_for(lines, word, seconds):
-    """The moment a line beginning with `word` appears."""
+def wait_for(lines, word, seconds, after=0):
+    """The moment a line of `word`, or one that goes on after it, appears behind so many lines."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for line in lines:
-            if line.split()[0] == word:
+        for line in lines[after:]:
+            if f"{line.strip()} ".startswith(word + " "):
                 return time.monotonic()
         time.sleep(0.01)
     raise AssertionError(f"no `{word}` within {seconds} s: {lines[-3:]}")
@@ -63,26 +65,26 @@ def main():
     if point is None:
         remove(root)
         return NOT_POSSIBLE
+    child = None
     try:
         data, filler = os.path.join(point, "data"), os.path.join(point, "filler")
-        child = subprocess.Popen([exerciser, "fill", data, "8"], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen([exerciser, "fill", data, "20", str(LOOKS)], stdout=subprocess.PIPE, text=True)
         lines = []
         collect = threading.Thread(target=lambda: [lines.append(line) for line in child.stdout])
         collect.start()
         wait_for(lines, "ack", 5)
         fill(filler)
-        wait_for(lines, "full", 5)
-        time.sleep(0.5)
+        wait_for(lines, f"looked {LOOKS}", 5)
+        seen, freed = len(lines), time.monotonic()
         os.unlink(filler)
-        freed = time.monotonic()
-        recovered = wait_for(lines, "room", 5) - freed
+        recovered = wait_for(lines, "room", 5, after=seen) - freed
         code = child.wait(timeout=30)
         collect.join()
         acks = acknowledged(lines)
         found, _ = stored(exerciser, data)
         lost, extra = check(acks, found)
         integrity(data)
-        if code != 0 or "unreadable\n" in lines:
+        if code != 0 or lines[-1] != "end\n" or "unreadable\n" in lines:
             raise AssertionError(f"the log did not stay readable: exit {code}")
         fill(filler)
         code, said = run([exerciser, "trim", data])
@@ -94,6 +96,8 @@ def main():
             f"{recovered:.2f} s after space was freed; on the full disk deletes commit and appends go on")
         return 1 if lost else 0
     finally:
+        if child:
+            child.kill()
         subprocess.run(["umount", "-l", point], check=False)
         remove(root)
 

@@ -33,7 +33,7 @@ def main():
         place = scratch("/dev/shm")
         results.append(refusal([exerciser, "open", os.path.join(place, "data"), "full", "wal"], "tmpfs"))
         remove(place)
-    holder = subprocess.Popen([exerciser, "fill", data, "2"], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen([exerciser, "fill", data, "2", "1"], stdout=subprocess.PIPE, text=True)
     holder.stdout.readline()
     results.append(refusal([exerciser, "open", data, "full", "wal"], "in use"))
     holder.communicate()

@@ -1,17 +1,28 @@
 """Runs the exerciser under strace, counts its system calls and injects faults into them."""
 
+import atexit
+import collections
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
+import typing
 
 CALLS = ["pwrite64", "fdatasync", "fsync", "ftruncate", "unlink", "rename"]
 
+# Whoever is asked to end lets go of what it started and mounted.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 
 def scratch(root=None):
-    """A fresh directory on a disk: the log refuses a tmpfs."""
-    return tempfile.mkdtemp(prefix="isthmus-faults-", dir=root or os.environ.get("ISTHMUS_FAULTS_DIR", "/var/tmp"))
+    """A fresh directory on a disk: the log refuses a tmpfs. It is gone at the end."""
+    directory = tempfile.mkdtemp(prefix="isthmus-faults-", dir=root or os.environ.get("ISTHMUS_FAULTS_DIR", "/var/tmp"))
+    atexit.register(remove, directory)
+    return directory
 
 
 def run(arguments, inject=None, trace=None, output=None, timeout=60, extra=()):
@@ -23,23 +34,75 @@ def run(arguments, inject=None, trace=None, output=None, timeout=60, extra=()):
         if inject:
             strace += ["-e", "inject=" + inject]
         command = strace + list(extra) + command
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, text=True)
-    return done.returncode, done.stdout.splitlines()
+    # A group of its own: strace leaves what it traces running when it is killed.
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    try:
+        said, _ = child.communicate(timeout=timeout)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
+    return child.returncode, said.splitlines()
+
+
+def run_failing(arguments, call, when, output):
+    """Runs a command one of whose calls fails with EIO. Returns (exit code, stdout lines, the call as strace shows it,
+    seconds from it to the end): the last two are `None` where no thread came so far."""
+    code, lines = run(
+        arguments, inject=f"{call}:error=EIO:when={when}", trace=[call], output=output, timeout=30, extra=["-ttt", "-y"])
+    ended = time.time()
+    with open(output) as text:
+        failed = next((line for line in text if line.rstrip().endswith("(INJECTED)")), None)
+    return code, lines, failed, ended - float(failed.split()[1]) if failed else None
+
+
+class Calls(typing.NamedTuple):
+    """How often the thread that opens the log makes a call, and the busiest of the others, as strace counts them."""
+
+    opening: int
+    after: int
 
 
 def count_calls(arguments, directory):
-    """How often each call of CALLS happens in an undisturbed run."""
+    """The calls of an undisturbed run: {call: Calls}."""
     output = os.path.join(directory, "trace.txt")
     code, lines = run(arguments, trace=CALLS, output=output)
     if code != 0 or lines[-1:] != ["end"]:
         raise SystemExit(f"the undisturbed run failed: {code} {lines[-3:]}")
-    counts = {call: 0 for call in CALLS}
     with open(output) as text:
-        for line in text:
-            match = re.match(r"\d+ +(\w+)\(", line)
-            if match and match.group(1) in counts:
-                counts[match.group(1)] += 1
-    return counts
+        made = collections.Counter(re.match(r"(\d+) +(\w+)\(", line).groups() for line in text if "(" in line)
+    first = min(int(thread) for thread, _ in made)
+    return {call: Calls(made[str(first), call], max(
+        (count for (thread, name), count in made.items() if name == call and int(thread) != first), default=0))
+        for call in CALLS}
+
+
+def places(exerciser, root, events, step=1, calls=CALLS):
+    """Every place for a fault in `append`: (directory to begin with or `None`, call, how manieth).
+
+    A fault at the so manieth call of a thread comes first to the one that opens the log, so what it calls on a fresh
+    directory hides as much of the writer. On a log that was begun before it calls less.
+    """
+    fresh = count_calls([exerciser, "append", os.path.join(root, "whole"), events], root)
+    begun, copy = os.path.join(root, "begun"), os.path.join(root, "copy")
+    run([exerciser, "append", begun, "1"])
+    shutil.copytree(begun, copy)
+    later = count_calls([exerciser, "append", copy, events], root)
+    for call in calls:
+        yield from ((None, call, when) for when in range(1, max(fresh[call]) + 1, step))
+        hidden = range(later[call].opening + 1, min(fresh[call].opening, later[call].after) + 1, step)
+        yield from ((begun, call, when) for when in hidden)
+
+
+def begin(data, begun):
+    """Makes `data` what a run begins with; returns what was acknowledged in it."""
+    remove(data)
+    if begun is None:
+        return {}
+    shutil.copytree(begun, data)
+    return {1: 1}
 
 
 def acknowledged(lines):

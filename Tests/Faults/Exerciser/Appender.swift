@@ -93,23 +93,29 @@ final class Appender {
         say("end")
     }
 
-    /// Appends until the time is over, saying when the disk fills and when it has room again.
-    func fill(seconds: Int) {
+    /// Appends until the time is over, or until room has come back for good after `looks` looks at a full log. Says
+    /// when the disk fills, how often the full log was looked at, and when there is room.
+    func fill(seconds: Int, looks: Int) {
         let end = Exerciser.monotonic() + UInt64(seconds) * 1_000_000_000
         var index = 0
+        var looked = 0
         var isFull = false
-        while Exerciser.monotonic() < end {
+        var storedWithRoom = 0
+        while Exerciser.monotonic() < end, looked < looks || storedWithRoom < Self.storedInTheEnd {
             index += 1
             switch append(index) {
             case .stored(let positions):
                 if isFull { say("room \(Exerciser.monotonic() / 1_000_000)") }
                 isFull = false
+                storedWithRoom += 1
                 say("ack \(index) \(positions[0].sequence.value)")
             case .full(.disk):
                 if !isFull { say("full \(Exerciser.monotonic() / 1_000_000)") }
                 isFull = true
+                storedWithRoom = 0
+                looked += 1
                 let kept = (try? log.read(bus: BusNumber(1), from: Domain.Sequence(1), limitBytes: 1)) ?? []
-                if kept.isEmpty { say("unreadable") }
+                say(kept.isEmpty ? "unreadable" : "looked \(looked)")
                 usleep(20_000)
             case let outcome: say("refused \(index) \(outcome)")
             }
@@ -117,4 +123,6 @@ final class Appender {
         log.stop()
         say("end")
     }
+
+    private static let storedInTheEnd = 2_000
 }

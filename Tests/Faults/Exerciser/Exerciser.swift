@@ -10,7 +10,8 @@ import Storage
 /// append DIRECTORY COUNT    one event a commit, each with an idempotency key; `ack I SEQUENCE` after each answer
 /// verify DIRECTORY          `event SEQUENCE I` for each stored event, then `ok MILLISECONDS` since the start
 /// open DIRECTORY SYNC JOURNAL   opens with these settings and says `open` or `refused TEXT`
-/// fill DIRECTORY SECONDS    appends without pause; `full` and `room` when that changes, `ack` counts each second
+/// fill DIRECTORY SECONDS LOOKS  appends without pause; `full`, then `looked COUNT` each time it is refused and read,
+///                           then `room`; over after so many looks and room again
 /// trim DIRECTORY            opens with room for one block a bus and says `trimmed FIRST LAST`, then appends one event
 /// measure DIRECTORY LOOPS BATCH SECONDS   durable entries a second, CPU an entry, restart
 /// ```
@@ -24,7 +25,8 @@ enum Exerciser {
             case ("verify", 3): try verify(words[2])
             case ("open", 5): open(words[2], synchronous: words[3], journal: words[4])
             case ("trim", 3): try trim(words[2])
-            case ("fill", 4): try Appender(directory: words[2]).fill(seconds: Int(words[3]) ?? 0)
+            case ("fill", 5):
+                try Appender(directory: words[2]).fill(seconds: Int(words[3]) ?? 0, looks: Int(words[4]) ?? 0)
             case ("measure", 6):
                 try Measure(loops: Int(words[3]) ?? 1, batch: Int(words[4]) ?? 64, seconds: Int(words[5]) ?? 5)
                     .run(directory: words[2])
