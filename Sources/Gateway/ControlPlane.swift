@@ -89,6 +89,13 @@ package actor ControlPlane {
                 status: 200, contentType: .json, requestID: request.requestID, body: try reading.perform())
         } catch {
             metrics.add(to: .requestsRefused)
+            logger.log(
+                .info, "control-operation-refused",
+                [
+                    ("action", .text(DecisionReading.action)),
+                    ("principal", .text(request.caller.principal.arn)), ("code", .text(error.code.rawValue)),
+                    ("message", .text(error.message)), ("requestId", .text("\(request.requestID)")),
+                ])
             return error.response(request.requestID)
         }
     }

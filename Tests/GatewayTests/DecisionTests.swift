@@ -1,5 +1,6 @@
 import AccessPolicy
 import Domain
+import Identity
 import JSON
 import Registry
 import Telemetry
@@ -147,6 +148,28 @@ struct DecisionTests {
                 #expect(refused.status == 404 && missing.status == 404)
                 #expect(refused.body.replacing("\(id)", with: "ID") == missing.body.replacing("\(unknown)", with: "ID"))
             }
+        }
+    }
+
+    @Test("a reading that is refused is one log line: who asked and why, also where its key was disabled meanwhile")
+    func refusedReading() async throws {
+        try await withGateway { gateway, client, signer in
+            let unknown = UniqueID(high: 9, low: 9)
+            #expect(try client.read(gateway, unknown, signer).status == 404)
+            let caller = Callers.caller(Scene.administrator)
+            let key = try #require(caller.accessKeyID)
+            try await gateway.plane.change { snapshot throws(ControlFault) in try snapshot.disablingAccessKey(key) }
+            let waited = ControlRequest(
+                subject: .decision(unknown), content: [], caller: caller, requestID: UniqueID(high: 1, low: 2),
+                token: 0, answers: AnswerQueue(wake: {}))
+            #expect(await gateway.plane.answer(waited).status == 400)
+            let lines = gateway.lines.text.split(separator: "\n").filter { $0.contains("control-operation-refused") }
+            try #require(lines.count == 2)
+            #expect(lines.allSatisfy { $0.contains(#""action":"isthmus:DescribeDecision""#) })
+            let (first, second) = (Scene.publisher.arn, Scene.administrator.arn)
+            #expect(lines[0].contains(#""principal":"\#(first)","code":"ResourceNotFoundException""#))
+            #expect(lines[1].contains(#""principal":"\#(second)","code":"UnrecognizedClientException""#))
+            #expect(lines[1].contains(#""requestId":"\#(waited.requestID)""#))
         }
     }
 
