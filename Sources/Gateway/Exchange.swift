@@ -1,5 +1,6 @@
 import Bus
 import Domain
+import Identity
 import Network
 import Telemetry
 
@@ -25,6 +26,7 @@ struct Exchange {
 /// A publication whose events are with the log; a class, for it goes through a table and back without being copied.
 final class PendingPublication {
     let exchange: Exchange
+    let caller: Caller
     let form: Publication.Form
     var results: PublicationResults
     let traffic: Metrics.Traffic
@@ -38,11 +40,12 @@ final class PendingPublication {
     var isGivenUp = false
 
     init(
-        exchange: Exchange, form: Publication.Form, results: PublicationResults, traffic: Metrics.Traffic, bytes: Int,
-        batch: UInt64
+        exchange: Exchange, caller: Caller, form: Publication.Form, results: PublicationResults,
+        traffic: Metrics.Traffic, bytes: Int, batch: UInt64
     ) {
         self.batch = batch
         self.exchange = exchange
+        self.caller = caller
         self.form = form
         self.results = results
         self.traffic = traffic

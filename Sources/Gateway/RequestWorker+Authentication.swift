@@ -22,6 +22,7 @@ extension RequestWorker {
             case .caller(let proven):
                 caller = proven
                 state.caller = proven
+                self.caller = proven
             case .refused(let refusal): throw refusal
             }
         } catch {
@@ -46,6 +47,7 @@ extension RequestWorker {
             switch outcome {
             case .caller(let caller, let message):
                 state.webhookCaller = caller
+                self.caller = caller
                 return (caller, state, message)
             case .refused(let refusal): throw refusal
             }

@@ -21,7 +21,7 @@ extension RequestWorker {
             return nil
         } catch {
             services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
-            services.record(error, connection, requestID)
+            services.record(error, connection, requestID, nil)
             guard case .api = route(of: request.target), request.isMethod("POST"),
                 isForTokenService(request, target: request.fields.index(of: "x-amz-target"))
             else { return error.response(requestID) }

@@ -51,7 +51,7 @@ extension RequestWorker {
         batch.beginRequest()
         for decoded in publication.entries { admit(decoded, &publisher, &batch, &results) }
         let pending = PendingPublication(
-            exchange: publisher.exchange, form: publication.form, results: results,
+            exchange: publisher.exchange, caller: publisher.caller, form: publication.form, results: results,
             traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes,
             batch: batch.number)
         pending.charged = publication.charged
@@ -85,7 +85,7 @@ extension RequestWorker {
             batch.endRequest(token: token, repeatGuard: guards[index], entryMask: isAdmitted ? 1 : 0)
         }
         let pending = PendingPublication(
-            exchange: publisher.exchange, form: publication.form, results: results,
+            exchange: publisher.exchange, caller: publisher.caller, form: publication.form, results: results,
             traffic: state.traffic(of: publisher.caller, on: publisher.bus, services.metrics), bytes: publisher.bytes,
             batch: batch.number)
         if let first = scattered.tokens.first {
@@ -219,7 +219,7 @@ extension RequestWorker {
         services.metrics.add(pending.results.admittedCount, to: .entriesFailed)
         pending.traffic.count(accepted: 0, failed: pending.results.entries.count)
         let exchange = pending.exchange
-        services.record(fault, exchange.connection, exchange.requestID)
+        services.record(fault, exchange.connection, exchange.requestID, pending.caller)
         guard !pending.isGivenUp else { return exchange.connection.release(exchange.stream) }
         exchange.connection.respond(fault.response(exchange.requestID), to: exchange.stream)
     }

@@ -19,7 +19,7 @@ extension RequestWorker {
             case .assumeRole: response = try assumeRole(form, caller, exchange)
             }
         } catch {
-            services.record(error, exchange.connection, exchange.requestID)
+            services.record(error, exchange.connection, exchange.requestID, caller)
             response = SecurityTokenService.response(error, requestID: exchange.requestID)
         }
         exchange.connection.respond(response, to: exchange.stream)

@@ -46,6 +46,8 @@ package final class RequestWorker {
     private var batchNumber: UInt64 = 0
     /// What the request under way waits with; `.none` while it was handed to nobody.
     var work = WorkToken.none
+    /// Who makes the request under way; nil until that is known.
+    var caller: Caller?
     /// Bytes of the batch before: the next is like it.
     private(set) var lastBatchBytes = 0
     let sharedFacts = SharedFacts()
@@ -118,13 +120,14 @@ package final class RequestWorker {
             return .none
         }
         work = .none
+        caller = nil
         services.metrics.add(to: request.version == .http2 ? .requestsHTTP2 : .requestsHTTP1)
         refresh()
         let requestID = ids.next()
         do throws(Fault) {
             try route(request, connection, stream, requestID)
         } catch {
-            services.record(error, connection, requestID)
+            services.record(error, connection, requestID, caller)
             connection.respond(error.response(requestID), to: stream)
         }
         return work

@@ -25,15 +25,18 @@ extension Services {
 
     /// A request that is answered with an error. Its message may repeat words of the content: the line has the code's
     /// own help instead.
-    func record(_ fault: Fault, _ connection: Connection, _ requestID: UniqueID) {
+    ///
+    /// - Parameter caller: who made it; nil where that was not known yet.
+    func record(_ fault: Fault, _ connection: Connection, _ requestID: UniqueID, _ caller: Caller?) {
         metrics.add(to: .requestsRefused)
         guard !fault.isLogged else { return }
         logger.log(
             .info, "request-refused",
             [
                 ("listener", .text(connection.facts.listenerID)),
-                ("sourceAddress", .text(connection.facts.sourceAddress)), ("code", .text(fault.code.rawValue)),
-                ("reason", .text(fault.code.help)), ("requestId", .text("\(requestID)")),
+                ("sourceAddress", .text(connection.facts.sourceAddress)),
+                ("principal", .text(caller?.principal.arn ?? "")), ("code", .text(fault.code.rawValue)),
+                ("reason", .text(fault.code.reason)), ("requestId", .text("\(requestID)")),
             ])
     }
 
@@ -47,7 +50,7 @@ extension Services {
             [
                 ("requestId", .text("\(requestID)")), ("entry", .integer(Int64(entry))),
                 ("principal", .text(caller.principal.arn)), ("code", .text(code.rawValue)),
-                ("reason", .text(code.help)), ("sourceAddress", .text(caller.sourceAddress)),
+                ("reason", .text(code.reason)), ("sourceAddress", .text(caller.sourceAddress)),
             ])
     }
 
@@ -76,4 +79,12 @@ extension Services {
             ])
         return true
     }
+}
+
+extension ErrorCode {
+    private static let reasons = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0, $0.help.replacing("the message", with: "the answer's message")) })
+
+    /// `help` for a line of the log, which has no message of its own.
+    var reason: String { Self.reasons[self] ?? help }
 }

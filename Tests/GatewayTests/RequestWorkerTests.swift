@@ -196,14 +196,30 @@ struct RequestWorkerTests {
             for (count, (operation, body, code)) in refused.enumerated() {
                 #expect(try client.call(gateway, operation, body, signer).status == 400)
                 #expect(lines(of: "request-refused").count == count + 1, "\(operation) \(body)")
-                #expect(lines(of: "request-refused").last?.contains(#""code":"\#(code)""#) == true)
+                let line = try #require(lines(of: "request-refused").last)
+                #expect(line.contains(#""principal":"\#(Scene.publisher.arn)","code":"\#(code)""#))
+                #expect(!line.contains("the message"), "the line has none: \(line)")
             }
             try client.send("POST", "/", [(name: "host", value: TestGateway.authority)], Array("{}".utf8))
             #expect(try client.receive().status == 400)
             #expect(lines(of: "authentication-refused").count == 1)
             #expect(lines(of: "request-refused").count == refused.count, "what has a line of its own has no second")
             #expect(!gateway.lines.text.contains("Canary"))
+            try client.send("POST", "/x", [(name: "host", value: TestGateway.authority)], Array("{}".utf8))
+            #expect(try client.receive().status == 404)
+            let line = try #require(lines(of: "request-refused").last)
+            #expect(line.contains(#""principal":"","code":"UnknownOperationException""#), "whose it is nobody asked")
+            gateway.log.answerNext(.full(.disk))
+            #expect(try client.call(gateway, "PutEvents", content, signer).status == 503)
+            let late = try #require(lines(of: "request-refused").last)
+            #expect(late.contains(#""principal":"\#(Scene.publisher.arn)","code":"ServiceUnavailable""#))
         }
+    }
+
+    @Test("the reason in a log line names no message that the line has not", arguments: ErrorCode.allCases)
+    func reasons(code: ErrorCode) {
+        #expect(!code.reason.replacing("the answer's message", with: "").contains("message"))
+        #expect(code.reason.hasPrefix(code.help.prefix { $0 != ";" }))
     }
 
     @Test("GetCallerIdentity is answered over the wire, and refused with 403")
