@@ -54,6 +54,11 @@ enum ControlWork: Sendable {
 package final class ControlLine: Sendable {
     /// Calls that may wait. Source: THREATS 4.6, bound queues.
     static let capacity = 256
+    /// Bytes of content that may wait. Source: four of the largest requests; a policy of 1 MiB still passes.
+    static let waitingBytesLimit = 4 * Limits.wireBodyBytes
+    /// Calls of one principal that may wait: whoever sends many leaves room for the others.
+    static let principalShare = capacity / 8
+
     /// A call's place in the line, to give it up by.
     final class Place: Sendable {
         let principal: String
@@ -70,11 +75,6 @@ package final class ControlLine: Sendable {
         /// The call, for whoever is first: the one who answers it or the one who drops it.
         fileprivate func take() -> ControlWork? { work.withLock { $0.take() } }
     }
-
-    /// Bytes of content that may wait. Source: four of the largest requests; a policy of 1 MiB still passes.
-    static let waitingBytesLimit = 4 * Limits.wireBodyBytes
-    /// Calls of one principal that may wait: whoever sends many leaves room for the others.
-    static let principalShare = capacity / 8
 
     /// What waits.
     private struct Waiting {
