@@ -279,9 +279,9 @@ package final class RequestWorker {
 
     /// Back-pressure: while the log is behind, sockets of this loop are not read.
     ///
-    /// INVARIANT: a loop withholds only while something of its own is with the log or the control plane, or was and was
-    /// cancelled before the log came to it: its bytes wait all the same. An answer wakes the loop to look again; of what
-    /// was cancelled none comes, and the loop looks when Network wakes it, twice a second. What other loops wait for
+    /// INVARIANT: a loop withholds only while something of its own is with the log or the control plane, or was
+    /// cancelled before the log came to it: its bytes wait all the same. An answer wakes the loop to look again; of
+    /// what was cancelled none comes, and the loop looks when Network wakes it, twice a second. What others wait for
     /// holds it back no longer than that.
     func holdBack() {
         let bytes = services.log.waitingBytes
