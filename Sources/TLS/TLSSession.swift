@@ -42,7 +42,7 @@ package final class TLSSession {
     /// Where the session stands.
     package private(set) var state = State.handshaking
 
-    let ssl: OpaquePointer
+    private let ssl: OpaquePointer
     private let role: Role
     private var transport = Transport()
     private var handshakeBytes = 0

@@ -56,7 +56,7 @@ import Testing
             peer.offer(TLS1_2_VERSION, TLS1_2_VERSION, suites: suite)
             let server = try TLSFixture().server(.none)
             converse(peer, server)
-            #expect(server.handshake != nil && SSL_version(server.ssl) == TLS1_2_VERSION)
+            #expect(server.handshake != nil && peer.version == TLS1_2_VERSION)
         }
         for suite in ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA", "AES128-GCM-SHA256",
             "DHE-RSA-AES128-GCM-SHA256"] {

@@ -47,6 +47,7 @@ final class RawPeer {
         return Array(room.prefix(max(0, Int(count))))
     }
 
+    var version: Int32 { SSL_version(ssl) }
     var hasTicket: Bool { SSL_SESSION_has_ticket(SSL_get_session(ssl)) == 1 }
 
     /// The first bytes of a renegotiation.

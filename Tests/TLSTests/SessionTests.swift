@@ -1,18 +1,29 @@
-import COpenSSL
 import Cryptography
 @testable import TLS
 import Testing
 
 @Suite struct SessionTests {
+    /// The suite that the ServerHello at the front of `flight` picks. Source: RFC 8446 sections 4.1.3 and 5.1.
+    private static func suite(ofServerHello flight: [UInt8]) -> UInt16? {
+        // Headers of record and message, version and random; the length of the session id stands behind them.
+        guard flight.count > 43, flight[0] == 22, flight[5] == 2 else { return nil }
+        let start = 44 + Int(flight[43])
+        guard flight.count > start + 1 else { return nil }
+        return UInt16(flight[start]) << 8 | UInt16(flight[start + 1])
+    }
+
     @Test("a client with a certificate and a server agree on TLS 1.3 and h2", arguments: [Int.max, 1, 7])
     func handshake(pieces: Int) throws {
         let fixture = try TLSFixture()
         let leaf = try fixture.leaf()
         let (client, server) = (try fixture.client(leaf), try fixture.server())
+        _ = try server.feed(client.takeAll(), size: pieces)
+        let answer = server.takeAll()
+        #expect(Self.suite(ofServerHello: answer) == 0x1301, "a suite of TLS 1.3 alone")
+        _ = try client.feed(answer, size: pieces)
         converse(client, server, size: pieces)
         let agreed = try #require(server.handshake)
-        #expect(agreed.applicationProtocol == .http2 && SSL_version(server.ssl) == TLS1_3_VERSION)
-        #expect(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(server.ssl)) == 0x1301)
+        #expect(agreed.applicationProtocol == .http2)
         #expect(agreed.verifiedChain?.leaf == leaf)
         #expect(agreed.verifiedChain?.issuer == fixture.clients.certificate)
         #expect(client.handshake?.verifiedChain?.issuer == fixture.servers.certificate)
