@@ -70,8 +70,10 @@ final class LogWriter: @unchecked Sendable {
             let turn = parts.waiting.take(
                 bytes: configuration.commitBytes, requests: configuration.commitRequests,
                 milliseconds: hasMoreToTrim ? 0 : Self.idleMilliseconds, window: &window)
+            let isIdle = turn.isIdle
             do throws(StorageError) {
-                switch turn {
+                // The turn goes with the batches it holds: the first that is changed would copy them all.
+                switch consume turn {
                 case .commit(var batches):
                     for index in batches.indices { batches[index].begin() }
                     try commit(batches)
@@ -80,7 +82,7 @@ final class LogWriter: @unchecked Sendable {
                     try finish()
                     return
                 }
-                try upkeep(isIdle: turn.isIdle)
+                try upkeep(isIdle: isIdle)
             } catch {
                 fail(error)
                 return
