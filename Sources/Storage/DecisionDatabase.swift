@@ -24,6 +24,8 @@ final class DecisionDatabase: Sendable {
     private static let pageBytes = 8192
     /// What a row takes beside its record: id, time, resource, digest, three index entries.
     static let rowBytes = 256
+    /// What a row has in the file at least: its id, twice, and its digest.
+    private static let leastRowBytes: Int64 = 64
     /// Rows removed in one transaction.
     private static let removedPerCommit = 512
     /// Rows of one page, and bytes after which it ends.
@@ -49,6 +51,7 @@ final class DecisionDatabase: Sendable {
         writer = try DurableDatabase(
             path: home.file(Self.fileName), pageBytes: Self.pageBytes, synchronous: "full")
         try writer.upgrade([{ try $0.execute(sql: Self.tables) }])
+        try Self.mendTotals(of: writer)
         try home.sync()
         reader = try DurableDatabase(readingFrom: writer.path)
         files = try FilesInPlace([writer.path, writer.path + "-wal"])
@@ -67,6 +70,29 @@ final class DecisionDatabase: Sendable {
         CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
         INSERT INTO total VALUES ('records', 0), ('bytes', 0);
         """
+
+    /// Counts the rows anew where the totals cannot be theirs: beyond a bound, they would have good records removed.
+    private static func mendTotals(of database: DurableDatabase) throws(StorageError) {
+        let isPlausible = try database.access { db in
+            func value(_ sql: String) throws -> Int64? { try GRDB.Row.fetchOne(db, sql: sql)?.integer(0) }
+            let size = (try value("PRAGMA page_count") ?? 0) * (try value("PRAGMA page_size") ?? 0)
+            guard let records = try value("SELECT value FROM total WHERE name = 'records'"),
+                let bytes = try value("SELECT value FROM total WHERE name = 'bytes'"),
+                (0...size / leastRowBytes).contains(records)
+            else { return false }
+            let own = records * Int64(rowBytes)
+            return (own...own + size).contains(bytes)
+        }
+        if isPlausible { return }
+        try database.commit { db in
+            try db.execute(
+                sql: """
+                    INSERT OR REPLACE INTO total SELECT 'records', count(*) FROM decision;
+                    INSERT OR REPLACE INTO total
+                        SELECT 'bytes', coalesce(sum(length(value)), 0) + \(rowBytes) * count(*) FROM decision;
+                    """)
+        }
+    }
 
     /// Stores rows together. One with the id of another takes its place.
     func insert(_ rows: [Row]) throws(StorageError) {

@@ -81,6 +81,31 @@ struct DecisionArchiveTests {
     }
 
     @Test(
+        "totals that cannot be those of the rows are counted anew, and no record goes by them",
+        arguments: [
+            "value = 'x'", "value = -1", "value = 1 << 62", "value = -9223372036854775807 - 1",
+            "value = 9223372036854775807", "value = value - 300 WHERE name = 'bytes'",
+            "value = value + 99 WHERE name = 'records'", "name = name || 's'",
+        ])
+    func damagedTotals(change: String) throws {
+        let directory = ScratchDirectory()
+        let home = try DataDirectory(path: directory.path)
+        var database = try DecisionDatabase(in: home)
+        for number in 0..<10 {
+            try database.insert([.init(id: Self.id(number), time: Self.start, resource: "a", value: [1, 2, 3, 4])])
+        }
+        try database.close()
+        try DatabaseQueue(path: home.file(DecisionDatabase.fileName)).write { db in
+            try db.execute(sql: "UPDATE total SET \(change)")
+        }
+        database = try DecisionDatabase(in: home)
+        #expect(try database.trim(to: Self.wide, now: Self.start).removed == 0)
+        let totals = try database.totals()
+        #expect(totals.records == 10 && totals.bytes == 10 * (4 + DecisionDatabase.rowBytes))
+        try database.close()
+    }
+
+    @Test(
         "the oldest go first when the number, the bytes or the age is past its bound",
         arguments: ["number", "bytes", "age"])
     func bounds(kind: String) throws {
