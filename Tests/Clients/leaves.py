@@ -256,6 +256,22 @@ def reloaded(gateway):
     assert gateway.metric("isthmus_reload_failures_total") == failures, gateway.logged()[-2000:]
 
 
+#: A certificate of each kind, and the words of the reason that the log gives.
+REASONS = {
+    "no EKU": "extended key usage", "an authority": "authority", "expired a year ago": "expired",
+    "valid in an hour": "not yet", "a critical unknown extension": "critical", "keyCertSign": "keyCertSign",
+    "EKU serverAuth": "purpose", "EKU any": "purpose", "EKU clientAuth and any": "extended key usage is any",
+    "no key usage": "digitalSignature", "signed with SHA-1": "weak key or digest at depth 0",
+    "signed with MD5": "weak key or digest at depth 0", "RSA 1024": "weak key or digest at depth 0",
+    "P-192": "weak key or digest at depth 0", "a leaf signed by a leaf": "invalid authority",
+    "a CA below a CA that allows none": "invalid authority at depth 2: path length",
+    "five intermediates": "chain too long at depth", "an unknown CA": "untrusted authority at depth 0",
+    "another tenant's CA signs our id": "untrusted authority at depth 0",
+    "an unknown CA of our CA's name": "untrusted authority at depth 0",
+    "an unknown CA of our CA's name and key id": "bad signature at depth 0", "self-signed": "self-signed at depth 0",
+    "one changed letter of the signature": "bad signature at depth 0"}
+
+
 def of_each_kind(gateway):
     """Name → a certificate that must be refused, besides "four intermediates", for the reasons that the log gives; and
     what the domain must trust for that: an authority of RSA, and six of which each signed the next."""
