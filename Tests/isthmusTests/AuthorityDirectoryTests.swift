@@ -128,6 +128,19 @@ import Testing
         }
     }
 
+    @Test("a second name of a partner's key that a kill left is gone when the partner goes on")
+    func leftoverPartnerKey() throws {
+        let place = Place()
+        let partner = PartnerDirectory(path: place.path)
+        func key() throws -> Digest {
+            try partner.locked(isNew: true) { () throws(ProgramError) in try partner.makeKey() }.publicKey().fingerprint
+        }
+        let made = try key()
+        #expect(link(partner.keyPath, partner.keyPath + ".new") == 0)
+        #expect(try key() == made)
+        #expect(access(partner.keyPath + ".new", F_OK) != 0)
+    }
+
     @Test(
         "where the file system knows no links a file is renamed to its place, and never over another",
         arguments: [EPERM, EOPNOTSUPP, ENOSYS])

@@ -25,7 +25,10 @@ struct PartnerDirectory {
         } else if access(certificatePath, F_OK) != 0 {
             throw ProgramError("`\(path)` holds no membership: run `isthmus partner join` first")
         }
-        return try DurableFile.locked(path + "/.lock", body)
+        return try DurableFile.locked(path + "/.lock") { () throws(ProgramError) in
+            DurableFile.removeLeftover(besides: keyPath)
+            return try body()
+        }
     }
 
     /// Refuses a directory that belongs to another invitation.
