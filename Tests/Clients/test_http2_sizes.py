@@ -53,9 +53,10 @@ def test_h10_the_ratio_rule_ends_what_no_other_limit_sees(gateway, report):  # n
     assert "HTTP/2 connection was ended: overhead" in gateway.logged()
 
 
+FIELD = literal(b"x-filler", b"f" * 16_000)
 FILLERS = {
-    "fields of 16,000 bytes": (b"", (literal(b"x-filler", b"f" * 16_000) * 2)[:16_384]),
-    "one value without end": (literal(b"x-filler", b"f" * 65_536)[:-65_536], b"f" * 15_000),
+    "fields of 16,000 bytes": (FIELD, (FIELD * 2)[:16_384]),
+    "one value without end": (literal(b"x-filler", b"f" * 65_536)[:-65_536], b"f" * 14_000),
 }
 
 
@@ -151,8 +152,8 @@ def test_h15_an_undeclared_body_is_cut_at_the_limit(gateway, way, report, size, 
         report("H15", f"body of {size}: {status}; bytes read in all; memory rise at its peak KiB",
                f"{sent}; {usage.peak_rise_kib}")
         assert sent <= min(size, CAP + WINDOW)
-        # The content, and its copy into a larger place.
-        assert usage.peak_rise_kib <= 2 * CAP // 1024 + 512
+        # The content moves into a place twice as large when its own is full; without the cut it were four times as much.
+        assert usage.peak_rise_kib <= 3 * CAP // 1024 + 1024
 
 
 @pytest.mark.parametrize("length, ends", [(16_384, False), (16_385, True)])
