@@ -13,6 +13,7 @@ import multiprocessing
 import select
 import socket
 import struct
+import threading
 import time
 import typing
 
@@ -184,6 +185,13 @@ class Stalls:
     def __init__(self, gateway, peers, start):
         self.port, self.start, self.before = gateway.port, start, time.monotonic()
         self.of = {peer.socket.getsockname()[1]: Stall(0, (0, 0)) for peer in peers if not peer.manner.reads}
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        while not self.ending.wait(LOOK_SECONDS):
+            self.look()
 
     def look(self):
         taken, established = collections.Counter(), set()
@@ -209,6 +217,8 @@ class Stalls:
         self.before = began
 
     def outcome(self):
+        self.ending.set()
+        self.thread.join()
         return [stall._asdict() for stall in self.of.values()]
 
 
@@ -230,7 +240,7 @@ class Listening:
                 self.poll.unregister(descriptor)
 
 
-def wait(listening, peers, watches, stalls, start):
+def wait(listening, peers, watches, start):
     """Until the minute is over."""
     givers = [peer for peer in peers if peer.manner.gives_a_byte]
     due = time.monotonic()
@@ -240,7 +250,6 @@ def wait(listening, peers, watches, stalls, start):
             givers.pop().gives()
         if now >= due:
             due = now + LOOK_SECONDS
-            stalls.look()
             for watch in watches:
                 watch.look(now - start)
         listening.listen(max(0, min(due, end) - time.monotonic()))
@@ -269,13 +278,13 @@ def hold(pipe, small, large):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         peers = list(pool.map(made, [name for name in MANNERS for _ in range(CONNECTIONS)]))
     start, listening = time.monotonic(), Listening(peers)
+    stalls = Stalls(large, peers, start)
     for peer in peers:
         peer.asks()
         listening.listen(0)
     asked = time.monotonic() - start
     pipe.send("asked")
-    stalls = Stalls(large, peers, start)
-    wait(listening, peers, watches.values(), stalls, start)
+    wait(listening, peers, watches.values(), start)
     outcomes = {}
     for peer in peers:
         outcomes.setdefault(peer.name, []).append(peer.outcome())
