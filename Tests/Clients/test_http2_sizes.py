@@ -152,7 +152,7 @@ def test_h15_an_undeclared_body_is_cut_at_the_limit(gateway, way, report, size, 
         report("H15", f"body of {size}: {status}; bytes read in all; memory rise at its peak KiB",
                f"{sent}; {usage.peak_rise_kib}")
         assert sent <= min(size, CAP + WINDOW)
-        # The content moves into a place twice as large when its own is full; without the cut it were four times as much.
+        # The content moves into a place twice as large when its own is full.
         assert usage.peak_rise_kib <= 3 * CAP // 1024 + 1024
 
 
