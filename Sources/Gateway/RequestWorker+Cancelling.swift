@@ -17,10 +17,10 @@ final class ControlWait {
 
 /// Requests whose senders are gone.
 ///
-/// What nobody has begun with is forgotten: nothing of it is stored, no key of it is remembered, its slot is free; but
-/// for a webhook's message that its partner was charged for, which is stored. What the log or the control plane has
-/// begun with is not undone; it is counted as what it becomes, and no answer is made. Either way its sender has paid:
-/// units of a quota stay spent. Records of decisions stay, too: an allow says what was decided, not what was stored.
+/// What nobody has begun with is forgotten: nothing of it is stored, no key of it is remembered, its slot is free. What
+/// the log or the control plane has begun with is not undone; it is counted as what it becomes, and no answer is made.
+/// Either way its sender has paid: units of a quota stay spent. Records of decisions stay, too: an allow says what was
+/// decided, not what was stored.
 extension RequestWorker {
     /// Cancels what waits with `work`. Cost: no table is looked through, whatever waits.
     ///
@@ -49,10 +49,10 @@ extension RequestWorker {
 
     /// Takes a publication back from the log, with the slots of its requests; gives it up where that is too late.
     ///
-    /// A webhook's message that its partner was charged for is not taken back: it is stored and paid. Otherwise a copy
-    /// of it that its address pays for could be stored in its place, and its partner would pay nothing.
+    /// A message of a webhook stays charged to its partner and is remembered as charged: a copy, beside it or later, is
+    /// paid for by its address and may be the one that is stored. With the units given back it would cost no partner.
     private func withdraw(_ pending: PendingPublication, _ tokens: [UInt64]) -> Bool {
-        guard pending.charged == nil, completions.withdrawals.withdraw(tokens, of: pending.batch) else {
+        guard completions.withdrawals.withdraw(tokens, of: pending.batch) else {
             pending.isGivenUp = true
             return false
         }

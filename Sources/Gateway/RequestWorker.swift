@@ -15,7 +15,7 @@ import Telemetry
 /// receive ─ refuse ─────────────────────────────────────────────▶ respond
 ///         ├ Publication ─ admit ─ batch ─(cycleEnd: submit)─▶ log ─(onWake)─▶ respond
 ///         └ other ──────────────────────────▶ control plane ─(onWake)─▶ respond
-/// cancel ─ not begun yet ─▶ forgotten; begun, or charged to a partner ─▶ its outcome is counted, and nobody is told
+/// cancel ─ not begun yet ─▶ forgotten; begun ─▶ its outcome is counted, and nobody is told
 /// ```
 package final class RequestWorker {
     /// A request that waits for its outcome.
