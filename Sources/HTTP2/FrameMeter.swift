@@ -33,6 +33,7 @@ package struct FrameMeter: Sendable {
     private var padded: (length: Int, ends: Bool)?
     private var isBlockOpen = false
     private var continuations = 0
+    private var blockBytes = 0
     private var emptyFrames = 0
     private var headersInSlice: UInt8 = 0
     private var unfinishedSince: UInt64 = .max
@@ -174,7 +175,10 @@ extension FrameMeter {
             return windowUpdates <= allowed ? .passed : countGlitch(now: now)
         case 0x9:
             continuations += 1
-            guard continuations <= limits.continuations else { return .refused(.continuationFlood) }
+            blockBytes += length
+            guard continuations <= limits.continuations, blockBytes <= limits.headerBlockBytes else {
+                return .refused(.continuationFlood)
+            }
             isBlockOpen = flags & 0x4 == 0
             contentBytes += UInt64(length)
             return countEmpty(isEmpty: length == 0 && isBlockOpen, now: now)
@@ -199,6 +203,7 @@ extension FrameMeter {
         }
         isBlockOpen = flags & 0x4 == 0
         continuations = 0
+        blockBytes = length
         contentBytes += UInt64(length)
         let signal = countEmpty(isEmpty: length == 0 && flags & 0x1 == 0, now: now)
         headersInSlice += 1

@@ -75,6 +75,9 @@ package struct FrameLimits: Sendable {
     package var emptyFrames = 10
     /// CONTINUATION frames of one header block.
     package var continuations = 4
+    /// Bytes of one header block as they come. The shortest Huffman code makes 8 bytes out of 5, and 16 KiB may be kept
+    /// of fields that name the table: together at most 64 KiB are held of a block that never ends.
+    package var headerBlockBytes = 30 * 1024
     /// WINDOW_UPDATE frames: this many, and per stream and DATA frame as below; each one past it is a glitch.
     /// Source: envoyproxy.io, `max_inbound_window_update_frames_per_data_frame_sent`.
     package var windowUpdates: UInt64 = 5

@@ -178,8 +178,8 @@ extension HTTP2ServerSession {
             let count = nghttp2_session_mem_send(library, &bytes)
             if count < 0 { close(.library(code: Int32(count))) }
             if isGlitchBucketEmpty { close(.glitches) }
-            if let bytes, count > 0 { output.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count)) }
             if case .closing = phase { return }
+            if let bytes, count > 0 { output.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count)) }
             guard count <= 0 else { continue }
             if isCalmAsked || !meter.isGlitchWarningDue(now: now) { return }
             askForCalm()

@@ -104,6 +104,24 @@ struct FrameMeterTests {
         #expect(Self.judge(block(10_000), inPiecesOf: 1).frames == 7)
     }
 
+    @Test("a header block of 30 KiB passes, one of a byte more ends the connection")
+    func blockLength() {
+        let blocks: (Int, [Int]) -> [UInt8] = { count, pieces in
+            Self.flood(count) { writer, index in
+                let stream = UInt32(index) * 2 + 1
+                writer.headers(stream: stream, block: [UInt8](repeating: 0x82, count: 16_384), endsBlock: false)
+                for (place, size) in pieces.enumerated() {
+                    let flags: UInt8 = place == pieces.count - 1 ? 4 : 0
+                    writer.frame(
+                        type: 9, flags: flags, stream: stream, payload: [UInt8](repeating: 0x82, count: size))
+                }
+            }
+        }
+        #expect(Self.judge(blocks(1, [14_000, 336])).verdict == nil)
+        #expect(Self.judge(blocks(1, [14_000, 337])).verdict == .continuationFlood)
+        #expect(Self.judge(blocks(3, [14_336])).verdict == nil, "each block counts for itself")
+    }
+
     @Test("a frame of 16,384 bytes passes and one of 16,385 does not")
     func frameLength() {
         let body: (Int) -> [UInt8] = { count in
