@@ -194,7 +194,7 @@ class Stalls:
             self.look()
 
     def look(self):
-        taken, established = collections.Counter(), set()
+        taken, ours, theirs = collections.Counter(), set(), set()
         began = time.monotonic()
         with open("/proc/net/tcp") as table:
             lines = table.read().splitlines()[1:]
@@ -206,13 +206,16 @@ class Stalls:
             if near == self.port and far in self.of:
                 taken[far] += unsent
                 if int(state, 16) == ESTABLISHED:
-                    established.add(far)
+                    ours.add(far)
             elif far == self.port and near in self.of:
                 taken[near] += unread
+                if int(state, 16) == ESTABLISHED:
+                    theirs.add(near)
         for port, stall in self.of.items():
-            if stall.gone is None and port not in established:
+            if stall.gone is None and port not in ours:
                 self.of[port] = stall._replace(gone=within)
-            elif stall.gone is None and taken[port] != stall.taken:
+            # Of a connection that ends while the table is read, one side's row is of before and the other's of after.
+            elif stall.gone is None and port in theirs and taken[port] != stall.taken:
                 self.of[port] = Stall(taken[port], within)
         self.before = began
 
