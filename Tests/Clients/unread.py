@@ -93,7 +93,7 @@ class Mute(Attacker):
     def __init__(self, gateway, name, contexts):
         self.name, self.manner, self.gateway = name, MANNERS[name], gateway
         way = gateway.hook.way if self.manner.ask is message else REQUIRED
-        self.heads, self.ends, self.content = set(), {}, 0
+        self.heads, self.ends, self.content = {}, {}, 0
         self.began = self.asked = None
         super().__init__(
             gateway, port=getattr(gateway, way.port), context=contexts[way.presents],
@@ -102,11 +102,13 @@ class Mute(Attacker):
 
     def took(self, kind, flags, stream, payload):
         if kind == RST_STREAM:
-            self.ends[stream] = (time.monotonic() - self.began, struct.unpack(">I", payload)[0])
+            now = time.monotonic()
+            waited = now - max(self.began, self.heads.get(stream, self.began))
+            self.ends[stream] = (now - self.began, waited, struct.unpack(">I", payload)[0])
         elif kind == GOAWAY:
             self.goaways.append(struct.unpack(">I", payload[4:8])[0])
         elif kind == HEADERS:
-            self.heads.add(stream)
+            self.heads[stream] = time.monotonic()
         elif kind == DATA:
             self.content += len(payload)
 

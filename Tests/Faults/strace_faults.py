@@ -72,7 +72,9 @@ def count_calls(arguments, directory):
     if code != 0 or lines[-1:] != ["end"]:
         raise SystemExit(f"the undisturbed run failed: {code} {lines[-3:]}")
     with open(output) as text:
-        made = collections.Counter(re.match(r"(\d+) +(\w+)\(", line).groups() for line in text if "(" in line)
+        # Only where a call begins: the end of one that was interrupted may name its error in brackets, too.
+        begun = [re.match(r"(\d+) +(\w+)\(", line) for line in text]
+    made = collections.Counter(call.groups() for call in begun if call)
     first = min(int(thread) for thread, _ in made)
     return {call: Calls(made[str(first), call], max(
         (count for (thread, name), count in made.items() if name == call and int(thread) != first), default=0))
