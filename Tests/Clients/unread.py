@@ -24,6 +24,7 @@ from canary import body_of
 from gateway import OWNER, Gateway
 from hook import hooked
 from publishing import Publisher, entry
+from socket_diagnosis import SocketDiagnosis
 
 CONNECTIONS, STREAMS = 100, 100
 #: From the last request on.
@@ -31,8 +32,6 @@ HELD_SECONDS = 60
 #: When the peers of one way give each stream a byte of window.
 BYTE_AFTER_SECONDS = 4
 LOOK_SECONDS = 0.5
-#: A state in /proc/net/tcp.
-ESTABLISHED = 1
 
 #: A hundred events that are none: their refusals are a large answer to a small request.
 BATCH = b"[" + b",".join([b"{}"] * 100) + b"]"
@@ -178,11 +177,7 @@ class Stall(typing.NamedTuple):
 
 
 class Stalls:
-    """The connections whose sockets are never read, as the kernel has them.
-
-    What it took from the gateway waits on one of the two sides: to be sent, or to be read. So their sum grows with each
-    byte it takes, and with nothing else. Source: proc_pid_net(5), `tcp`.
-    """
+    """The connections whose sockets are never read, as the kernel has the gateway's side of them."""
 
     def __init__(self, gateway, peers, start):
         self.port, self.start, self.before = gateway.port, start, time.monotonic()
@@ -192,33 +187,19 @@ class Stalls:
         self.thread.start()
 
     def watch(self):
-        while not self.ending.wait(LOOK_SECONDS):
-            self.look()
+        with SocketDiagnosis() as diagnosis:
+            while not self.ending.wait(LOOK_SECONDS):
+                self.look(diagnosis)
 
-    def look(self):
-        taken, ours, theirs = collections.Counter(), set(), set()
+    def look(self, diagnosis):
         began = time.monotonic()
-        with open("/proc/net/tcp") as table:
-            lines = table.read().splitlines()[1:]
+        seen = {port: diagnosis.sent(self.port, port) for port, stall in self.of.items() if stall.gone is None}
         within = (self.before - self.start, time.monotonic() - self.start)
-        for line in lines:
-            _, local, remote, state, queues = line.split(maxsplit=5)[:5]
-            near, far = (int(address.split(":")[1], 16) for address in (local, remote))
-            unsent, unread = (int(queue, 16) for queue in queues.split(":"))
-            if near == self.port and far in self.of:
-                taken[far] += unsent
-                if int(state, 16) == ESTABLISHED:
-                    ours.add(far)
-            elif far == self.port and near in self.of:
-                taken[near] += unread
-                if int(state, 16) == ESTABLISHED:
-                    theirs.add(near)
-        for port, stall in self.of.items():
-            if stall.gone is None and port not in ours:
-                self.of[port] = stall._replace(gone=within)
-            # Of a connection that ends while the table is read, one side's row is of before and the other's of after.
-            elif stall.gone is None and port in theirs and taken[port] != stall.taken:
-                self.of[port] = Stall(taken[port], within)
+        for port, sent in seen.items():
+            if sent is None or not sent.is_established:
+                self.of[port] = self.of[port]._replace(gone=within)
+            elif sent.taken != self.of[port].taken:
+                self.of[port] = Stall(sent.taken, within)
         self.before = began
 
     def outcome(self):
