@@ -42,7 +42,8 @@ extension HTTP2ServerSession {
         case .draining, .closing: return
         case .open, .noticed: break
         }
-        nghttp2_submit_goaway(library, 0, nghttp2_session_get_last_proc_stream_id(library), code, nil, 0)
+        lastStreamTaken = nghttp2_session_get_last_proc_stream_id(library)
+        nghttp2_submit_goaway(library, 0, lastStreamTaken, code, nil, 0)
         phase = .draining(until: now + configuration.drainNanoseconds)
         isDue(at: now + configuration.drainNanoseconds)
     }

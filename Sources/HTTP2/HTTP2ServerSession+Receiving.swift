@@ -10,6 +10,11 @@ extension HTTP2ServerSession {
             resetForViolation(streamID, NGHTTP2_PROTOCOL_ERROR)
             return 0
         }
+        guard streamID <= lastStreamTaken else {
+            // Our GOAWAY says that nothing works on it; nghttp2 closes the stream when that leaves.
+            block.place = -1
+            return 0
+        }
         guard streams.count + orphans.count < Int(configuration.concurrentStreams) else {
             resetForViolation(streamID, NGHTTP2_REFUSED_STREAM)
             return 0

@@ -189,7 +189,7 @@ extension HTTP2ServerSession {
     /// A GOAWAY of our own making: it must not wait behind the frames that an attacker made nghttp2 queue.
     private func sayGoodbye(_ reason: HTTP2Error, into buffer: inout [UInt8]) {
         phase = .closing(reason, isSaid: true)
-        let last = UInt32(bitPattern: nghttp2_session_get_last_proc_stream_id(library))
+        let last = UInt32(bitPattern: min(lastStreamTaken, nghttp2_session_get_last_proc_stream_id(library)))
         buffer.append(contentsOf: [0, 0, 8, 7, 0, 0, 0, 0, 0] as [UInt8])
         for word in [last, reason.goawayCode] {
             for shift in [24, 16, 8, 0] as [UInt32] { buffer.append(UInt8(truncatingIfNeeded: word >> shift)) }

@@ -58,6 +58,8 @@ package final class HTTP2ServerSession {
     /// Content bytes the connection's window is to be told of.
     @exclusivity(unchecked) var isGlitchBucketEmpty = false
     @exclusivity(unchecked) var isCalmAsked = false
+    /// The last stream that a GOAWAY of ours names, from when it waits to be sent.
+    @exclusivity(unchecked) var lastStreamTaken = Int32.max
     /// The GOAWAY that ended the connection without `receive` throwing, until it is asked for.
     @exclusivity(unchecked) var silentEnd: HTTP2Error?
 

@@ -96,6 +96,9 @@ def calmed(peer):
     """The peer is told to calm down, and is gone."""
     assert peer.until_closed(), f"still open after {peer.sent_frames} frames"
     assert peer.goaway == ENHANCE_YOUR_CALM
+    named = [last for _, last in peer.goaways]
+    answered = [stream for stream, response in peer.responses.items() if response.status]
+    assert named == sorted(named, reverse=True) and max(answered, default=0) <= named[-1], (named, max(answered))
 
 
 def allowed(peer, resets=RESETS):
