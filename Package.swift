@@ -109,7 +109,9 @@ house.add(
     "isthmus", program,
     .executableTarget(
         name: "isthmus", dependencies: program.map { .target(name: $0) } + yams + arguments + signals,
-        swiftSettings: strict))
+        swiftSettings: strict,
+        // Every symbol is bound at the start, so that the tables of them are read-only from then on.
+        linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "now"])]))
 
 // tests · fakes and generators
 let kit = ["Domain", "JSON", "Cryptography", "AccessPolicy", "Identity", "Ledger", "Registry", "Bus"]

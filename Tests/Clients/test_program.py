@@ -370,3 +370,25 @@ def test_an_authority_that_may_make_authorities_is_warned_of(made, length, words
     said = made.run("check", "--config", str(made.config)).stderr
     assert ("authorities below it" in said) == (words is not None), said
     assert words is None or f"may have {words} authorities below it" in said
+
+
+# the file itself
+
+def section(name, of):
+    """Where a section lies in memory, as `readelf --sections --wide` has it."""
+    words = next(line.partition(f" {name} ")[2].split() for line in of.splitlines() if f" {name} " in line)
+    start, size = (int(word, 16) for word in (words[1], words[3]))
+    return range(start, start + size)
+
+
+def test_the_tables_of_functions_are_read_only_once_the_program_runs():
+    """Full RELRO: position-independent, every symbol bound at the start, the tables of them within what becomes read-only."""
+    read = ["readelf", "--wide", "--dynamic", "--segments", "--sections", binary()]
+    shown = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+    flags = next(line for line in shown.splitlines() if "(FLAGS_1)" in line).split()
+    assert {"NOW", "PIE"} <= set(flags), flags
+    segment = next(line for line in shown.splitlines() if "GNU_RELRO" in line).split()
+    start, size = int(segment[2], 16), int(segment[5], 16)
+    for table in (".got", ".got.plt", ".data.rel.ro"):
+        lies = section(table, shown)
+        assert start <= lies.start and lies.stop <= start + size, (table, segment)
