@@ -32,6 +32,27 @@ package struct ContextFacts: Sendable {
         append(name, texts, isUnknown: false)
     }
 
+    /// States tags. Names of condition keys are compared without case, so tags whose keys differ in case alone are one
+    /// key with all their values.
+    ///
+    /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
+    package mutating func set(_ family: ContextFamily, tags: [(key: String, value: String)]) {
+        // By bytes, as policies name them: one `String` equals another that is only canonically equivalent.
+        var places: [[UInt8]: Int] = [:]
+        var stated: [(name: String, values: [String])] = []
+        for tag in tags {
+            let name = lowercased(tag.key)
+            let bytes = Array(name.utf8)
+            if let place = places[bytes] {
+                stated[place].values.append(tag.value)
+            } else {
+                places[bytes] = stated.count
+                stated.append((name, [tag.value]))
+            }
+        }
+        for (name, values) in stated { set(.named(family, name), values) }
+    }
+
     /// States that the gateway cannot know the value now (an expired organization manifest): conditions on it fail
     /// closed, so no allow and every deny that depends on the key applies.
     package mutating func setUnknown(_ key: ContextKey) {

@@ -140,7 +140,7 @@ package final class ResourceFacts: Sendable {
             facts.set(.resourceOrgID, id)
             facts.set(.known(.resourceOrgPaths), paths)
         }
-        for tag in tags { facts.set(.named(.resourceTag, lowercased(tag.key)), [tag.value]) }
+        facts.set(.resourceTag, tags: tags)
         self.facts = facts
     }
 }

@@ -13,7 +13,7 @@ package struct TagFacts: Sendable {
 
     /// A call that gives tags, `TagResource` or `CreateEventBus`.
     package init(giving tags: [Tag]) {
-        for tag in tags { keys.set(ContextKeyName("aws:RequestTag/\(tag.key)"), [tag.value]) }
+        keys.set(.requestTag, tags: tags.map { (key: $0.key, value: $0.value) })
         if !tags.isEmpty { keys.set(.known(.tagKeys), tags.map(\.key)) }
     }
 
