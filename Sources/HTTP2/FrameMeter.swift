@@ -62,6 +62,11 @@ package struct FrameMeter: Sendable {
     /// When the frame or header block under way, DATA excepted, began; `nil` between frames.
     package var unfinishedFrameSince: UInt64? { unfinishedSince == .max ? nil : unfinishedSince }
 
+    /// Moves the beginning of the frame under way.
+    package mutating func postpone(by nanoseconds: UInt64) {
+        if unfinishedSince != .max { unfinishedSince += nanoseconds }
+    }
+
     /// Counts a violation that was found elsewhere; false when the bucket is empty and the connection must close.
     package mutating func glitch(now: UInt64) -> Bool {
         glitchCount += 1

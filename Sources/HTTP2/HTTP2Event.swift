@@ -26,6 +26,8 @@ package enum HTTP2Refusal: Equatable, Sendable {
     case noTarget
     /// A field name with an underscore: a back end that maps `-` to `_` would read it as another field.
     case underscoreInFieldName
+    /// So much content of the connection's requests waits for its end that none of them could reach it.
+    case tooMuchAtOnce
 
     /// The status to answer with.
     package var status: UInt16 {
@@ -33,6 +35,7 @@ package enum HTTP2Refusal: Equatable, Sendable {
         case .headersTooLarge: 431
         case .contentTooLarge: 413
         case .authorityMismatch, .noTarget, .underscoreInFieldName: 400
+        case .tooMuchAtOnce: 503
         }
     }
 }

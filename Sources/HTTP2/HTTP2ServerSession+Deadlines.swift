@@ -20,6 +20,15 @@ extension HTTP2ServerSession {
         if streams.count == 0 { expireIdle() }
     }
 
+    /// Nothing was read for `nanoseconds`, and what the peer sent meanwhile waits: it is not to blame for that time.
+    package func postpone(by nanoseconds: UInt64) {
+        if !meter.hasSettings { startedAt += nanoseconds }
+        meter.postpone(by: nanoseconds)
+        for place in streams.places.indices where streams[place].id != 0 && streams[place].stage == .content {
+            streams[place].since += nanoseconds
+        }
+    }
+
     /// Begins to say goodbye: GOAWAY with the highest stream id, so that requests already under way are still taken;
     /// the
     /// final GOAWAY follows `drainNoticeNanoseconds` later out of `expire`. Source: RFC 9113 section 6.8.

@@ -161,6 +161,23 @@ extension HTTP2ServerSession {
         }
     }
 
+    /// Past the budget, with no whole request to be taken and no room for a frame in the connection's window, none of
+    /// the uploads under way would ever end: the youngest are refused until the others can go on.
+    func makeRoom() {
+        guard bufferedBodyBytes > configuration.connectionBodyBytes, !hasEvents,
+            nghttp2_session_get_local_window_size(library) < Int32(configuration.frames.frameBytes)
+        else { return }
+        while bufferedBodyBytes > configuration.connectionBodyBytes, let place = youngestUpload() {
+            bufferedBodyBytes -= streams.contentBytes(at: place)
+            refuse(place, .tooMuchAtOnce)
+        }
+    }
+
+    private func youngestUpload() -> Int? {
+        streams.places.indices.lazy.filter { self.streams[$0].id != 0 && self.streams[$0].stage == .content }
+            .max { self.streams[$0].id < self.streams[$1].id }
+    }
+
     /// Opens the windows for what was taken or dropped.
     ///
     /// A stream's window follows what arrives, up to the content limit. The connection's follows what is kept here:

@@ -67,6 +67,7 @@ extension HTTP2ServerSession {
                 respond(to: streams[place].id, with: response, now: now)
             } else {
                 swap(&content, &head.body)
+                if head.body.isEmpty, head.expectsContinue { submitContinue(streams[place].id) }
                 streams[place].request = consume head
             }
         }
@@ -110,6 +111,18 @@ extension HTTP2ServerSession {
         streams[place].since = now
         isDue(at: now + configuration.responseNanoseconds)
         return true
+    }
+
+    /// The peer may send the content. Source: RFC 9110 section 10.1.1.
+    private func submitContinue(_ streamID: Int32) {
+        let name: StaticString = ":status"
+        let status: StaticString = "100"
+        var field = nghttp2_nv(
+            name: UnsafeMutablePointer(mutating: name.utf8Start),
+            value: UnsafeMutablePointer(mutating: status.utf8Start), namelen: name.utf8CodeUnitCount,
+            valuelen: status.utf8CodeUnitCount,
+            flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue))
+        nghttp2_submit_headers(library, UInt8(NGHTTP2_FLAG_NONE.rawValue), streamID, nil, &field, 1, nil)
     }
 
     private func takesAnswer(_ place: Int) -> Bool {
@@ -164,7 +177,10 @@ extension HTTP2ServerSession {
             if !isSaid { sayGoodbye(reason, into: &buffer) }
             return
         }
-        if connectionCredit > 0 { credit() }
+        if connectionCredit > 0 {
+            makeRoom()
+            credit()
+        }
         swap(&output, &buffer)
         outputLimit = output.count + limit
         drainLibrary()
@@ -254,5 +270,13 @@ extension HTTP2ServerSession {
         streams[place].responseSent = 0
         streams[place].since = now
         isDue(at: now + configuration.discardNanoseconds)
+    }
+}
+
+extension Request {
+    /// Whether the peer waits to be told that it may send the content.
+    fileprivate var expectsContinue: Bool {
+        guard let index = fields.index(of: "expect") else { return false }
+        return fields.isValue(at: index, "100-continue")
     }
 }

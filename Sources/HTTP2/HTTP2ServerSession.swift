@@ -37,7 +37,7 @@ package final class HTTP2ServerSession {
     @exclusivity(unchecked) var phase = Phase.open
     @exclusivity(unchecked) var streams = StreamTable()
     @exclusivity(unchecked) var resets = TokenBucket()
-    let startedAt: UInt64
+    @exclusivity(unchecked) var startedAt: UInt64
     let drainsAt: UInt64
     @exclusivity(unchecked) var now: UInt64
     /// When the last stream closed and the last work on one ended; nil until `expire` has seen it.
@@ -157,6 +157,7 @@ package final class HTTP2ServerSession {
             }
             fed = judged
         }
+        makeRoom()
         if meter.unfinishedFrameSince != nil { isDue(at: now + configuration.headerNanoseconds) }
     }
 

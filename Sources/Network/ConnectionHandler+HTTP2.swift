@@ -41,6 +41,7 @@ extension ConnectionHandler {
                 refuse(.http2Request(status: refusal.status))
                 let answer = Response(
                     status: refusal.status, contentType: RefusalContent.type, requestID: loop.nextRequestID(),
+                    retryAfterSeconds: refusal == .tooMuchAtOnce ? 1 : nil,
                     body: RefusalContent.make(status: refusal.status, message: refusal.message))
                 session.respond(to: streamID, with: answer, now: loop.roundTime)
             case .reset(let streamID, let work):
@@ -67,6 +68,11 @@ extension ConnectionHandler {
     }
 
     func tick(_ now: UInt64, _ session: HTTP2ServerSession) {
+        if let since = withheldSince {
+            withheldSince = now
+            // A peer that does not read its answers, or sends more than there is room for, gets no more time for it.
+            if loop.worker.withholdsReading, !isOverBodyBudget { session.postpone(by: now &- since) }
+        }
         guard now >= session.nextDeadline else { return }
         let wasClosing = session.closeReason != nil
         session.expire(now: now)

@@ -21,6 +21,7 @@ extension ConnectionHandler {
                 stage { session.produce(into: &$0, limit: LoopState.outputChunkBytes) }
                 loop.sendStaged()
                 pump(session)
+                askAboutHead(session)
             } while session.outboxBytes > 0 && isWritable
             if session.wantsClose, session.outboxBytes == 0 { endOutput(context) }
         case .http2(let session):

@@ -190,7 +190,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard let since = withheldSince, let context else { return }
         guard !mustWithhold else { return loop.withhold(self) }
         withheldSince = nil
-        deadlines?.postpone(by: loop.now() &- since)
+        let withheld = loop.now() &- since
+        deadlines?.postpone(by: withheld)
+        if case .http2(let session) = engine { session.postpone(by: withheld) }
         context.read()
     }
 

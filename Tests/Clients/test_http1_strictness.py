@@ -347,6 +347,11 @@ def test_s4_expect_close_and_http10(way, peer):
         assert one.response()[0] == 100
         one.send(BODY)
         event_id(one.response())
+        one.send(aimed(GOOD, way) + aimed(LINE + HOST + FIELDS + b"Expect: 100-continue\r\n" + LENGTH + b"\r\n", way))
+        event_id(one.response())
+        assert one.response()[0] == 100, "also behind a request that is still being answered"
+        one.send(BODY)
+        event_id(one.response())
         one.send(aimed(LINE + HOST + FIELDS + b"Expect: 100-continue\r\nContent-Length: 2097153\r\n\r\n", way))
         assert one.statuses_until_end() == [413]
     for octets in (with_field(b"Connection: close\r\n"), with_field(b"Connection: x, Close\r\n"),

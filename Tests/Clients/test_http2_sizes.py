@@ -7,6 +7,7 @@ import pytest
 from attacks import (
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, HEADERS, PADDED, Attacker, Usage,
     block, frame, headers, literal, ping)
+from canary import body_of
 from gateway import wait_until
 from hook import hooked
 from measures import report  # noqa: F401
@@ -168,3 +169,52 @@ def test_h15_a_frame_over_16_384_bytes_ends_the_connection(gateway, way, length,
             assert peer.until_closed() and peer.goaway == FRAME_SIZE_ERROR
         else:
             assert peer.ask(frame(DATA, END_STREAM, 1, b"{}"), 1).status == 400
+
+
+@pytest.mark.parametrize("count, size", [(6, 1_000_000), (100, 70_000)])
+def test_h15_uploads_beside_each_other_all_get_an_answer(gateway, way, report, count, size):  # noqa: F811
+    """Together they are more than a connection may hold: the first are taken, the last are asked to come again."""
+    with Attacker(gateway) as peer:
+        streams = range(1, 2 * count, 2)
+        fields = (*way.fields(b""), (b"content-length", b"%d" % size))
+        peer.send(b"".join(headers(stream, block(*fields, method=b"POST"), END_HEADERS) for stream in streams))
+        left = dict.fromkeys(streams, size)
+
+        def room(stream):
+            return min(peer.windows[0], peer.windows[stream], left[stream], 16_384)
+
+        def moves():
+            return peer.closed is not None or all(
+                stream in peer.responses for stream in left) or any(map(room, left))
+
+        while left and peer.closed is None and peer.pump(until=moves, seconds=5):
+            for stream in list(left):
+                length = room(stream)
+                if stream in peer.responses:
+                    del left[stream]
+                elif length:
+                    left[stream] -= length
+                    for window in (0, stream):
+                        peer.windows[window] -= length
+                    peer.send(frame(DATA, 0 if left[stream] else END_STREAM, stream, b" " * length))
+            left = {stream: rest for stream, rest in left.items() if rest}
+        peer.pump(until=lambda: all(stream in peer.responses and peer.responses[stream].done for stream in streams))
+        statuses = [peer.responses[stream].status for stream in streams if stream in peer.responses]
+        report("H15", f"{count} uploads of {size} bytes at once: whole; asked to come again",
+               f"{len(statuses) - statuses.count(503)}; {statuses.count(503)}")
+        assert len(statuses) == count and 0 < statuses.count(503) < count
+        # A content of blanks is no event: what is whole is refused for that.
+        assert statuses[0] in (400, 403) and set(statuses) <= {400, 403, 503}
+        late = next(answer for answer in peer.responses.values() if answer.status == 503)
+        assert late.fields["retry-after"] == "1" and late.json["__type"] == "ServiceUnavailable"
+        assert peer.goaways == [] and not any(answer.reset for answer in peer.responses.values())
+
+
+def test_s4_a_client_that_waits_for_leave_to_send_its_content_is_given_it(gateway, way):
+    body = body_of()
+    with Attacker(gateway) as peer:
+        fields = (*way.fields(body), (b"content-length", b"%d" % len(body)), (b"expect", b"100-continue"))
+        peer.send(headers(1, block(*fields, method=b"POST"), END_HEADERS))
+        assert peer.pump(until=lambda: 1 in peer.responses, seconds=4)
+        assert peer.responses[1].status == 100 and not peer.responses[1].done
+        assert peer.ask(frame(DATA, END_STREAM, 1, body), 1).status == 200

@@ -37,6 +37,29 @@ struct DeadlineTests {
         #expect(peer.session.closeReason == .headerTimeout)
     }
 
+    @Test("time in which nothing is read is not held against what the peer owes: preface, frame, content")
+    func postponed() {
+        for owed in 0..<3 {
+            let peer = Peer(greets: owed > 0)
+            if owed == 1 { peer.writer.bytes = [0, 0, 8] }
+            if owed == 2 { peer.writer.headers(stream: 1, FrameWriter.post, ends: false) }
+            peer.send()
+            let limit = [3.0, 5, 5][owed]
+            for _ in 0..<20 {
+                peer.now += Peer.second
+                peer.session.postpone(by: Peer.second)
+                peer.pass(seconds: 0)
+            }
+            peer.pass(seconds: limit - 0.1)
+            peer.collect()
+            #expect(peer.session.closeReason == nil && peer.resets.isEmpty)
+            peer.pass(seconds: 0.2)
+            peer.collect()
+            #expect(peer.session.closeReason == [.prefaceTimeout, .headerTimeout, nil][owed])
+            #expect(peer.resets.count == (owed == 2 ? 1 : 0))
+        }
+    }
+
     @Test("content slower than 1 KiB/s is reset after 5 s, and any after 15 s")
     func slowContent() {
         for (perSecond, end) in [(1, 5), (1000, 5), (1100, 15), (30_000, 15)] {

@@ -61,6 +61,31 @@ struct HeadRefusalTests {
         #expect(peer.session.bufferedBodyBytes == 0)
     }
 
+    @Test("one that waits for leave to send its content is given it once, unless its head is refused or content has come")
+    func givesLeave() {
+        for (isRefused, hasBegun, expectation) in [
+            (false, false, "100-continue"), (true, false, "100-continue"), (false, true, "100-continue"),
+            (false, false, "something-else"),
+        ] {
+            let peer = Peer()
+            peer.writer.headers(stream: 1, FrameWriter.post + [("expect", expectation)], ends: false)
+            if hasBegun { peer.writer.data(stream: 1, Self.piece, ends: false) }
+            peer.send()
+            for _ in 0..<2 { peer.session.askAboutHeads(now: peer.now) { _ in isRefused ? Self.refusal : nil } }
+            let answers = peer.collect().filter { $0.type == 1 }
+            let givesLeave = !isRefused && !hasBegun && expectation == "100-continue"
+            #expect(answers.count == (givesLeave || isRefused ? 1 : 0))
+            guard givesLeave else { continue }
+            // `:status` by its index, and `100` in 15 bits. Source: RFC 7541, appendices A and B.
+            #expect(answers.map(\.payload) == [[0x48, 0x82, 0x08, 0x01]] && !answers[0].endsStream)
+            peer.writer.data(stream: 1, Self.piece)
+            peer.send()
+            #expect(peer.requests().map(\.request.body) == [Self.piece])
+            #expect(peer.respond(1))
+            #expect(peer.collect().contains { $0.type == 0 && $0.endsStream })
+        }
+    }
+
     @Test("what is whole and waits to be taken is not touched by the question about what is late")
     func leavesWhole() {
         let peer = Peer()

@@ -16,6 +16,7 @@ struct RefusalContentTests {
         "an HTTP/2 refusal has words, and those of HTTP/1.1 where both have it",
         arguments: [
             HTTP2Refusal.headersTooLarge, .contentTooLarge, .authorityMismatch, .noTarget, .underscoreInFieldName,
+            .tooMuchAtOnce,
         ])
     func http2(refusal: HTTP2Refusal) {
         #expect(Self.isPlain(refusal.message) && refusal.message.count > 20)
