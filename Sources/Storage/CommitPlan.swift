@@ -146,10 +146,10 @@ struct CommitPlan {
         switch request.repeatGuard {
         case .none: return (.stored(store(request, batch)), true)
         case .explicit(let key, let principal, let body):
-            return try decideExplicit(request, batch, key: key, principal: principal, body: body, recall)
+            return try decideKept(request, batch, key: key, principal: principal, body: body, recall)
         case .named(let event, let principal):
-            let decided = try decideExplicit(
-                request, batch, key: event, principal: principal, body: .zero, recall)
+            let decided = try decideKept(
+                request, batch, key: event, principal: principal, body: .zero, share: .half, recall)
             guard case .full = decided.outcome else { return decided }
             return (.stored(store(request, batch)), true)
         case .once(let id, let source, let nonce, let body):
@@ -166,15 +166,17 @@ struct CommitPlan {
         }
     }
 
-    private mutating func decideExplicit(
-        _ request: AppendRequest, _ batch: AppendBatch, key: Digest, principal: Digest, body: Digest, _ recall: Recall
+    private mutating func decideKept(
+        _ request: AppendRequest, _ batch: AppendBatch, key: Digest, principal: Digest, body: Digest,
+        share: KeyTable.Share = .whole, _ recall: Recall
     ) throws(StorageError) -> (outcome: AppendOutcome, needsCommit: Bool) {
         if let outcome = try repeated(.explicit(key), body: body, recall) { return outcome }
         guard !request.events.isEmpty else { return (.notRepeated, false) }
         let ofPrincipal = pendingOfPrincipal[principal, default: 0]
-        guard memory.keys.hasRoom(for: principal, pending: pendingKeys, pendingOfPrincipal: ofPrincipal) else {
-            return (.full(.keys), false)
-        }
+        guard
+            memory.keys.hasRoom(
+                for: principal, share: share, pending: pendingKeys, pendingOfPrincipal: ofPrincipal)
+        else { return (.full(.keys), false) }
         let answer = FirstAnswer(positions: store(request, batch), entryMask: request.entryMask)
         KeyEntry.append(key: key, principal: principal, body: body, answer: answer, to: &keyRow)
         planned[ShortDigest(key)] = Planned(answer: answer, body: body)

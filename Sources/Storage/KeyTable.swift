@@ -37,10 +37,21 @@ struct KeyTable {
         return Int64(place.seconds) + keptSeconds > now.seconds ? place : nil
     }
 
-    /// Whether `principal` may have `count` keys more, `pending` of this commit counted already.
-    func hasRoom(for principal: Digest, count: Int = 1, pending: Int, pendingOfPrincipal: Int) -> Bool {
-        places.count + pending + count <= limit
-            && principals[ShortDigest(principal), default: 0] + pendingOfPrincipal + count <= principalLimit
+    /// How far keys of a kind may fill the table.
+    enum Share: Int {
+        case whole = 1
+        /// For names, which are no promise: the rest is left to the keys that are one.
+        case half = 2
+    }
+
+    /// Whether `principal` may have `count` keys more, `pending` of this commit counted already. Keys of both shares
+    /// count as used.
+    func hasRoom(
+        for principal: Digest, count: Int = 1, share: Share = .whole, pending: Int, pendingOfPrincipal: Int
+    ) -> Bool {
+        let ofPrincipal = principals[ShortDigest(principal), default: 0] + pendingOfPrincipal
+        return places.count + pending + count <= limit / share.rawValue
+            && ofPrincipal + count <= principalLimit / share.rawValue
     }
 
     /// Indexes the entries of a row that was durable when the log was opened.

@@ -23,8 +23,8 @@ package struct LogConfiguration: Sendable {
     /// and copying.
     package var commitBytes = 2 * 1024 * 1024
     package var commitRequests = 4096
-    /// Explicit idempotency keys kept, and the part of them one principal may have. A key takes about 100 bytes on disk
-    /// and 64 in memory.
+    /// Explicit idempotency keys and names of CloudEvents kept, and the part of them one principal may have; names take
+    /// no more than half of either. Each takes about 100 bytes on disk and 64 in memory.
     package var keysLimit = 1_000_000
     package var keysPerPrincipalLimit = 250_000
     /// Webhook events remembered, and the part of them one source may have. Each takes what a key takes; one with a

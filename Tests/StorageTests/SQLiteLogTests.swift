@@ -335,4 +335,25 @@ import Testing
             TestLoop.request("d", guarded: TestLoop.key("3", principal: "q")))
         #expect(outcomes == [stored(1...1), stored(2...2), .full(.keys), stored(3...3)])
     }
+
+    @Test("names of a principal's CloudEvents leave half of its share of the keys to its explicit ones")
+    func nameShare() throws {
+        let directory = ScratchDirectory()
+        let clock = HeldClock(Self.start)
+        var configuration = Self.configuration
+        configuration.keysPerPrincipalLimit = 4
+        let log = try Self.open(directory, clock, configuration)
+        defer { log.stop() }
+        let loop = TestLoop(log)
+        func name(_ id: UInt8, _ principal: String = "p") -> TestLoop.Request {
+            TestLoop.request(
+                "n", guarded: .cloudEvent(owner: RepeatGuard.owner(principal), bus: .zero, source: [1], id: [id]))
+        }
+        #expect(loop.append(name(1)) == [stored(1...1)])
+        #expect(loop.append(name(2), name(3)) == [stored(2...2), stored(3...3)])
+        #expect(loop.append(name(3), name(2)) == [stored(4...4), repeated(2...2)])
+        #expect(loop.append(name(3, "q"), name(3, "q")) == [stored(5...5), repeated(5...5)])
+        let keys = ["1", "2", "3"].map { TestLoop.request("k", guarded: TestLoop.key($0)) }
+        #expect(loop.append(keys[0], keys[1], keys[2]) == [stored(6...6), stored(7...7), .full(.keys)])
+    }
 }

@@ -27,7 +27,7 @@ package final class InMemoryEventLog: EventLog {
 
     /// - Parameters:
     ///   - waitingBytesLimit: a larger batch is `.full(.queue)`.
-    ///   - keysLimit: explicit idempotency keys kept at once; past it `.full(.keys)`.
+    ///   - keysLimit: explicit idempotency keys kept at once; past it `.full(.keys)`. Names fill half of it at most.
     package init(clock: WallClock, waitingBytesLimit: Int, keysLimit: Int) {
         self.clock = clock
         self.waitingBytesLimit = waitingBytesLimit
@@ -77,8 +77,9 @@ package final class InMemoryEventLog: EventLog {
         if request.events.isEmpty { return .notRepeated }
         let table = Table(request.repeatGuard)
         let count = state.kept.values.count { $0.table == table }
-        let hasRoom = !request.repeatGuard.isDurable || count + keys.count <= keysLimit
         let isNamed = if case .named = request.repeatGuard { true } else { false }
+        let limit = isNamed ? keysLimit / 2 : keysLimit
+        let hasRoom = !request.repeatGuard.isDurable || count + keys.count <= limit
         guard hasRoom || isNamed else { return .full(.keys) }
         let positions = Positions(
             batch.events[request.events].map { event in
