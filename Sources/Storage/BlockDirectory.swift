@@ -16,7 +16,7 @@ final class BlockDirectory: Sendable {
         /// The end of each bus, without gaps: at least what the index lacks.
         var blocks: [BusNumber: [UnindexedBlock]] = [:]
         var bodies: [Int64: Recent] = [:]
-        var order = AgeQueue<Int64>()
+        var order = AgeQueue<Int64, Timestamp>()
         var bodyBytes = 0
     }
 

@@ -49,7 +49,7 @@ package struct LogConfiguration: Sendable {
     /// How long a webhook's event is remembered: vendors retry for three days. Source: THREATS, head.
     static let ledgerSeconds: Int64 = 72 * 3600
     /// How long an SDK's retry is recognised. Source: DURABILITY 1.
-    static let recentRequestSeconds: Int64 = 300
+    static let recentRequestSeconds: UInt64 = 300
     /// Blocks whose place is known in memory only, until one transaction writes their index rows: bounds the work at
     /// open, and saves each commit an index page.
     static let unindexedBlocksLimit = 256

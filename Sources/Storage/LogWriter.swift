@@ -173,7 +173,10 @@ final class LogWriter: @unchecked Sendable {
             nextLedgerRow += 1
             logBytes += plan.ledgerRow.count + configuration.pageBytes
         }
-        for (request, answer) in plan.implicit { memory.recent.keep(answer, to: request, now: now) }
+        if !plan.implicit.isEmpty {
+            let moment = parts.monotonic()
+            for (request, answer) in plan.implicit { memory.recent.keep(answer, to: request, now: moment) }
+        }
         parts.directory.add(blocks)
         for (block, _) in blocks { parts.subscriptions.notify(block.bus) }
     }
@@ -200,7 +203,7 @@ final class LogWriter: @unchecked Sendable {
         _ key: CommitPlan.LookUp
     ) throws(StorageError) -> (answer: FirstAnswer, body: Digest?)? {
         switch key {
-        case .implicit(let request): return memory.recent.answer(to: request, now: parts.clock.now()).map { ($0, nil) }
+        case .implicit(let request): return memory.recent.answer(to: request, now: parts.monotonic()).map { ($0, nil) }
         case .explicit(let key): return try recall(key, among: memory.keys, table: "keys")
         case .once(let key): return try recall(key, among: memory.ledger, table: "ledger")
         }

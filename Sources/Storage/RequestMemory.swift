@@ -1,6 +1,5 @@
 import Bus
 import Cryptography
-import Domain
 
 /// The first 16 bytes of a digest: enough to tell requests apart (a collision takes 2^64 work), half the memory.
 struct ShortDigest: Hashable {
@@ -24,22 +23,23 @@ struct FirstAnswer {
     let entryMask: UInt32
 }
 
-/// Recent requests of SDKs, in memory: five minutes, bounded, the oldest forgotten first.
+/// Recent requests of SDKs, in memory: five minutes of monotonic nanoseconds, bounded, the oldest forgotten first.
 struct RecentRequests {
     private var answers: [ShortDigest: FirstAnswer] = [:]
-    private var order = AgeQueue<ShortDigest>()
+    private var order = AgeQueue<ShortDigest, UInt64>()
     private let limit: Int
+    private static let keptNanoseconds = LogConfiguration.recentRequestSeconds * 1_000_000_000
 
     init(limit: Int) { self.limit = limit }
 
     var count: Int { answers.count }
 
-    mutating func answer(to request: Digest, now: Timestamp) -> FirstAnswer? {
-        forget(before: now.advanced(bySeconds: -LogConfiguration.recentRequestSeconds))
+    mutating func answer(to request: Digest, now: UInt64) -> FirstAnswer? {
+        if now > Self.keptNanoseconds { forget(before: now - Self.keptNanoseconds) }
         return answers[ShortDigest(request)]
     }
 
-    mutating func keep(_ answer: FirstAnswer, to request: Digest, now: Timestamp) {
+    mutating func keep(_ answer: FirstAnswer, to request: Digest, now: UInt64) {
         guard limit > 0 else { return }
         if answers.count >= limit, let oldest = order.removeFirst() { answers[oldest] = nil }
         let key = ShortDigest(request)
@@ -47,17 +47,17 @@ struct RecentRequests {
         order.append(key, at: now)
     }
 
-    private mutating func forget(before limit: Timestamp) {
+    private mutating func forget(before limit: UInt64) {
         while let oldest = order.removeFirst(before: limit) { answers[oldest] = nil }
     }
 }
 
 /// Things in the order of their time: appended at the end, removed at the front.
-struct AgeQueue<Element> {
-    private var elements: [(element: Element, time: Timestamp)] = []
+struct AgeQueue<Element, Time: Comparable> {
+    private var elements: [(element: Element, time: Time)] = []
     private var start = 0
 
-    mutating func append(_ element: Element, at time: Timestamp) { elements.append((element, time)) }
+    mutating func append(_ element: Element, at time: Time) { elements.append((element, time)) }
 
     mutating func removeFirst() -> Element? {
         guard start < elements.count else { return nil }
@@ -65,7 +65,7 @@ struct AgeQueue<Element> {
         return elements[start].element
     }
 
-    mutating func removeFirst(before limit: Timestamp) -> Element? {
+    mutating func removeFirst(before limit: Time) -> Element? {
         guard start < elements.count, elements[start].time < limit else { return nil }
         return removeFirst()
     }

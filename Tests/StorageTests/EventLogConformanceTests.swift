@@ -15,13 +15,15 @@ import Testing
         /// A log with a queue of 64 KiB and room for four explicit keys and four events that act once.
         func make(_ directory: ScratchDirectory, _ clock: HeldClock) throws -> any EventLog {
             switch self {
-            case .memory: return InMemoryEventLog(clock: clock.clock, waitingBytesLimit: 65_536, keysLimit: 4)
+            case .memory:
+                return InMemoryEventLog(
+                    clock: clock.clock, ticks: clock.ticks, waitingBytesLimit: 65_536, keysLimit: 4)
             case .sqlite:
                 var configuration = SQLiteLogTests.configuration
                 configuration.waitingBytesLimit = 65_536
                 configuration.keysLimit = 4
                 configuration.ledgerLimit = 4
-                return try SQLiteLogTests.open(directory, clock, configuration)
+                return try SQLiteLogTests.open(directory, clock, configuration, monotonic: clock.ticks)
             }
         }
     }
@@ -229,6 +231,18 @@ import Testing
             #expect(loop.append(TestLoop.request("b", guarded: TestLoop.invocation("i", body: "c"))) == [stored(2...2)])
             clock.advance(seconds: 2)
             #expect(loop.append(TestLoop.request("a", guarded: guarded)) == [stored(3...3)])
+        }
+    }
+
+    @Test("a wall clock that is set anew forgets no SDK's retry", arguments: Implementation.allCases, [3600, -3600])
+    func implicitKeyOverAStep(implementation: Implementation, seconds: Int64) throws {
+        try with(implementation) { (loop, clock) throws in
+            let guarded = TestLoop.invocation("i")
+            #expect(loop.append(TestLoop.request("a", guarded: guarded)) == [stored(1...1)])
+            clock.step(seconds: seconds)
+            #expect(loop.append(TestLoop.request("a", guarded: guarded)) == [repeated(1...1)])
+            clock.advance(seconds: 301)
+            #expect(loop.append(TestLoop.request("a", guarded: guarded)) == [stored(2...2)])
         }
     }
 

@@ -15,16 +15,25 @@ final class ScratchDirectory: Sendable {
     deinit { do { try FileManager.default.removeItem(atPath: path) } catch {} }
 }
 
-/// A wall clock that stands still until it is moved.
+/// A wall clock, and the ticks of the machine beside it, that stand still until they are moved.
 final class HeldClock: Sendable {
     private let milliseconds: Atomic<Int64>
+    private let nanoseconds = Atomic<UInt64>(1)
 
     init(_ start: Timestamp) { milliseconds = Atomic(start.milliseconds) }
 
     var clock: WallClock { WallClock { [self] in Timestamp(milliseconds: milliseconds.load(ordering: .relaxed)) } }
     var now: Timestamp { clock.now() }
 
-    func advance(seconds: Int64) { milliseconds.add(seconds * 1000, ordering: .relaxed) }
+    var ticks: @Sendable () -> UInt64 { { [self] in nanoseconds.load(ordering: .relaxed) } }
+
+    func advance(seconds: Int64) {
+        nanoseconds.add(UInt64(seconds) * 1_000_000_000, ordering: .relaxed)
+        step(seconds: seconds)
+    }
+
+    /// Sets the wall clock anew: no time passes.
+    func step(seconds: Int64) { milliseconds.add(seconds * 1000, ordering: .relaxed) }
 }
 
 /// Monotonic time of which so much passes at each look that the next upkeep is due.

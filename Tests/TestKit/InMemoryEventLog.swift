@@ -10,6 +10,7 @@ package final class InMemoryEventLog: EventLog {
         let body: Digest?
         let positions: Positions
         let mask: UInt32
+        /// On the wall clock, of an SDK's retry on the machine's ticks.
         let until: Timestamp
     }
 
@@ -22,14 +23,19 @@ package final class InMemoryEventLog: EventLog {
     private let state = Mutex(State())
     private let subscriptions = CommitSubscriptions()
     private let clock: WallClock
+    private let ticks: @Sendable () -> UInt64
     private let waitingBytesLimit: Int
     private let keysLimit: Int
 
     /// - Parameters:
+    ///   - ticks: nanoseconds that never go back.
     ///   - waitingBytesLimit: a larger batch is `.full(.queue)`.
     ///   - keysLimit: explicit idempotency keys kept at once; past it `.full(.keys)`. Names fill half of it at most.
-    package init(clock: WallClock, waitingBytesLimit: Int, keysLimit: Int) {
+    package init(
+        clock: WallClock, ticks: @escaping @Sendable () -> UInt64, waitingBytesLimit: Int, keysLimit: Int
+    ) {
         self.clock = clock
+        self.ticks = ticks
         self.waitingBytesLimit = waitingBytesLimit
         self.keysLimit = keysLimit
     }
@@ -47,9 +53,13 @@ package final class InMemoryEventLog: EventLog {
         var batch = batch
         batch.begin()
         let begun = batch
-        let now = clock.now()
+        let wall = clock.now()
+        let elapsed = Timestamp(milliseconds: Int64(ticks() / 1_000_000))
         let answers = state.withLock { state in
-            begun.requests.map { AppendCompletion(token: $0.token, outcome: decide($0, begun, &state, now)) }
+            begun.requests.map { request in
+                let now = if case .implicit = request.repeatGuard { elapsed } else { wall }
+                return AppendCompletion(token: request.token, outcome: decide(request, begun, &state, now))
+            }
         }
         for bus in begun.buses { subscriptions.notify(bus.number) }
         completions.publish(answers)
