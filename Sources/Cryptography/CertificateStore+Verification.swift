@@ -79,7 +79,7 @@ extension CertificateStore {
         guard pins.isEmpty || pins.contains(certificates[1].publicKeyFingerprint) else {
             return .failure(ChainRefusal(.authorityNotPinned, depth: 1))
         }
-        return .success(VerifiedChain(certificates: certificates))
+        return .success(VerifiedChain(certificates: certificates, verifiedBy: self))
     }
 
     /// What OpenSSL takes and the rules do not, in the certificates under the trust anchor.

@@ -4,17 +4,25 @@ import COpenSSL
 package struct VerifiedChain: Sendable {
     /// The leaf first, the self-signed root last; at least two.
     package let certificates: [Certificate]
+    private let seal: CertificateStore.Seal
 
-    init(certificates: [Certificate]) {
+    init(certificates: [Certificate], verifiedBy store: CertificateStore) {
         precondition(certificates.count >= 2, "a verified chain has a leaf and an authority")
         self.certificates = certificates
+        seal = store.seal
     }
+
+    /// Whether `store` itself found the chain good, and not an older or another one.
+    package func isVerified(by store: CertificateStore) -> Bool { seal === store.seal }
 
     /// The peer's own certificate.
     package var leaf: Certificate { certificates[0] }
 
     /// The authority that signed the leaf.
     package var issuer: Certificate { certificates[1] }
+
+    /// The last second at which every certificate is valid, seconds since 1970 (RFC 5280 § 4.1.2.5).
+    package var notAfter: Int64 { certificates.reduce(.max) { min($0, $1.notAfter) } }
 }
 
 /// The authorities and revocation lists of one trust domain, immutable: a reload builds another. Stores are never
@@ -55,7 +63,11 @@ package final class CertificateStore: @unchecked Sendable {
         package init() {}
     }
 
+    /// Which store a chain was verified by. An object apart, so that a chain keeps no store alive.
+    final class Seal: Sendable {}
+
     let store: OpaquePointer
+    let seal = Seal()
     /// The chains this store verified; with it they go.
     let memory = VerifiedChainMemory()
     let authorities: [OpaquePointer: Certificate]

@@ -72,6 +72,65 @@ class Visitor:
             return served, peer.session_reused, peer.session
 
 
+class Hesitant:
+    """A client that keeps back the last record of its handshake, the Finished, until it asks for something."""
+
+    def __init__(self, gateway, leaf, version):
+        context = client_context(gateway, leaf, alpn=["http/1.1"])
+        context.minimum_version = context.maximum_version = version
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.session = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        self.plain = socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
+        self.plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        assert not self.advance()
+        self.plain.sendall(self.outgoing.read())
+        while not self.outgoing.pending:
+            self.receive()
+            self.advance()
+        flight, at = self.outgoing.read(), 0
+        while (end := at + 5 + int.from_bytes(flight[at + 3:at + 5], "big")) < len(flight):
+            at = end
+        assert at > 0
+        self.plain.sendall(flight[:at])
+        self.last = flight[at:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.plain.close()
+
+    def advance(self):
+        try:
+            self.session.do_handshake()
+            return True
+        except ssl.SSLWantReadError:
+            return False
+
+    def receive(self):
+        """Whether there was more to come."""
+        piece = self.plain.recv(65536)
+        if piece:
+            self.incoming.write(piece)
+        else:
+            self.incoming.write_eof()
+        return bool(piece)
+
+    def ask(self, request):
+        """Ends the handshake and sends a request that asks for the connection's end: all that is answered."""
+        self.plain.sendall(self.last)
+        while not self.advance():
+            assert self.receive(), "the handshake was refused"
+        self.session.write(request)
+        self.plain.sendall(self.outgoing.read())
+        while self.receive():
+            pass
+        answer = b""
+        while piece := self.session.read(65536):
+            answer += piece
+        return answer
+
+
 class TicketServer:
     """Serves with the gateway's own certificate and, unlike the gateway, lets a client resume its session: shows that what
     is offered to the gateway can be resumed where it comes from."""

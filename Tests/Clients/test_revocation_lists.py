@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from attacks import client_context, connect_tls
 from authority import DAY, now
 from gateway import Gateway, OWNER, SENDER, binary
+from handshakes import Hesitant
 from measures import report  # noqa: F401
-from publishing import Publisher, entry
+from publishing import Publisher, body_of, entry
 
 CONFIGURATION_STATUS = 3
 ENTRIES = 100_000
@@ -161,6 +162,23 @@ def test_t9_a_delta_list_never_stands_for_a_whole_one(made):
         made.acme.crl.write_bytes(content)
         made.reload()
         assert not is_served(made, taken)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_t5_a_certificate_revoked_during_its_handshake_is_refused_at_the_first_request(made, version):
+    """The list that the handshake looked at is not the one in force when the client at last finishes."""
+    made.start()
+    taken = made.acme.principal("taken", f"spiffe://acme.example/account/{SENDER}/role/publisher")
+    body = body_of(entry(1))
+    request = (b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Amz-Target: AWSEvents.PutEvents\r\n"
+               b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+    with Hesitant(made, taken, version) as first, Hesitant(made, taken, version) as second:
+        assert first.ask(request).startswith(b"HTTP/1.1 200 ")
+        made.acme.revoke(taken)
+        made.reload()
+        assert not is_served(made, taken)
+        answer = second.ask(request)
+    assert b"AccessDenied" in answer and b"the certificate is revoked" in answer, answer
 
 
 def server_milliseconds(gateway, leaf):

@@ -51,7 +51,7 @@ struct CertificateFactory {
         of leaf: Certificate, domain: TrustDomain? = nil, region: String = "eu-central-1", now: Int64 = now
     ) throws -> CertificateIdentity {
         try CertificateIdentity(
-            chain: VerifiedChain(certificates: [leaf, root.certificate]),
+            chain: VerifiedChain(certificates: [leaf, root.certificate], verifiedBy: store),
             verifiedFor: domain ?? self.domain(), at: .init(partition: "aws", region: region),
             now: Timestamp(seconds: now))
     }
