@@ -9,7 +9,8 @@ enum RefusalContent {
     static let type = Response.ContentType.amzJSON
 
     static func make(status: UInt16, message: String) -> [UInt8] {
-        let code = [ErrorCode.requestEntityTooLarge, .serviceUnavailable].first { $0.httpStatus == status } ?? .validation
+        let own: [ErrorCode] = [.requestEntityTooLarge, .serviceUnavailable]
+        let code = own.first { $0.httpStatus == status } ?? .validation
         var content: [UInt8] = []
         content.append("{\"__type\":\"")
         content.append(contentsOf: code.rawValue.utf8)
@@ -30,7 +31,7 @@ extension HTTP2Refusal {
         case .noTarget: "the request has no `:authority` or no `:path`; send both"
         case .underscoreInFieldName: "a field name has an underscore; write it with a hyphen"
         case .tooMuchAtOnce:
-            "more than 4 MiB of requests that have not ended wait on this connection; send fewer at once, and this again"
+            "more than 4 MiB of unfinished requests wait on this connection; send fewer at once, and this again"
         }
     }
 }

@@ -31,8 +31,10 @@ struct RefusalContentTests {
         #expect(limits.targetBytes == 8 * 1024 && HTTP1Refusal.targetTooLong.message.contains("8 KiB"))
     }
 
-    @Test("413 carries its own code, every other refusal is a validation error")
+    @Test("413 and 503 carry their own codes, every other refusal is a validation error")
     func codes() {
+        let busy = String(decoding: RefusalContent.make(status: 503, message: "m"), as: UTF8.self)
+        #expect(busy == #"{"__type":"ServiceUnavailable","message":"m"}"#)
         let large = String(decoding: RefusalContent.make(status: 413, message: "m"), as: UTF8.self)
         #expect(large == #"{"__type":"RequestEntityTooLargeException","message":"m"}"#)
         let other = String(decoding: RefusalContent.make(status: 431, message: "m"), as: UTF8.self)

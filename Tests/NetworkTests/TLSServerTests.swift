@@ -191,6 +191,32 @@ struct TLSServerTests {
         await server.stop()
     }
 
+    @Test("a frame that lies unread while the log is behind has its whole time afterwards")
+    func frameWhileWithheld() async throws {
+        let certificates = try Certificates()
+        var limits = ConnectionLimits()
+        limits.headerBlockNanoseconds = 1 * .second
+        limits.handshakeNanoseconds = 2 * .second
+        let (server, _) = try await start(certificates, limits: limits)
+        let client = try TLSClient(port: server.port, session: certificates.client(.http2))
+        try client.handshake()
+        try client.send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0])
+        _ = try client.read { Frames(parsing: $0).list.contains { $0.type == 4 && $0.flags == 1 } }
+        await server.loops.onEach { $0.worker.withholdsReading = true }
+        try client.send([0, 0, 8])
+        // It is given up after two seconds: so long nothing was read.
+        #expect(try RawClient(port: server.port).receiveAll().isEmpty)
+        #expect(server.seen.closed == 0)
+        await server.loops.onEach {
+            $0.worker.withholdsReading = false
+            $0.scheduleRound()
+        }
+        try client.send([6, 0, 0, 0, 0, 0] + [UInt8](1...8))
+        let frames = try client.read { Frames(parsing: $0).list.contains { $0.type == 6 } }
+        #expect(Frames(parsing: frames).list.contains { $0.type == 6 && $0.flags == 1 })
+        await server.stop()
+    }
+
     @Test("an HTTP/2 upload past the budget for content stands still, its window closed, and a small one is served")
     func bodyBudget() async throws {
         let certificates = try Certificates()
