@@ -57,12 +57,14 @@ struct RequestView {
         return found
     }
 
-    /// Every `x-amz-*` field, `content-type` and every field of this gateway's own must be signed: whoever stands
-    /// between could otherwise give two requests one idempotency key. Case is ignored: the HTTP layers send lower case,
-    /// and should one forget, the field is still refused.
+    /// Every `x-amz-*` field, `content-type`, every `ce-*` field and every field of this gateway's own must be signed:
+    /// whoever stands between could otherwise make another CloudEvent of a request, or give two requests one
+    /// idempotency key. Case is ignored: the HTTP layers send lower case, and should one forget, the field is still
+    /// refused.
     func mustBeSigned(_ index: Int) -> Bool {
         let name = name(index)
         return name.beginsCaseless(with: "x-amz-") || name.beginsCaseless(with: "isthmus-")
+            || name.beginsCaseless(with: "ce-")
             || (name.count == 12 && name.beginsCaseless(with: "content-type"))
     }
 }

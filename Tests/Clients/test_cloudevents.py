@@ -1,6 +1,7 @@
 """CloudEvents as the official SDK makes them, over both versions of HTTP, by certificate and by signature."""
 
 import datetime
+import http.client as http_client
 import json
 import ssl
 import subprocess
@@ -131,7 +132,6 @@ def test_a_batch_of_101_events_and_one_over_the_size_are_refused_whole(gateway):
 
 
 def test_a_signature_alone_is_enough_where_no_certificate_is_asked_for(gateway):
-    import http.client as clients
     key = gateway.credentials()
     body = json.dumps(plain("signed")).encode()
     url = f"https://localhost:{gateway.open_port}{PATH}"
@@ -141,7 +141,7 @@ def test_a_signature_alone_is_enough_where_no_certificate_is_asked_for(gateway):
     context.set_alpn_protocols(["http/1.1"])
 
     def ask(content):
-        connection = clients.HTTPSConnection("localhost", gateway.open_port, context=context, timeout=10)
+        connection = http_client.HTTPSConnection("localhost", gateway.open_port, context=context, timeout=10)
         try:
             connection.request("POST", PATH, content, dict(request.headers))
             return Answer(connection.getresponse())
@@ -153,6 +153,41 @@ def test_a_signature_alone_is_enough_where_no_certificate_is_asked_for(gateway):
     assert find(gateway, answer)["isthmus"]["principal"].endswith(":role/publisher")
     changed = ask(body.replace(b'"n": 1', b'"n": 2'))
     assert changed.status == 400 and changed.code == "InvalidSignatureException"
+
+
+def test_the_attributes_of_a_binary_event_are_signed_with_it(gateway):
+    """In binary mode the `ce-*` fields are the event: none of them counts that the signature leaves open."""
+    key = gateway.credentials()
+    made = http.to_binary_event(event("binary"))
+    body = made.body if isinstance(made.body, bytes) else made.body.encode()
+    attributes = {name: value for name, value in made.headers.items() if name.lower().startswith("ce-")}
+    assert len(attributes) >= 4
+    url = f"https://localhost:{gateway.open_port}{PATH}"
+    context = ssl.create_default_context(cafile=str(gateway.servers.bundle))
+    context.set_alpn_protocols(["http/1.1"])
+
+    def ask(signed, more):
+        request = AWSRequest("POST", url, data=body, headers=signed)
+        SigV4Auth(Credentials(*key), "events", REGION).add_auth(request)
+        connection = http_client.HTTPSConnection("localhost", gateway.open_port, context=context, timeout=10)
+        try:
+            connection.request("POST", PATH, body, {**dict(request.headers), **more})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+    before = len(gateway.events())
+    for name in attributes:
+        left = {other: value for other, value in made.headers.items() if other != name}
+        answer = ask(left, {name: attributes[name]})
+        assert (answer.status, answer.code) == (400, "InvalidSignatureException"), (name, answer)
+        assert name.lower() in answer.json["message"], answer
+    changed = ask(made.headers, {name: "com.acme.stock" for name in attributes if name.lower() == "ce-source"})
+    assert (changed.status, changed.code) == (400, "InvalidSignatureException"), changed
+    assert len(gateway.events()) == before
+    answer = ask(made.headers, {})
+    assert answer.status == 200, answer
+    assert find(gateway, answer)["isthmus"]["cloudEvent"]["id"] == "id-binary"
 
 
 def test_the_bus_of_the_path_is_the_one_that_decides(gateway):

@@ -2,7 +2,8 @@ import Domain
 import Identity
 import Testing
 
-/// This gateway's own fields decide what a request does, so a signature must cover them (DURABILITY §1).
+/// This gateway's own fields decide what a request does, and those of a CloudEvent in binary mode are the event, so a
+/// signature must cover them (DURABILITY §1, THREATS G3).
 @Suite struct SigV4OwnFieldsTests {
     static let all = "amz-sdk-invocation-id;content-type;host;isthmus-idempotency-key;x-amz-date;x-amz-target"
 
@@ -60,7 +61,41 @@ import Testing
         #expect(sent([]) == .signedHeaderAbsent(name: "isthmus-idempotency-key"))
     }
 
-    @Test("a field whose name only resembles this gateway's need not be signed", arguments: ["isthmus", "x-isthmus-a"])
+    @Test(
+        "an unsigned field that is an attribute of a CloudEvent is refused, whatever its name's case",
+        arguments: ["ce-id", "ce-source", "ce-type", "ce-traceparent", "Ce-Source", "CE-TIME", "ce-"])
+    func cloudEventUnsigned(name: String) {
+        #expect(refusal { $0[name] = "com.acme.orders" } == .unsigned(name: name))
+        let second = refusal {
+            $0["ce-specversion"] = "1.0"
+            $0[name] = "com.acme.orders"
+            $0.signedHeaders = "ce-specversion;content-type;host;x-amz-date;x-amz-target"
+        }
+        #expect(second == .unsigned(name: name))
+    }
+
+    @Test("a CloudEvent whose attributes are signed is accepted, and none of them can be changed, added or doubled")
+    func cloudEventSigned() {
+        func sent(_ fields: [(name: String, value: String)]) -> SigV4Refusal? {
+            refusal {
+                $0["ce-id"] = "1"
+                $0["ce-source"] = "com.acme.orders"
+                $0.signedHeaders = "ce-id;ce-source;content-type;host;x-amz-date;x-amz-target"
+                $0.authorization = $0.sign()
+                $0["ce-source"] = nil
+                $0.fields += fields
+            }
+        }
+        #expect(sent([("ce-source", "com.acme.orders")]) == nil)
+        #expect(sent([("ce-source", "com.acme.stock")]) == .mismatch)
+        #expect(sent([("ce-source", "com.acme.orders"), ("ce-source", "x")]) == .mismatch)
+        #expect(sent([("ce-source", "com.acme.orders"), ("ce-type", "x")]) == .unsigned(name: "ce-type"))
+        #expect(sent([]) == .signedHeaderAbsent(name: "ce-source"))
+    }
+
+    @Test(
+        "a field whose name only resembles one that must be signed need not be",
+        arguments: ["isthmus", "x-isthmus-a", "ce", "cel-id", "x-ce-id"])
     func others(name: String) {
         #expect(refusal { $0[name] = "1" } == nil)
     }
