@@ -65,6 +65,20 @@ struct PatternText: Equatable {
         return (prefix, pieces.count == 1 && prefix.count == first.count)
     }
 
+    /// Whether there are the five colons that `Glob.matchesARN` needs, those of variables not counted, and what stands
+    /// before the first can be `arn`, a variable being anything.
+    var canMatchARN: Bool {
+        let bytes = pieces.flatMap { piece -> [UInt8] in
+            if case .bytes(let bytes) = piece { bytes } else { [Glob.anyRun] }
+        }
+        let parts = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 5, omittingEmptySubsequences: false)
+        guard parts.count == 6 else { return false }
+        var steps = Int.max
+        return Array(parts[0]).withUnsafeBufferPointer { first in
+            Array("arn".utf8).withUnsafeBufferPointer { Glob.matches(pattern: first, text: $0, steps: &steps) }
+        }
+    }
+
     /// A brace inside the quotes of a default does not close.
     private static func closingBrace(_ bytes: [UInt8], from start: Int) -> Int? {
         var isQuoted = false

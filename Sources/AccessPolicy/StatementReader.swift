@@ -73,12 +73,15 @@ struct StatementReader {
             }
     }
 
-    /// `*`, or what begins as an ARN. An ARN of fewer parts stands for any rest.
+    /// `*`, or what begins as an ARN, or with a wildcard or variable that can. An ARN of fewer parts stands for any
+    /// rest; without `arn:` all six parts must be there, or the resource would match nothing and a deny of it be void.
+    ///
+    /// Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     static func isResource(_ text: String, _ pattern: PatternText) -> Bool {
         if text == "*" { return true }
         guard !pattern.plainBytes.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return false }
         if text.hasPrefix("arn:") { return text.utf8.count > 4 }
-        return pattern.literalPrefix.bytes.isEmpty
+        return pattern.literalPrefix.bytes.isEmpty && pattern.canMatchARN
     }
 }
 

@@ -69,6 +69,20 @@ struct SnapshotTests {
         #expect(reason.hasPrefix("event bus `\(key)`"))
     }
 
+    @Test("a saved policy whose resource can match nothing stops the start, for its deny would be void")
+    func voidDeny() throws {
+        let deny = #"{"Effect":"Deny","Principal":"*","Action":"events:*","Resource":"*:event-bus/orders"}"#
+        let policy = #"{"Version":"2012-10-17","Statement":[\#(deny)]}"#
+        let value = #"{"number":1,"createdAt":1,"modifiedAt":1,"policy":\#(policy)}"#
+        let record = ControlRecord(kind: .eventBus, key: "444455556666/orders", value: Array(value.utf8))
+        guard case .unreadable(let reason)? = loadingError([record], try Scene.declaration()) else {
+            Issue.record("a policy with a void deny was read")
+            return
+        }
+        #expect(reason.hasPrefix("event bus `444455556666/orders`: "))
+        #expect(reason.contains("/Statement/0/Resource") && reason.contains("`*:event-bus/orders` is no resource"))
+    }
+
     @Test("two buses with one number stop the start: their events would lie in one log")
     func repeatedNumber() throws {
         let value = Array(#"{"number":7,"createdAt":1,"modifiedAt":1}"#.utf8)
