@@ -43,14 +43,30 @@ enum FileBytes {
 
     /// Makes the file at `path` (mode 0600 when it is new) at least `count` bytes long by writing zeros after its end,
     /// and syncs it. Written zeros, not a hole: the blocks are there afterwards, even when the disk is full.
+    ///
+    /// - Throws: with ENOSPC and EDQUOT the file has its old length again: what it took is left to others.
     static func extend(_ path: String, to count: Int) throws(StorageError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .file(path: path, call: "open", code: errno) }
         defer { close(descriptor) }
         var facts = stat()
         guard fstat(descriptor, &facts) == 0 else { throw .file(path: path, call: "fstat", code: errno) }
-        var end = Int(facts.st_size)
-        if end >= count { return }
+        let length = Int(facts.st_size)
+        if length >= count { return }
+        do throws(StorageError) {
+            try append(zerosTo: count, after: length, descriptor, path: path)
+        } catch {
+            if error.isNoSpace, ftruncate(descriptor, facts.st_size) != 0 {
+                throw .file(path: path, call: "ftruncate", code: errno)
+            }
+            throw error
+        }
+    }
+
+    private static func append(
+        zerosTo count: Int, after length: Int, _ descriptor: Int32, path: String
+    ) throws(StorageError) {
+        var end = length
         let zeros = [UInt8](repeating: 0, count: 1 << 20)
         while end < count {
             let piece = min(zeros.count, count - end)
@@ -64,5 +80,13 @@ enum FileBytes {
             end += piece
         }
         guard fsync(descriptor) == 0 else { throw .file(path: path, call: "fsync", code: errno) }
+    }
+}
+
+extension StorageError {
+    /// The disk, or a quota on it, is full.
+    var isNoSpace: Bool {
+        guard case .file(_, _, let code) = self else { return false }
+        return code == ENOSPC || code == EDQUOT
     }
 }

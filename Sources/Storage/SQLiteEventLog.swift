@@ -126,10 +126,3 @@ package final class SQLiteEventLog: EventLog {
         } catch {}
     }
 }
-
-extension StorageError {
-    fileprivate var isNoSpace: Bool {
-        guard case .file(_, _, let code) = self else { return false }
-        return code == ENOSPC || code == EDQUOT
-    }
-}

@@ -310,6 +310,23 @@ def test_a_full_disk_keeps_what_was_acknowledged_over_a_kill_and_starts_again(sm
     gateway.stop()
 
 
+def test_a_nearly_full_disk_is_started_on_and_keeps_its_last_room(small_disk, report):
+    """The write-ahead log finds no room of its own: what it could take is what the others need to start."""
+    gateway = small_disk
+    gateway.start().stop()
+    filler = gateway.data.parent / "filler"
+    free = shutil.disk_usage(filler.parent).free
+    subprocess.run(["fallocate", "-l", str(free - (2060 << 10)), filler], check=True)
+    gateway.start()
+    left = shutil.disk_usage(filler.parent).free
+    report("D6", "KiB free before and after a start", f"2060; {left >> 10}")
+    assert left > 1 << 20, "the room was taken for nothing"
+    with Publisher(gateway) as publisher:
+        assert publisher.put(entry(1)).ids
+    assert gateway.data.joinpath("reserve").stat().st_size == 64 << 20
+    gateway.stop()
+
+
 def test_a_data_directory_in_memory_is_refused(gateway, report):
     place = f"/dev/shm/{gateway.folder.name}"
     os.mkdir(place)
