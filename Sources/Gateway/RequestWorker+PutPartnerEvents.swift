@@ -13,14 +13,27 @@ extension RequestWorker {
     ) throws(Fault) {
         let entries = try decoder.decode(request.body, maximumEntries: Limits.partnerEntriesPerRequest)
         let units = Quota.cost(entries: entries.count, contentBytes: request.body.count)
-        for sender in senders(of: entries, caller) {
-            let charge = Charge(sender: sender, action: "events:PutPartnerEvents", units: units)
-            try take(charge, caller, state, exchange)
-        }
+        try take(units, from: senders(of: entries, caller)[...], caller, state, exchange)
         let repeatGuard = try repeatGuard(request, caller)
         try publish(
             Publication(entries: entries, guards: .request(repeatGuard), form: .entries, right: .partnerEventSource),
             caller, state, exchange)
+    }
+
+    /// Takes `units` from the quota of each of `senders`, or from none and refuses the whole request.
+    private func take(
+        _ units: Int, from senders: ArraySlice<SenderQuotas.Sender>, _ caller: Caller, _ state: ConnectionState,
+        _ exchange: Exchange
+    ) throws(Fault) {
+        guard let sender = senders.first else { return }
+        let charge = Charge(sender: sender, action: "events:PutPartnerEvents", units: units)
+        let bucket = try take(charge, caller, state, exchange)
+        do throws(Fault) {
+            try take(units, from: senders.dropFirst(), caller, state, exchange)
+        } catch {
+            bucket.giveBack(units)
+            throw error
+        }
     }
 
     /// Who pays, each the whole request: every partner of the entries that is the caller, so that none sends on

@@ -78,6 +78,39 @@ struct QuotaTests {
         }
     }
 
+    @Test(
+        "a request refused for the quota of one of its partners costs none of them anything",
+        arguments: [["a", "b", "c"], ["a", "c", "b"], ["c", "a", "b"], ["b", "a", "b", "c"]])
+    func partners(sources: [String]) async throws {
+        let names = ["a", "b", "c"].map { "\($0).example" }
+        let price = sources.count + 1
+        let quotas = SenderQuotas(
+            overrides: Dictionary(
+                uniqueKeysWithValues: zip(names, [price, price, 2]).map { name, burst in
+                    (.partner("aws.partner/\(name)"), ["events:PutPartnerEvents": Quota(perSecond: 1, burst: burst)])
+                }))
+        let partners = Dictionary(uniqueKeysWithValues: names.map { (Scene.partner($0), Scene.sender) })
+        let declaration = try Scene.declaration(partners: partners, senderQuotas: quotas)
+        try await TestGateway.with(try Scene.snapshot(declaration)) { gateway, client, signer in
+            func put(_ sources: [String]) throws -> Answer {
+                let entries = sources.map {
+                    #"{"Source":"aws.partner/\#($0).example/x/y","DetailType":"a","Detail":"{}"}"#
+                }
+                let body = #"{"Entries":[\#(entries.joined(separator: ","))]}"#
+                return try client.call(gateway, "PutPartnerEvents", body, signer)
+            }
+            #expect(try put(["c"]).status == 200)
+            for _ in 0..<2 {
+                let refused = try put(sources)
+                #expect(refused.status == 400)
+                #expect(refused.body.contains("the quota of partner aws.partner/c.example for"))
+            }
+            #expect(try put(Array(repeating: "a", count: price - 3) + ["b"]).status == 200, "whole buckets are left")
+            #expect(try put(["a"]).body.contains("partner aws.partner/a.example"))
+            #expect(try put(["b"]).body.contains("partner aws.partner/b.example"))
+        }
+    }
+
     @Test("the token service is metered too, in its own form of error")
     func tokenService() async throws {
         try await withGateway { gateway, client, signer in
