@@ -189,21 +189,39 @@ package struct Response: Sendable {
         }
     }
 
+    /// The one method that a path takes. Source: RFC 9110 section 9.1.
+    package enum AllowedMethod: Sendable {
+        case get
+        case post
+
+        /// The value of `allow`, and the method as it is sent.
+        package var text: StaticString {
+            switch self {
+            case .get: "GET"
+            case .post: "POST"
+            }
+        }
+    }
+
     /// 200 … 599.
     package var status: UInt16
     package var contentType: ContentType
     package var requestID: UniqueID
     /// Seconds for `Retry-After`, absent when `nil`.
     package var retryAfterSeconds: Int?
+    /// The method for `Allow`, absent when `nil`: a 405 has it, no other answer does. Source: RFC 9110 section 15.5.6.
+    package var allow: AllowedMethod?
     package var body: [UInt8]
 
     package init(
-        status: UInt16, contentType: ContentType, requestID: UniqueID, retryAfterSeconds: Int? = nil, body: [UInt8]
+        status: UInt16, contentType: ContentType, requestID: UniqueID, retryAfterSeconds: Int? = nil,
+        allow: AllowedMethod? = nil, body: [UInt8]
     ) {
         self.status = status
         self.contentType = contentType
         self.requestID = requestID
         self.retryAfterSeconds = retryAfterSeconds
+        self.allow = allow
         self.body = body
     }
 }

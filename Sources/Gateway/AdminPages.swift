@@ -15,6 +15,20 @@ package final class AdminPages: Sendable {
         case failed
     }
 
+    private enum Page: CaseIterable {
+        case health
+        case readiness
+        case metrics
+
+        var path: StaticString {
+            switch self {
+            case .health: "/healthz"
+            case .readiness: "/readyz"
+            case .metrics: "/metrics"
+            }
+        }
+    }
+
     private let metrics: Metrics
     private let refresh: @Sendable () -> Void
     private let state = Mutex(Readiness.starting)
@@ -27,26 +41,31 @@ package final class AdminPages: Sendable {
 
     package func set(_ readiness: Readiness) { state.withLock { $0 = readiness } }
 
-    /// Answers one request; anything but a GET of a known page is 404 or 405.
+    /// Answers one request; another path is 404, another method of a page 405.
     package func answer(_ request: borrowing Request, requestID: UniqueID) -> Response {
-        guard request.method.equals("GET") else {
-            return page(405, "only GET is answered here\n", requestID)
+        let target = request.target
+        guard let page = Page.allCases.first(where: { target.equals($0.path) }) else {
+            return text(404, "the pages are /healthz, /readyz and /metrics\n", requestID)
         }
-        if request.target.equals("/healthz") { return page(200, "ok\n", requestID) }
-        if request.target.equals("/readyz") {
+        guard request.isMethod(Response.AllowedMethod.get.text) else {
+            return text(405, "only GET is answered here\n", requestID, allow: .get)
+        }
+        switch page {
+        case .health: return text(200, "ok\n", requestID)
+        case .readiness:
             let readiness = state.withLock { $0 }
-            return page(readiness == .ready ? 200 : 503, readiness.rawValue + "\n", requestID)
+            return text(readiness == .ready ? 200 : 503, readiness.rawValue + "\n", requestID)
+        case .metrics:
+            refresh()
+            var body: [UInt8] = []
+            metrics.appendOpenMetrics(to: &body)
+            return Response(status: 200, contentType: .openMetrics, requestID: requestID, body: body)
         }
-        guard request.target.equals("/metrics") else {
-            return page(404, "the pages are /healthz, /readyz and /metrics\n", requestID)
-        }
-        refresh()
-        var body: [UInt8] = []
-        metrics.appendOpenMetrics(to: &body)
-        return Response(status: 200, contentType: .openMetrics, requestID: requestID, body: body)
     }
 
-    private func page(_ status: UInt16, _ text: String, _ requestID: UniqueID) -> Response {
-        Response(status: status, contentType: .text, requestID: requestID, body: Array(text.utf8))
+    private func text(
+        _ status: UInt16, _ text: String, _ requestID: UniqueID, allow: Response.AllowedMethod? = nil
+    ) -> Response {
+        Response(status: status, contentType: .text, requestID: requestID, allow: allow, body: Array(text.utf8))
     }
 }

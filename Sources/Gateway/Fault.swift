@@ -9,6 +9,8 @@ struct Fault: Error, Equatable {
     /// The status, where it differs from the code's own.
     var status: UInt16?
     var retryAfterSeconds: Int?
+    /// What the path takes, of a request with another method.
+    private(set) var allow: Response.AllowedMethod?
     /// Whether a log line tells of it already, under a name of its own.
     var isLogged = false
 
@@ -20,6 +22,13 @@ struct Fault: Error, Equatable {
     }
 
     init(_ fault: ControlFault) { self.init(fault.code, fault.message) }
+
+    /// A method that the path does not take, and the one that it takes.
+    static func methodNotAllowed(_ message: String, allow: Response.AllowedMethod) -> Fault {
+        var fault = Fault(.unknownOperation, message, status: 405)
+        fault.allow = allow
+        return fault
+    }
 
     /// The same, told by a log line that has more to say than `request-refused`.
     var logged: Fault {
@@ -39,6 +48,6 @@ struct Fault: Error, Equatable {
         }
         return Response(
             status: status ?? code.httpStatus, contentType: .amzJSON, requestID: requestID,
-            retryAfterSeconds: retryAfterSeconds, body: body)
+            retryAfterSeconds: retryAfterSeconds, allow: allow, body: body)
     }
 }

@@ -27,17 +27,19 @@ enum Route {
     /// Refuses every method but the one of this path.
     func checkMethod(_ request: borrowing Request) throws(Fault) {
         switch self {
-        case .api: try Self.check(request.isMethod("POST"), "API calls are sent with POST")
-        case .bus: try Self.check(request.isMethod("POST"), "CloudEvents are sent with POST")
-        case .join, .renew: try Self.check(request.isMethod("POST"), "partners join and renew with POST")
-        case .webhook: try Self.check(request.isMethod("POST"), "webhooks are sent with POST")
-        case .decision: try Self.check(request.isMethod("GET"), "a decision is read with GET")
+        case .api: try Self.check(request, .post, "API calls are sent with POST")
+        case .bus: try Self.check(request, .post, "CloudEvents are sent with POST")
+        case .join, .renew: try Self.check(request, .post, "partners join and renew with POST")
+        case .webhook: try Self.check(request, .post, "webhooks are sent with POST")
+        case .decision: try Self.check(request, .get, "a decision is read with GET")
         case .nowhere: throw Self.nothingHere
         }
     }
 
-    private static func check(_ isRight: Bool, _ direction: String) throws(Fault) {
-        guard isRight else { throw Fault(.unknownOperation, direction, status: 405) }
+    private static func check(
+        _ request: borrowing Request, _ taken: Response.AllowedMethod, _ direction: String
+    ) throws(Fault) {
+        guard request.isMethod(taken.text) else { throw .methodNotAllowed(direction, allow: taken) }
     }
 
     init(_ target: Bytes) {

@@ -5,7 +5,7 @@ import Domain
 ///
 /// Names are static; values are short and copied by nghttp2 in the one allocation that it makes for the block.
 struct ResponseText {
-    private static let mostFields = 5
+    private static let mostFields = 6
     private static let flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue)
     /// A value that never repeats must not push others out of the peer's table. Source: RFC 7541 section 7.1.3.
     private static let unique = flags | UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
@@ -29,14 +29,7 @@ struct ResponseText {
                 var writer = ScratchWriter(base: base)
                 let status = writer.write(decimal: UInt64(response.status))
                 fields.initializeElement(at: 0, to: Self.field(":status", status, Self.flags))
-                let type = response.contentType.text
-                fields.initializeElement(
-                    at: 1,
-                    to: Self.field(
-                        "content-type",
-                        UnsafeMutableBufferPointer(
-                            start: UnsafeMutablePointer(mutating: type.utf8Start), count: type.utf8CodeUnitCount),
-                        Self.fixed))
+                fields.initializeElement(at: 1, to: Self.field("content-type", response.contentType.text))
                 let length = writer.write(decimal: UInt64(response.body.count))
                 fields.initializeElement(at: 2, to: Self.field("content-length", length, Self.flags))
                 let id = writer.write(response.requestID)
@@ -47,9 +40,21 @@ struct ResponseText {
                     fields.initializeElement(at: 4, to: Self.field("retry-after", value, Self.flags))
                     count = 5
                 }
+                if let method = response.allow {
+                    fields.initializeElement(at: count, to: Self.field("allow", method.text))
+                    count += 1
+                }
                 return body(UnsafeMutableBufferPointer(rebasing: fields[..<count]))
             }
         }
+    }
+
+    private static func field(_ name: StaticString, _ value: StaticString) -> nghttp2_nv {
+        field(
+            name,
+            UnsafeMutableBufferPointer(
+                start: UnsafeMutablePointer(mutating: value.utf8Start), count: value.utf8CodeUnitCount),
+            fixed)
     }
 
     private static func field(

@@ -13,6 +13,10 @@ enum HTTP1Answer {
             buffer.append("\r\nretry-after: ")
             buffer.append(decimal: seconds)
         }
+        if let method = response.allow {
+            buffer.append("\r\nallow: ")
+            buffer.append(method.text)
+        }
         appendEnd(length: response.body.count, closes: closes, to: &buffer)
         if !isHead { buffer.append(contentsOf: response.body) }
     }

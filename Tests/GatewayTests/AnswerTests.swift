@@ -44,7 +44,10 @@ struct AnswerTests {
         #expect(Fault(.serviceUnavailable, "", retryAfterSeconds: 5).response(id).status == 503)
         #expect(Fault(.serviceUnavailable, "", retryAfterSeconds: 5).response(id).retryAfterSeconds == 5)
         #expect(Fault(.internalFailure, "").response(id).status == 500)
-        #expect(Fault(.unknownOperation, "", status: 405).response(id).status == 405)
+        #expect(Fault(.unknownOperation, "", status: 404).response(id).status == 404)
+        #expect(Fault(.unknownOperation, "", status: 404).response(id).allow == nil)
+        let other = Fault.methodNotAllowed("", allow: .get).logged.response(id)
+        #expect(other.status == 405 && other.allow == .get)
     }
 
     @Test("the form of an STS call names exactly one action")
@@ -131,8 +134,17 @@ struct AnswerTests {
         #expect(metrics.contentType == .openMetrics)
         #expect(metrics.body.suffix(6).elementsEqual("# EOF\n".utf8))
         #expect(refreshed.now > SettableClock.start)
-        for target in ["/", "/metrics?x", "/healthz/", ""] { #expect(answer("GET", target).status == 404) }
-        for method in ["POST", "HEAD", "get"] { #expect(answer(method, "/healthz").status == 405) }
+        for method in ["POST", "HEAD", "get", "GET"] {
+            for target in ["/", "/metrics?x", "/healthz/", ""] {
+                let nowhere = answer(method, target)
+                #expect(nowhere.status == 404 && nowhere.allow == nil)
+            }
+            for target in ["/healthz", "/readyz", "/metrics"] where method != "GET" {
+                let other = answer(method, target)
+                #expect(other.status == 405 && other.allow == .get)
+            }
+        }
+        #expect(["/healthz", "/readyz", "/metrics"].allSatisfy { answer("GET", $0).allow == nil })
     }
 
     @Test("X-Amz-Target names an operation byte for byte")

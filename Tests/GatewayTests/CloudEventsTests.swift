@@ -114,7 +114,8 @@ struct CloudEventsTests {
             ] {
                 #expect(try client.publish(gateway, event("1"), signer, target: target).status == 404, "\(target)")
             }
-            #expect(try client.publish(gateway, event("1"), signer, method: "PUT").status == 405)
+            let put = try client.publish(gateway, event("1"), signer, method: "PUT")
+            #expect(put.status == 405 && put.head.contains("\r\nallow: post\r\n"))
             let key = [(name: "isthmus-idempotency-key", value: "k")]
             #expect(try client.publish(gateway, event("1"), signer, more: key).body.contains("ValidationException"))
             try client.send(
