@@ -61,7 +61,7 @@ struct HeadRefusalTests {
         #expect(peer.session.bufferedBodyBytes == 0)
     }
 
-    @Test("one that waits for leave to send its content is given it once, unless its head is refused or content has come")
+    @Test("one that waits for leave to send content is given it once, unless its head is refused or content has come")
     func givesLeave() {
         for (isRefused, hasBegun, expectation) in [
             (false, false, "100-continue"), (true, false, "100-continue"), (false, true, "100-continue"),
