@@ -199,12 +199,12 @@ def load(leaf):
     return load_pem_private_key(leaf.key_path.read_bytes(), None)
 
 
-def intermediate(above, name):
+def intermediate(above, name, **arguments):
     """An authority that `above` signed and that may sign others, with a revocation list of its own."""
     made = Authority(name, above.folder)
     made.certificate = above.leaf(
         f"{name} test CA", [(key_usage(key_cert_sign=True, crl_sign=True), True)], key=made.key,
-        basic=x509.BasicConstraints(ca=True, path_length=None)).certificate
+        basic=x509.BasicConstraints(ca=True, path_length=None), **arguments).certificate
     made.bundle.write_bytes(pem(made.certificate))
     return made
 

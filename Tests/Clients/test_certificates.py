@@ -231,6 +231,18 @@ def test_t6_a_certificate_that_expires_on_a_live_connection_is_refused(gateway, 
     assert outcome(gateway, leaf) == "handshake"
 
 
+def test_t6_an_authority_that_expires_ends_the_live_connections_of_its_certificates(gateway):
+    end = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5)).replace(microsecond=0)
+    root = Authority("ending-root", gateway.folder, path_length=None)
+    between = leaves.intermediate(root, "ending", not_after=end)
+    leaf = between.principal("ending", leaves.GOOD_ID.decode())
+    with trusting(gateway, root, between), Attacker(gateway, leaf) as live:
+        while (answer := live.post(body_of())).status == 200:
+            served = time.time()
+            assert served < end.timestamp() + 3
+    assert end.timestamp() <= served and b"the certificate expired at" in answer.body
+
+
 @pytest.fixture(scope="module")
 def tickets(gateway):
     with TicketServer(gateway) as server:
