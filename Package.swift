@@ -49,7 +49,7 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
-let grdb: [Target.Dependency] = [.product(name: "GRDB", package: "GRDB.swift")]
+let grdb: [Target.Dependency] = ["GRDB", "GRDBSQLite"].map { .product(name: $0, package: "GRDB.swift") }
 let yams: [Target.Dependency] = [.product(name: "Yams", package: "Yams")]
 let arguments: [Target.Dependency] = [.product(name: "ArgumentParser", package: "swift-argument-parser")]
 let signals: [Target.Dependency] = [.product(name: "UnixSignals", package: "swift-service-lifecycle")]

@@ -3,6 +3,8 @@ import Cryptography
 import Domain
 import Foundation
 import GRDB
+import GRDBSQLite
+import Glibc
 
 /// One connection to a database of the data directory, set up as an acknowledgement needs it.
 ///
@@ -102,7 +104,7 @@ final class DurableDatabase: Sendable {
             } catch {
                 // SQLite rolls back itself after most failures; what a second failure says is worth less than the
                 // first.
-                let cause = error
+                let cause = db.fullIfOverQuota(error, SQLITE_FCNTL_JOURNAL_POINTER)
                 do { if db.isInsideTransaction { try db.rollback() } } catch {}
                 throw cause
             }
@@ -114,8 +116,10 @@ final class DurableDatabase: Sendable {
     /// - Returns: whether all of it was copied, so that the next commit starts the log anew.
     func checkpoint() throws(StorageError) -> Bool {
         try access { db in
-            let counts = try db.checkpoint(.passive)
-            return counts.walFrameCount == counts.checkpointedFrameCount
+            do {
+                let counts = try db.checkpoint(.passive)
+                return counts.walFrameCount == counts.checkpointedFrameCount
+            } catch { throw db.fullIfOverQuota(error, SQLITE_FCNTL_FILE_POINTER) }
         }
     }
 
@@ -128,6 +132,26 @@ final class DurableDatabase: Sendable {
     }
 
     func close() throws(StorageError) { try translating(path) { try queue.close() } }
+}
+
+extension Database {
+    /// `error`; SQLITE_FULL where a write met a used-up disk quota, which SQLite takes for a failure of the disk.
+    ///
+    /// Asked of the one file that was written to: SQLite notes no errno for the connection when a COMMIT fails.
+    ///
+    /// - Parameter file: SQLITE_FCNTL_JOURNAL_POINTER: the write-ahead log; SQLITE_FCNTL_FILE_POINTER: the database.
+    /// - Source: sqlite.org/c3ref/c_fcntl_begin_atomic_write.html
+    fileprivate func fullIfOverQuota(_ error: any Error, _ file: Int32) -> any Error {
+        guard let failure = error as? DatabaseError, failure.extendedResultCode == .SQLITE_IOERR_WRITE
+        else { return error }
+        var opened: UnsafeMutablePointer<sqlite3_file>?
+        var code: Int32 = 0
+        guard sqlite3_file_control(sqliteConnection, "main", file, &opened) == SQLITE_OK, let opened,
+            let control = opened.pointee.pMethods?.pointee.xFileControl,
+            control(opened, SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK, code == EDQUOT
+        else { return error }
+        return DatabaseError(resultCode: .SQLITE_FULL)
+    }
 }
 
 extension StorageError {

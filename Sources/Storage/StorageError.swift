@@ -94,7 +94,7 @@ extension StorageError {
         case 8, 14: "see that the file and its directory are this user's to read and write"
         case 10: "look at the disk, and at what the system's log says of it"
         case 11: "it is damaged: restore it from the backup"
-        case 13: "the disk is full: make room"
+        case 13: "the disk, or a quota on it, is full: make room"
         case 26: "it is no database: restore it from the backup"
         default: "see sqlite.org/rescode.html"
         }

@@ -180,10 +180,11 @@ def test_any_failing_write_or_sync_ends_the_gateway_with_status_5(gateway, repor
     gateway.stop()
 
 
-def test_a_disk_that_is_full_for_a_while_is_a_503_for_that_while(gateway, report):
-    """ENOSPC by strace at the writes of the log: unlike a small disk it ends by itself."""
+@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT"])
+def test_a_disk_or_quota_that_is_full_for_a_while_is_a_503_for_that_while(gateway, report, error):
+    """By strace at the writes of the log: unlike a small disk it ends by itself."""
     gateway.start().stop()
-    gateway.start(wrapper=Strace(gateway.folder / "trace.txt", "pwrite64", "pwrite64:error=ENOSPC:when=60..80").command)
+    gateway.start(wrapper=Strace(gateway.folder / "trace.txt", "pwrite64", f"pwrite64:error={error}:when=60..80").command)
     statuses, kept = [], {}
     with Publisher(gateway) as publisher:
 
@@ -196,7 +197,7 @@ def test_a_disk_that_is_full_for_a_while_is_a_503_for_that_while(gateway, report
 
         wait_until(again_after_full, 20, "recovery")
     assert set(statuses) == {200, 503}
-    report("D6", "ENOSPC at 21 writes: 503; then served again", statuses.count(503))
+    report("D6", f"{error} at 21 writes: 503; then served again", statuses.count(503))
     assert_kept(kept, stored(gateway))
     assert set(stored(gateway)) == set(kept), "a request that was refused is stored"
     signal_traced(gateway)
