@@ -190,9 +190,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard let since = withheldSince, let context else { return }
         guard !mustWithhold else { return loop.withhold(self) }
         withheldSince = nil
-        let withheld = loop.now() &- since
-        deadlines?.postpone(by: withheld)
-        if case .http2(let session) = engine { session.postpone(by: withheld) }
+        deadlines?.postpone(by: loop.now() &- since)
         context.read()
     }
 
